@@ -1,0 +1,41 @@
+use vireid_core::{Embeddings, ModalityTag, PseudoLabels};
+
+use crate::ClusteringError;
+
+/// The mean embedding of each cluster, scaled to length 1; one row per cluster, in label order.
+///
+/// # Errors
+///
+/// `VR0202` when there are not as many labels as embeddings.
+pub fn centroids<M: ModalityTag>(
+    embeddings: &Embeddings,
+    labels: &PseudoLabels<M>,
+) -> Result<Embeddings, ClusteringError> {
+    if embeddings.rows() != labels.len() {
+        let what = "embeddings and labels";
+        return Err(ClusteringError::Length { what, left: embeddings.rows(), right: labels.len() });
+    }
+    let dim = embeddings.dim();
+    let mut sums = vec![0.0f32; labels.clusters() * dim];
+    for (sums, members) in sums.chunks_exact_mut(dim).zip(labels.members()) {
+        for &member in &members {
+            sums.iter_mut().zip(embeddings.row(member)).for_each(|(sum, x)| *sum += x);
+        }
+        sums.iter_mut().for_each(|sum| *sum /= members.len() as f32);
+    }
+    Ok(Embeddings::new(sums, labels.clusters(), dim)?.normalized())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_core::Visible;
+
+    #[test]
+    fn mean_then_length_one() {
+        let embeddings = Embeddings::new(vec![1.0, 0.0, 0.6, 0.8, 9.0, 9.0], 3, 2).unwrap();
+        let labels = PseudoLabels::<Visible>::new(&[Some(0), Some(0), None]).unwrap();
+        let centroids = centroids(&embeddings, &labels).unwrap();
+        assert!((centroids.row(0)[0] - 0.894_427_2).abs() < 1e-6 && (centroids.row(0)[1] - 0.447_213_6).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,68 @@
+use crate::{ClusteringError, JaccardEncoding};
+
+/// For every sample the samples within a distance `eps` of it, itself included, by ascending index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighbourGraph {
+    starts: Vec<usize>,
+    neighbours: Vec<u32>,
+}
+
+impl NeighbourGraph {
+    /// The pairs of a k-reciprocal encoding with Jaccard distance at most `eps`.
+    ///
+    /// # Errors
+    ///
+    /// `VR0201` unless `0 < eps < 1`.
+    pub fn from_jaccard(encoding: &JaccardEncoding, eps: f64) -> Result<Self, ClusteringError> {
+        if !(eps > 0.0 && eps < 1.0) {
+            let expected = "above 0 and below 1 (a Jaccard distance)";
+            return Err(ClusteringError::Parameter { name: "eps", value: eps.to_string(), expected });
+        }
+        let near = encoding.within(eps as f32);
+        Ok(Self::from_lists(near.iter().map(|row| row.iter().map(|&(other, _)| other))))
+    }
+
+    /// The pairs of a dense `n x n` distance matrix (row-major) at most `eps` apart.
+    ///
+    /// # Errors
+    ///
+    /// `VR0202` when the matrix is not square.
+    pub fn from_dense(distances: &[f32], n: usize, eps: f64) -> Result<Self, ClusteringError> {
+        if distances.len() != n * n {
+            return Err(ClusteringError::Length {
+                what: "distances of a square matrix",
+                left: distances.len(),
+                right: n * n,
+            });
+        }
+        let rows = (0..n).map(|i| {
+            let row = &distances[i * n..(i + 1) * n];
+            row.iter().enumerate().filter(move |&(_, &distance)| distance <= eps as f32).map(|(j, _)| j as u32)
+        });
+        Ok(Self::from_lists(rows))
+    }
+
+    fn from_lists<R: Iterator<Item = u32>>(rows: impl Iterator<Item = R>) -> Self {
+        let (mut starts, mut neighbours) = (vec![0], Vec::new());
+        for row in rows {
+            neighbours.extend(row);
+            starts.push(neighbours.len());
+        }
+        Self { starts, neighbours }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The samples within `eps` of a sample.
+    pub fn neighbours(&self, sample: usize) -> &[u32] {
+        &self.neighbours[self.starts[sample]..self.starts[sample + 1]]
+    }
+}

@@ -1,0 +1,21 @@
+//! The words that every crate of vireid shares.
+//!
+//! Invariant: nothing here knows Burn, a file or a device.
+//! Invariant: an [`Identity`] (ground truth) and a [`ClusterId`] (pseudo-label) are different types, and so are the
+//! cluster indices of the two modalities; "noise" and "no partner" are `Option`, never a negative number.
+
+mod association;
+mod embeddings;
+mod error;
+mod identity;
+mod modality;
+mod pseudo_labels;
+mod streams;
+
+pub use association::Association;
+pub use embeddings::Embeddings;
+pub use error::{Coded, CoreError};
+pub use identity::{Camera, Identity};
+pub use modality::{Infrared, Modality, ModalityTag, PerModality, Visible};
+pub use pseudo_labels::{ClusterId, PseudoLabels};
+pub use streams::{Stream, Streams};

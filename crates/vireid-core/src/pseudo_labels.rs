@@ -1,0 +1,124 @@
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::{CoreError, ModalityTag};
+
+/// The number of a cluster of one modality, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClusterId<M: ModalityTag> {
+    index: u32,
+    modality: PhantomData<M>,
+}
+
+impl<M: ModalityTag> ClusterId<M> {
+    /// The `index`-th cluster.
+    pub fn new(index: usize) -> Self {
+        Self { index: index as u32, modality: PhantomData }
+    }
+
+    /// Its position among the modality's clusters: the row of its centroid and of its memory.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+impl<M: ModalityTag> fmt::Debug for ClusterId<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", M::MODALITY, self.index)
+    }
+}
+
+/// The pseudo-label of each sample of one modality; `None` is noise.
+///
+/// Invariant: clusters are numbered 0, 1, ... without gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PseudoLabels<M: ModalityTag> {
+    labels: Vec<Option<ClusterId<M>>>,
+    clusters: usize,
+}
+
+impl<M: ModalityTag> PseudoLabels<M> {
+    /// Takes the labels of a clustering.
+    ///
+    /// # Errors
+    ///
+    /// `VR0003` when a number below the largest is used by no sample.
+    pub fn new(labels: &[Option<usize>]) -> Result<Self, CoreError> {
+        let clusters = labels.iter().flatten().max().map_or(0, |largest| largest + 1);
+        let mut used = vec![false; clusters];
+        for &label in labels.iter().flatten() {
+            used[label] = true;
+        }
+        if let Some(missing) = used.iter().position(|used| !used) {
+            return Err(CoreError::LabelGap { modality: M::MODALITY, missing });
+        }
+        Ok(Self { labels: labels.iter().map(|label| label.map(ClusterId::new)).collect(), clusters })
+    }
+
+    /// The label of every sample, in sample order.
+    pub fn as_slice(&self) -> &[Option<ClusterId<M>>] {
+        &self.labels
+    }
+
+    /// The labels as plain numbers.
+    pub fn indices(&self) -> Vec<Option<usize>> {
+        self.labels.iter().map(|label| label.map(ClusterId::index)).collect()
+    }
+
+    /// Number of samples, noise included.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no sample at all.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Number of clusters.
+    pub fn clusters(&self) -> usize {
+        self.clusters
+    }
+
+    /// Number of samples without a cluster.
+    pub fn noise(&self) -> usize {
+        self.labels.iter().filter(|label| label.is_none()).count()
+    }
+
+    /// For each cluster the ascending positions of its samples.
+    pub fn members(&self) -> Vec<Vec<usize>> {
+        let mut members = vec![Vec::new(); self.clusters];
+        for (sample, label) in self.labels.iter().enumerate() {
+            if let Some(cluster) = label {
+                members[cluster.index()].push(sample);
+            }
+        }
+        members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Infrared, Visible};
+
+    #[test]
+    fn members_and_noise() {
+        let labels = PseudoLabels::<Visible>::new(&[Some(1), None, Some(0), Some(1)]).unwrap();
+        assert_eq!(labels.clusters(), 2);
+        assert_eq!(labels.noise(), 1);
+        assert_eq!(labels.members(), vec![vec![2], vec![0, 3]]);
+    }
+
+    #[test]
+    fn a_gap_is_an_error() {
+        let gap = PseudoLabels::<Infrared>::new(&[Some(0), Some(2)]);
+        assert!(gap.unwrap_err().to_string().starts_with("VR0003: infrared"));
+    }
+
+    #[test]
+    fn no_sample_has_no_cluster() {
+        let labels = PseudoLabels::<Visible>::new(&[]).unwrap();
+        assert_eq!((labels.clusters(), labels.noise(), labels.is_empty()), (0, 0, true));
+    }
+}

@@ -1,0 +1,29 @@
+use vireid_core::Coded;
+
+/// What can go wrong in an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// No query has a correct answer in the gallery.
+    #[error(
+        "VR0401: none of the {queries} queries has a match among the {gallery} gallery images; query and gallery must hold the same people (seen by different cameras)"
+    )]
+    NoValidQuery {
+        /// Number of queries.
+        queries: usize,
+        /// Number of gallery images.
+        gallery: usize,
+    },
+    /// Inputs that must agree in length do not.
+    #[error("VR0402: {what}: {left} against {right}")]
+    Length {
+        /// What was compared.
+        what: &'static str,
+        /// Length of the first.
+        left: usize,
+        /// Length of the second.
+        right: usize,
+    },
+}
+
+impl Coded for EvalError {}

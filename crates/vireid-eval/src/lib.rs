@@ -1,0 +1,22 @@
+//! How good embeddings and pseudo-labels are.
+//!
+//! [`sysu`] and [`regdb`] hold the two data sets' protocols, [`rank_metrics`] what they share: cumulative matching
+//! (Rank-k), mean average precision and mean inverse negative penalty. [`quality`] compares pseudo-labels and cluster
+//! associations with the truth.
+//!
+//! Invariant: no file, image or device is seen here; functions take slices and return owned values.
+//! Invariant: this is one of the two places that accept an [`Identity`](vireid_core::Identity) (diagnostics is the
+//! other); nothing computed here can reach a loss.
+
+mod cpython;
+mod error;
+pub mod quality;
+pub mod rank_metrics;
+pub mod regdb;
+mod similarity;
+pub mod sysu;
+
+pub use cpython::CPythonRandom;
+pub use error::EvalError;
+pub use rank_metrics::{CmcRule, RankMetrics};
+pub use similarity::similarities;

@@ -1,0 +1,178 @@
+//! Pseudo-labels and associations against the truth. For diagnostics only.
+
+use std::collections::HashMap;
+
+use vireid_core::{Association, Identity, Infrared, ModalityTag, PseudoLabels, Visible};
+
+/// How well the clusters of one modality agree with the identities. Noise samples are left out of every figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelQuality {
+    /// Adjusted Rand index; 1 is perfect, 0 is chance.
+    pub ari: f64,
+    /// Normalised mutual information (arithmetic mean of the entropies).
+    pub nmi: f64,
+    /// Share of samples whose identity is the majority of their cluster.
+    pub purity: f64,
+}
+
+/// Compares pseudo-labels with identities, sample by sample.
+pub fn label_quality<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> LabelQuality {
+    let (predicted, truth): (Vec<usize>, Vec<u32>) =
+        labels.as_slice().iter().zip(truth).filter_map(|(label, id)| label.map(|l| (l.index(), id.0))).unzip();
+    let table = Contingency::new(&predicted, &truth);
+    LabelQuality {
+        ari: table.adjusted_rand_index(),
+        nmi: table.normalized_mutual_information(),
+        purity: table.purity(),
+    }
+}
+
+/// The adjusted Rand index of two labellings of the same samples (Hubert and Arabie, 1985).
+pub fn adjusted_rand_index<A, B>(left: &[A], right: &[B]) -> f64
+where
+    A: std::hash::Hash + Eq + Copy,
+    B: std::hash::Hash + Eq + Copy,
+{
+    Contingency::new(left, right).adjusted_rand_index()
+}
+
+/// How many samples fall in each pair of classes.
+struct Contingency {
+    cells: Vec<(usize, usize, f64)>,
+    rows: Vec<f64>,
+    columns: Vec<f64>,
+    total: f64,
+}
+
+impl Contingency {
+    fn new<A: std::hash::Hash + Eq + Copy, B: std::hash::Hash + Eq + Copy>(left: &[A], right: &[B]) -> Self {
+        let (left, rows) = numbered(left);
+        let (right, columns) = numbered(right);
+        let mut counts: HashMap<(usize, usize), f64> = HashMap::new();
+        for pair in left.iter().copied().zip(right.iter().copied()) {
+            *counts.entry(pair).or_default() += 1.0;
+        }
+        // Sorted so that sums of floats do not depend on the hash order.
+        let mut cells: Vec<_> = counts.into_iter().map(|((r, c), count)| (r, c, count)).collect();
+        cells.sort_unstable_by_key(|&(r, c, _)| (r, c));
+        let (mut row_sums, mut column_sums) = (vec![0.0; rows], vec![0.0; columns]);
+        for &(r, c, count) in &cells {
+            row_sums[r] += count;
+            column_sums[c] += count;
+        }
+        Self { cells, rows: row_sums, columns: column_sums, total: left.len() as f64 }
+    }
+
+    fn adjusted_rand_index(&self) -> f64 {
+        let pairs = |n: f64| n * (n - 1.0) / 2.0;
+        let together: f64 = self.cells.iter().map(|&(_, _, n)| pairs(n)).sum();
+        let rows: f64 = self.rows.iter().map(|&n| pairs(n)).sum();
+        let columns: f64 = self.columns.iter().map(|&n| pairs(n)).sum();
+        let all = pairs(self.total);
+        if all == 0.0 {
+            return 1.0;
+        }
+        let expected = rows * columns / all;
+        let largest = (rows + columns) / 2.0;
+        if largest == expected { 1.0 } else { (together - expected) / (largest - expected) }
+    }
+
+    fn normalized_mutual_information(&self) -> f64 {
+        let entropy = |sums: &[f64]| -> f64 { -sums.iter().map(|n| n / self.total).map(|p| p * p.ln()).sum::<f64>() };
+        let (rows, columns) = (entropy(&self.rows), entropy(&self.columns));
+        if self.total == 0.0 || rows + columns == 0.0 {
+            return 1.0;
+        }
+        let shared: f64 = self
+            .cells
+            .iter()
+            .map(|&(r, c, n)| n / self.total * (n * self.total / (self.rows[r] * self.columns[c])).ln())
+            .sum();
+        2.0 * shared / (rows + columns)
+    }
+
+    fn purity(&self) -> f64 {
+        let mut largest = vec![0.0f64; self.rows.len()];
+        for &(r, _, n) in &self.cells {
+            largest[r] = largest[r].max(n);
+        }
+        if self.total == 0.0 { 1.0 } else { largest.iter().sum::<f64>() / self.total }
+    }
+}
+
+fn numbered<T: std::hash::Hash + Eq + Copy>(labels: &[T]) -> (Vec<usize>, usize) {
+    let mut numbers: HashMap<T, usize> = HashMap::new();
+    let numbered = labels
+        .iter()
+        .map(|&label| {
+            let next = numbers.len();
+            *numbers.entry(label).or_insert(next)
+        })
+        .collect();
+    (numbered, numbers.len())
+}
+
+/// How many associated cluster pairs are right, and how many right pairs are associated.
+///
+/// A cluster stands for the identity of most of its samples (the smallest number on a tie).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AssociationQuality {
+    /// Share of associated pairs whose clusters stand for the same identity; `None` without a pair.
+    pub precision: Option<f64>,
+    /// Share of same-identity pairs that are associated; `None` when there is no such pair.
+    pub recall: Option<f64>,
+}
+
+/// Compares an association with the identities of the samples.
+pub fn association_quality(
+    association: &Association,
+    visible: (&PseudoLabels<Visible>, &[Identity]),
+    infrared: (&PseudoLabels<Infrared>, &[Identity]),
+) -> AssociationQuality {
+    let visible = majority_identities(visible.0, visible.1);
+    let infrared = majority_identities(infrared.0, infrared.1);
+    let right = association.pairs().filter(|(i, v)| infrared[i.index()] == visible[v.index()]).count();
+    let possible: usize = infrared.iter().map(|id| visible.iter().filter(|other| *other == id).count()).sum();
+    let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+    AssociationQuality { precision: share(right, association.len()), recall: share(right, possible) }
+}
+
+fn majority_identities<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> Vec<Identity> {
+    labels
+        .members()
+        .iter()
+        .map(|members| {
+            let mut identities: Vec<Identity> = members.iter().map(|&member| truth[member]).collect();
+            identities.sort_unstable();
+            let largest = identities.chunk_by(|a, b| a == b).max_by_key(|run| (run.len(), std::cmp::Reverse(run[0])));
+            largest.map_or(Identity(u32::MAX), |run| run[0])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn perfect_and_merged() {
+        let truth: Vec<Identity> = [1, 1, 2, 2, 3].map(Identity).to_vec();
+        let perfect = PseudoLabels::<Visible>::new(&[Some(1), Some(1), Some(0), Some(0), None]).unwrap();
+        assert_eq!(label_quality(&perfect, &truth), LabelQuality { ari: 1.0, nmi: 1.0, purity: 1.0 });
+        let merged = PseudoLabels::<Visible>::new(&[Some(0); 5]).unwrap();
+        let quality = label_quality(&merged, &truth);
+        assert!(quality.ari.abs() < 1e-12 && quality.nmi.abs() < 1e-12 && (quality.purity - 0.4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn association_counts_pairs() {
+        let truth: Vec<Identity> = [1, 1, 2, 2].map(Identity).to_vec();
+        let visible = PseudoLabels::<Visible>::new(&[Some(0), Some(1), Some(2), Some(2)]).unwrap();
+        let infrared = PseudoLabels::<Infrared>::new(&[Some(0), Some(0), Some(1), Some(1)]).unwrap();
+        // Right pairs are (0, 0), (0, 1), (1, 2); found are (0, 0) and the wrong (1, 1).
+        let association = Association::from_fn(2, 3, |i, v| i == v && v < 2);
+        let quality = association_quality(&association, (&visible, &truth), (&infrared, &truth));
+        assert_eq!(quality.precision, Some(0.5));
+        assert!((quality.recall.unwrap() - 1.0 / 3.0).abs() < 1e-12);
+    }
+}
