@@ -1,1 +1,25 @@
-//! x
+//! What is on disk, turned into augmented batches.
+//!
+//! [`readers`] find the images of a data set and who is on them; [`ImageList`] decodes and keeps them; [`sampler`]s choose
+//! the images of each step from the pseudo-labels; [`transform`] augments them; [`Loader`] does both ahead of time on
+//! threads of its own. [`synthetic`] draws a stand-in for a licensed data set, in the licensed one's own layout.
+//!
+//! Invariant: true identities are carried in [`Sample`] for evaluation and diagnostics only; samplers and loaders see
+//! positions and pseudo-labels.
+//! Invariant: every random choice comes from a named stream, so a batch is the same on whichever thread it is made.
+
+mod dataset;
+mod error;
+mod image_list;
+mod loader;
+pub mod readers;
+mod resize;
+pub mod sampler;
+pub mod synthetic;
+pub mod transform;
+
+pub use dataset::{Dataset, Sample, TestSplit};
+pub use error::{BadImage, DataError};
+pub use image_list::{CacheBudget, ImageList, ImageSize};
+pub use loader::{Batch, Loader, LoaderConfig, ViewRecipes};
+pub use resize::{ResizeFilter, resize_rgb};

@@ -1,0 +1,80 @@
+use std::path::PathBuf;
+
+use vireid_core::{Camera, Identity, PerModality};
+
+use crate::DataError;
+
+/// One image of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// Who is on it, for evaluation and diagnostics.
+    pub identity: Identity,
+    /// Which camera took it.
+    pub camera: Camera,
+}
+
+/// The images of a data set, by use.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// Name, with the trial where there are several.
+    pub name: String,
+    /// Training images of each modality, in path order: the order that fixes cluster numbers.
+    pub train: PerModality<Vec<Sample>>,
+    /// Test images and the protocol that scores them.
+    pub test: TestSplit,
+}
+
+/// Test images, by the protocol that they are scored with.
+#[derive(Debug, Clone)]
+pub enum TestSplit {
+    /// SYSU-MM01: galleries are drawn from the visible images.
+    Sysu {
+        /// All infrared test images.
+        queries: Vec<Sample>,
+        /// All visible test images, in path order within each identity and camera.
+        pool: Vec<Sample>,
+    },
+    /// RegDB: each modality queries the other.
+    RegDb {
+        /// Visible test images.
+        visible: Vec<Sample>,
+        /// Thermal test images.
+        thermal: Vec<Sample>,
+    },
+}
+
+impl TestSplit {
+    /// The test images of both modalities.
+    pub fn images(&self) -> PerModality<&Vec<Sample>> {
+        match self {
+            TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
+            TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },
+        }
+    }
+
+    /// The test images of both modalities, to change them.
+    pub fn images_mut(&mut self) -> PerModality<&mut Vec<Sample>> {
+        match self {
+            TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
+            TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },
+        }
+    }
+}
+
+impl Dataset {
+    /// Refuses a training set without one of the modalities.
+    ///
+    /// # Errors
+    ///
+    /// `VR0106`.
+    pub fn check_modalities(&self) -> Result<(), DataError> {
+        for modality in vireid_core::Modality::ALL {
+            if self.train.get(modality).is_empty() {
+                return Err(DataError::EmptyModality { modality });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! Readers of the data sets' layouts on disk.
+
+mod market;
+mod regdb;
+mod sysu;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use market::read_sysu_converted;
+pub use regdb::read_regdb;
+pub use sysu::read_sysu;
+pub(crate) use sysu::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
+
+use crate::DataError;
+
+/// Whether a path holds a converted SYSU-MM01 (`rgb_modify`, `ir_modify`) rather than the original one.
+pub fn is_converted_layout(root: &Path) -> bool {
+    root.join("rgb_modify").is_dir() && root.join("ir_modify").is_dir()
+}
+
+/// The image files of a folder by name; an empty list when there is no folder.
+fn images_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(DataError::io("can't list", folder))? {
+        let path = entry.map_err(DataError::io("can't list", folder))?.path();
+        let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        if matches!(extension.as_deref(), Some("jpg" | "jpeg" | "bmp" | "png")) {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}

@@ -1,0 +1,58 @@
+use std::fs;
+use std::path::Path;
+
+use vireid_core::{Camera, Identity, PerModality};
+
+use crate::{DataError, Dataset, Sample, TestSplit};
+
+const NAME: &str = "RegDB";
+const HINT: &str = "see datasets/regdb.md for how to get and lay out the data";
+
+/// Camera numbers given to RegDB's two cameras, which the data set does not number.
+const VISIBLE_CAMERA: Camera = Camera(1);
+const THERMAL_CAMERA: Camera = Camera(2);
+
+/// Reads one of RegDB's ten trials: lists `idx/{train,test}_{visible,thermal}_<trial>.txt` of `path label` lines.
+///
+/// # Errors
+///
+/// `VR0101` to `VR0103`, `VR0106`.
+pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
+    if !root.is_dir() {
+        return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
+    }
+    let list = |split: &str, modality: &str, camera| samples(root, &format!("{split}_{modality}_{trial}.txt"), camera);
+    let dataset = Dataset {
+        name: format!("{NAME} trial {trial}"),
+        train: PerModality {
+            visible: list("train", "visible", VISIBLE_CAMERA)?,
+            infrared: list("train", "thermal", THERMAL_CAMERA)?,
+        },
+        test: TestSplit::RegDb {
+            visible: list("test", "visible", VISIBLE_CAMERA)?,
+            thermal: list("test", "thermal", THERMAL_CAMERA)?,
+        },
+    };
+    dataset.check_modalities()?;
+    Ok(dataset)
+}
+
+fn samples(root: &Path, file: &str, camera: Camera) -> Result<Vec<Sample>, DataError> {
+    let path = root.join("idx").join(file);
+    if !path.is_file() {
+        return Err(DataError::MissingPart { dataset: NAME, path, hint: HINT });
+    }
+    let text = fs::read_to_string(&path).map_err(DataError::io("can't read", &path))?;
+    let mut samples = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let entry = line.trim().rsplit_once(' ').and_then(|(image, label)| Some((image, label.parse::<u32>().ok()?)));
+        let Some((image, label)) = entry else {
+            let reason = format!("'{line}' is not '<path> <label>'");
+            return Err(DataError::MalformedList { path, line: number + 1, reason });
+        };
+        samples.push(Sample { path: root.join(image), identity: Identity(label), camera });
+    }
+    // String order of the paths, in which ".../10/..." stands before ".../2/...".
+    samples.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+    Ok(samples)
+}

@@ -1,0 +1,283 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::codecs::jpeg::JpegEncoder;
+use rayon::prelude::*;
+use vireid_core::Streams;
+
+use super::{Dials, HEIGHT, WIDTH, World};
+use crate::DataError;
+use crate::readers::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
+
+/// Quality of the written JPEG files.
+const JPEG_QUALITY: u8 = 95;
+/// The name of the file that says a folder is complete, and of what.
+const STAMP: &str = "synthetic.txt";
+
+/// How many people and images a world has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WorldSize {
+    /// A small world: every identity has 5 visible training images per visible camera that saw it, 6 per infrared one;
+    /// 4 and 5 for testing, where every camera saw everybody.
+    Small {
+        /// Identities to train on.
+        train: usize,
+        /// Identities to test on.
+        test: usize,
+    },
+    /// SYSU-MM01's own numbers of images per identity and camera.
+    Full,
+}
+
+/// Which of the two layouts to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SysuLayout {
+    /// `cam1..cam6/<id>/<n>.jpg` with split lists in `exp/`.
+    Original,
+    /// `rgb_modify` and `ir_modify` with `<id>_c<camera>_<n>.jpg`.
+    Converted,
+}
+
+/// One identity's place in the data set: its number, its split, and images per camera.
+struct Entry {
+    person: usize,
+    identity: u32,
+    is_train: bool,
+    counts: [usize; 6],
+}
+
+/// Draws a world in SYSU-MM01's layout under `root`, unless the same one is there already. `progress` is called with
+/// (written, total).
+///
+/// A folder that was left half-written is completed: its stamp is written last.
+///
+/// # Errors
+///
+/// `VR0108` when the file system refuses; `VR0110` when `root` holds another world.
+pub fn write_sysu(
+    root: &Path,
+    seed: u64,
+    size: &WorldSize,
+    dials: Dials,
+    layout: SysuLayout,
+    progress: impl Fn(usize, usize) + Sync,
+) -> Result<(), DataError> {
+    let stamp =
+        format!("synthetic world in SYSU-MM01's layout\nversion 1\nseed {seed}\n{size:?}\n{dials:?}\n{layout:?}\n");
+    let stamp_path = root.join(STAMP);
+    if let Ok(found) = fs::read_to_string(&stamp_path) {
+        if found == stamp {
+            return Ok(());
+        }
+        return Err(DataError::World(format!(
+            "{} holds another world; name another folder or delete it",
+            root.display()
+        )));
+    }
+    let entries = entries(seed, size)?;
+    let world = World::sysu(seed, entries.len(), dials);
+    let mut jobs: Vec<(PathBuf, usize, usize, usize)> = Vec::new();
+    for entry in &entries {
+        for (camera, &count) in entry.counts.iter().enumerate() {
+            for instance in 0..count {
+                let path = root.join(relative_path(entry, camera as u16 + 1, instance, layout));
+                jobs.push((path, entry.person, camera, instance));
+            }
+        }
+    }
+    let mut folders: Vec<&Path> = jobs.iter().filter_map(|(path, ..)| path.parent()).collect();
+    folders.dedup();
+    let mut folders: Vec<PathBuf> = folders.into_iter().map(Path::to_path_buf).collect();
+    folders.push(root.join("exp"));
+    if layout == SysuLayout::Converted {
+        for modality in ["rgb_modify", "ir_modify"] {
+            folders.extend(
+                ["bounding_box_train", "query", "bounding_box_test"].map(|part| root.join(modality).join(part)),
+            );
+        }
+    }
+    for folder in &folders {
+        fs::create_dir_all(folder).map_err(DataError::io("can't make folder", folder))?;
+    }
+    let written = std::sync::atomic::AtomicUsize::new(0);
+    jobs.par_iter().try_for_each(|(path, person, camera, instance)| {
+        let pixels = world.draw(*person, *camera, *instance)?;
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
+            .encode(&pixels, WIDTH as u32, HEIGHT as u32, image::ExtendedColorType::Rgb8)
+            .map_err(|error| DataError::World(error.to_string()))?;
+        fs::write(path, jpeg).map_err(DataError::io("can't write", path))?;
+        progress(written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1, jobs.len());
+        Ok::<_, DataError>(())
+    })?;
+    write_lists(root, &entries)?;
+    fs::write(&stamp_path, stamp).map_err(DataError::io("can't write", &stamp_path))
+}
+
+fn relative_path(entry: &Entry, camera: u16, instance: usize, layout: SysuLayout) -> PathBuf {
+    let (identity, number) = (entry.identity, instance + 1);
+    match layout {
+        SysuLayout::Original => format!("cam{camera}/{identity:04}/{number:04}.jpg").into(),
+        SysuLayout::Converted => {
+            let modality = if INFRARED_CAMERAS.contains(&camera) { "ir_modify" } else { "rgb_modify" };
+            // The first four test images of an identity in the modality's listing are its queries.
+            let cameras: &[u16] = if INFRARED_CAMERAS.contains(&camera) { &INFRARED_CAMERAS } else { &VISIBLE_CAMERAS };
+            let before: usize =
+                cameras.iter().filter(|&&c| c < camera).map(|&c| entry.counts[usize::from(c) - 1]).sum();
+            let part = match entry.is_train {
+                true => "bounding_box_train",
+                false if before + instance < 4 => "query",
+                false => "bounding_box_test",
+            };
+            format!("{modality}/{part}/{identity:04}_c{camera}_{number:04}.jpg").into()
+        }
+    }
+}
+
+/// Writes `exp/`: three quarters of the training identities to `train_id.txt`, the rest to `val_id.txt`, as in the
+/// released data set, where both are trained on.
+fn write_lists(root: &Path, entries: &[Entry]) -> Result<(), DataError> {
+    let of = |is_train: bool| -> Vec<u32> {
+        let mut list: Vec<u32> = entries.iter().filter(|e| e.is_train == is_train).map(|e| e.identity).collect();
+        list.sort_unstable();
+        list
+    };
+    let train = of(true);
+    let (train, val) = train.split_at(train.len() * 3 / 4);
+    for (file, list) in [("train_id.txt", train), ("val_id.txt", val), ("test_id.txt", &of(false)[..])] {
+        let line = list.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let path = root.join("exp").join(file);
+        fs::write(&path, line + "\n").map_err(DataError::io("can't write", &path))?;
+    }
+    Ok(())
+}
+
+fn entries(seed: u64, size: &WorldSize) -> Result<Vec<Entry>, DataError> {
+    let streams = Streams::new(seed);
+    match size {
+        WorldSize::Small { train, test } => {
+            // Shuffled, so that people who share outfits are found on both sides of the split.
+            let mut people: Vec<usize> = (0..train + test).collect();
+            streams.stream("world.split", [0; 3]).shuffle(&mut people);
+            let entry = |(position, person): (usize, usize)| {
+                let is_train = position < *train;
+                let mut stream = streams.stream("world.presence", [person as u64, 0, 0]);
+                let counts = if is_train { small_train_counts(&mut stream) } else { [4, 4, 5, 4, 4, 5] };
+                Entry { person, identity: position as u32 + 1, is_train, counts }
+            };
+            Ok(people.into_iter().enumerate().map(entry).collect())
+        }
+        WorldSize::Full => full_counts(),
+    }
+}
+
+fn small_train_counts(stream: &mut vireid_core::Stream) -> [usize; 6] {
+    let mut counts = [0; 6];
+    for camera in VISIBLE_CAMERAS {
+        counts[usize::from(camera) - 1] = if stream.chance(0.9) { 5 } else { 0 };
+    }
+    if counts.iter().filter(|&&count| count > 0).count() < 2 {
+        (counts[0], counts[3]) = (5, 5);
+    }
+    for camera in INFRARED_CAMERAS {
+        counts[usize::from(camera) - 1] = if stream.chance(0.92) { 6 } else { 0 };
+    }
+    if counts[2] + counts[5] == 0 {
+        counts[2] = 6;
+    }
+    counts
+}
+
+/// Images per identity and camera of SYSU-MM01: `id,split,cam1,...,cam6`.
+const SYSU_COUNTS: &str = include_str!("sysu_counts.csv");
+
+fn full_counts() -> Result<Vec<Entry>, DataError> {
+    let mut by_identity = BTreeMap::new();
+    for line in SYSU_COUNTS.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let numbers: Option<Vec<usize>> = fields.iter().skip(2).map(|field| field.trim().parse().ok()).collect();
+        let parsed = fields.first().and_then(|id| id.parse::<u32>().ok()).zip(numbers);
+        let Some((identity, numbers)) = parsed.filter(|(_, numbers)| numbers.len() == 6) else {
+            return Err(DataError::World(format!("the table of counts is damaged at '{line}'")));
+        };
+        let mut counts = [0; 6];
+        counts.copy_from_slice(&numbers);
+        // Some identities of the released folders are in no split.
+        match fields[1] {
+            "train" | "val" => by_identity.insert(identity, (true, counts)),
+            "test" => by_identity.insert(identity, (false, counts)),
+            _ => None,
+        };
+    }
+    let entry = |(person, (identity, (is_train, counts)))| Entry { person, identity, is_train, counts };
+    Ok(by_identity.into_iter().enumerate().map(entry).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readers::{read_sysu, read_sysu_converted};
+    use crate::{Sample, TestSplit};
+
+    const DIALS: Dials = Dials { gap: 0.1, camera: 0.5, collision: 0.1, occlusion: 0.1, view: 0.4 };
+    const SIZE: WorldSize = WorldSize::Small { train: 6, test: 3 };
+
+    #[test]
+    fn the_full_world_has_the_published_counts() {
+        let entries = full_counts().unwrap();
+        let images = |train: bool, cameras: &[u16]| -> usize {
+            let of = |e: &Entry| cameras.iter().map(|&c| e.counts[usize::from(c) - 1]).sum::<usize>();
+            entries.iter().filter(|e| e.is_train == train).map(of).sum()
+        };
+        assert_eq!(entries.iter().filter(|e| e.is_train).count(), 395);
+        assert_eq!((images(true, &VISIBLE_CAMERAS), images(true, &INFRARED_CAMERAS)), (22_258, 11_909));
+        assert_eq!(images(false, &INFRARED_CAMERAS), 3_803);
+    }
+
+    #[test]
+    fn both_layouts_hold_the_same_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let (original, converted) = (folder.path().join("original"), folder.path().join("converted"));
+        write_sysu(&original, 1, &SIZE, DIALS, SysuLayout::Original, |_, _| ()).unwrap();
+        write_sysu(&converted, 1, &SIZE, DIALS, SysuLayout::Converted, |_, _| ()).unwrap();
+        let (a, b) = (read_sysu(&original).unwrap(), read_sysu_converted(&converted).unwrap());
+        let key = |sample: &Sample| (sample.identity, sample.camera, fs::read(&sample.path).unwrap());
+        let keys = |samples: &[Sample]| {
+            let mut keys: Vec<_> = samples.iter().map(key).collect();
+            keys.sort();
+            keys
+        };
+        assert!(a.train.visible.len() > 60 && a.train.infrared.len() > 30);
+        assert_eq!(keys(&a.train.visible), keys(&b.train.visible));
+        assert_eq!(keys(&a.train.infrared), keys(&b.train.infrared));
+        let (TestSplit::Sysu { queries, pool }, TestSplit::Sysu { queries: q, pool: p }) = (&a.test, &b.test) else {
+            panic!("both are SYSU-MM01 splits");
+        };
+        assert_eq!((queries.len(), pool.len()), (3 * 10, 3 * 16));
+        assert_eq!(keys(queries), keys(q));
+        // The order of a gallery's draws: by identity, camera, file.
+        let order = |samples: &[Sample]| {
+            let mut sorted: Vec<_> =
+                samples.iter().map(|s| (s.identity, s.camera, fs::read(&s.path).unwrap())).collect();
+            sorted.sort_by_key(|(identity, camera, _)| (*identity, *camera));
+            sorted
+        };
+        assert_eq!(order(pool), order(p));
+    }
+
+    #[test]
+    fn a_second_call_keeps_the_world_and_another_world_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let count = |_, _| {
+            calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        write_sysu(folder.path(), 1, &SIZE, DIALS, SysuLayout::Original, count).unwrap();
+        let first = calls.load(std::sync::atomic::Ordering::Relaxed);
+        write_sysu(folder.path(), 1, &SIZE, DIALS, SysuLayout::Original, count).unwrap();
+        assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), first);
+        let other = write_sysu(folder.path(), 2, &SIZE, DIALS, SysuLayout::Original, count);
+        assert!(other.unwrap_err().to_string().starts_with("VR0110"));
+    }
+}
