@@ -1,1 +1,29 @@
-//! x
+//! Images to embeddings, on Burn.
+//!
+//! [`TwoStreamNet`] has a stem for each modality and shares everything after it; [`Backbone`] is what training needs of
+//! any network, so that others can bring their own. [`GroupedBatchNorm`] normalises as replicated training on several
+//! devices does and keeps PyTorch's running statistics. [`parameters`] reads and writes weights by name.
+//!
+//! Invariant: no code here asks which Burn backend it runs on.
+
+mod backbone;
+mod batch_norm;
+mod block;
+mod error;
+mod gem;
+mod imagenet;
+mod non_local;
+pub mod parameters;
+mod two_stream;
+
+pub use backbone::Backbone;
+pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
+pub use block::{Block, BlockConfig};
+pub use error::BackboneError;
+pub use gem::gem_pool;
+pub use imagenet::{WeightFile, load_imagenet};
+pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
+pub use two_stream::{StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
+
+/// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
+pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");

@@ -49,6 +49,13 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// Another stream, whose numbers have nothing to do with the rest of this one's.
+    pub fn fork(&mut self) -> Self {
+        let mut key = [0u8; 32];
+        self.rng.fill_bytes(&mut key);
+        Self { rng: ChaCha8Rng::from_seed(key) }
+    }
+
     /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.rng.next_u64()

@@ -1,1 +1,14 @@
-//! x
+//! Objectives, as functions of tensors.
+//!
+//! Each takes a batch and returns a scalar. Where a method's published gradient is not that of its loss (a memory that
+//! moves while the gradient is computed), the gradient with respect to the logits is here in closed form too.
+//!
+//! Invariant: nothing here holds state, reads a value back to the host or asks which Burn backend it runs on.
+
+mod consistency;
+mod cross_entropy;
+mod triplet;
+
+pub use consistency::{symmetric_divergence, symmetric_divergence_gradient};
+pub use cross_entropy::{cross_entropy, cross_entropy_gradient, label_tensor, soft_cross_entropy};
+pub use triplet::{batch_hard_triplet, pairwise_distances};

@@ -1,0 +1,157 @@
+use burn::config::Config;
+use burn::module::{Flag, Initializer, Module, Param, RunningState};
+use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{Device, Tensor};
+
+/// Consecutive parts of a batch that are normalised on their own, as the devices of replicated training do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchGroups(Vec<usize>);
+
+impl BatchGroups {
+    /// The whole batch together.
+    pub fn whole(batch: usize) -> Self {
+        Self(vec![batch])
+    }
+
+    /// At most `groups` parts of equal size, the last one shorter where it does not divide: PyTorch's `chunk`.
+    pub fn chunks(batch: usize, groups: usize) -> Self {
+        let size = batch.div_ceil(groups.max(1)).max(1);
+        Self((0..batch).step_by(size).map(|start| size.min(batch - start)).collect())
+    }
+
+    /// Parts of the given sizes.
+    pub fn of_sizes(sizes: Vec<usize>) -> Self {
+        Self(sizes)
+    }
+
+    /// The sizes, in batch order.
+    pub fn sizes(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+/// Configuration of a [`GroupedBatchNorm`].
+#[derive(Config, Debug)]
+pub struct GroupedBatchNormConfig {
+    /// Number of channels.
+    pub channels: usize,
+    /// Weight of the new batch in the running statistics.
+    #[config(default = 0.1)]
+    pub momentum: f64,
+    /// Added to the variance.
+    #[config(default = 1e-5)]
+    pub epsilon: f64,
+}
+
+/// Batch normalisation over parts of the batch, with PyTorch's running statistics.
+///
+/// Two differences from Burn's own: the running variance takes the unbiased estimate, as PyTorch's does; and a batch
+/// may be normalised in groups, of which only the first feeds the running statistics, as under PyTorch's `DataParallel`.
+#[derive(Module, Debug)]
+pub struct GroupedBatchNorm {
+    /// Scale per channel.
+    pub weight: Param<Tensor<1>>,
+    /// Offset per channel.
+    pub bias: Param<Tensor<1>>,
+    /// Mean for inference.
+    pub running_mean: RunningState<Tensor<1>>,
+    /// Variance for inference.
+    pub running_var: RunningState<Tensor<1>>,
+    training: Param<Flag>,
+    momentum: f64,
+    epsilon: f64,
+}
+
+impl GroupedBatchNormConfig {
+    /// Builds the layer: weight 1, bias 0, mean 0, variance 1.
+    pub fn init(&self, device: &Device) -> GroupedBatchNorm {
+        GroupedBatchNorm {
+            weight: Initializer::Ones.init([self.channels], device),
+            bias: Initializer::Zeros.init([self.channels], device),
+            running_mean: RunningState::new(Tensor::zeros([self.channels], device)),
+            running_var: RunningState::new(Tensor::ones([self.channels], device)),
+            training: Param::from_bool(true),
+            momentum: self.momentum,
+            epsilon: self.epsilon,
+        }
+    }
+}
+
+impl GroupedBatchNorm {
+    /// Normalises. On an autodiff device the batch's statistics are used, group by group; elsewhere the running ones.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`, output: `[batch, channels, ...]`, where the sizes of `groups` sum to `batch`
+    pub fn forward<const D: usize>(&self, input: Tensor<D>, groups: &BatchGroups) -> Tensor<D> {
+        if !(input.device().is_autodiff() && self.training.is_enabled()) {
+            let (mean, variance) = (self.running_mean.value(), self.running_var.value());
+            return batch_norm(input, self.weight.val(), self.bias.val(), mean, variance, self.epsilon);
+        }
+        if let [_] = groups.sizes() {
+            return self.normalize_group(input, true);
+        }
+        let mut start = 0;
+        let mut parts = Vec::with_capacity(groups.sizes().len());
+        for &size in groups.sizes() {
+            parts.push(self.normalize_group(input.clone().narrow(0, start, size), start == 0));
+            start += size;
+        }
+        Tensor::cat(parts, 0)
+    }
+
+    fn normalize_group<const D: usize>(&self, input: Tensor<D>, feeds_statistics: bool) -> Tensor<D> {
+        let dims = input.dims();
+        let result = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
+        if feeds_statistics {
+            let count: usize = dims.iter().product::<usize>() / dims[1];
+            let unbiased = count as f64 / (count.max(2) - 1) as f64;
+            update(&self.running_mean, result.mean, self.momentum);
+            update(&self.running_var, result.variance.mul_scalar(unbiased), self.momentum);
+        }
+        result.output
+    }
+}
+
+fn update(state: &RunningState<Tensor<1>>, value: Tensor<1>, momentum: f64) {
+    let old = state.value_sync();
+    let value = value.detach().to_device(&old.device());
+    state.update(old.mul_scalar(1.0 - momentum).add(value.mul_scalar(momentum)).detach());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Tolerance;
+
+    #[test]
+    fn chunks_are_pytorchs() {
+        assert_eq!(BatchGroups::chunks(10, 4).sizes(), [3, 3, 3, 1]);
+        assert_eq!(BatchGroups::chunks(12, 3).sizes(), [4, 4, 4]);
+        assert_eq!(BatchGroups::chunks(2, 4).sizes(), [1, 1]);
+        assert!(BatchGroups::chunks(0, 4).sizes().is_empty());
+    }
+
+    /// Worked by hand: the running variance takes the unbiased estimate.
+    #[test]
+    fn running_statistics() {
+        let device = Device::default().autodiff();
+        let norm = GroupedBatchNormConfig::new(2).init(&device);
+        let input = Tensor::<2>::from_floats([[1.0, -2.0], [3.0, 0.0], [5.0, 4.0]], &device);
+        let output = norm.forward(input, &BatchGroups::whole(3));
+        let expected = [[-1.224_742_6, -1.069_045], [0.0, -0.267_261_24], [1.224_742_6, 1.336_306]];
+        let near = Tolerance::<f32>::absolute(1e-4);
+        output.into_data().assert_approx_eq::<f32>(&expected.into(), near);
+        norm.running_mean.value_sync().into_data().assert_approx_eq::<f32>(&[0.3, 0.066_666_67].into(), near);
+        norm.running_var.value_sync().into_data().assert_approx_eq::<f32>(&[1.3, 1.833_333_3].into(), near);
+    }
+
+    #[test]
+    fn inference_uses_the_running_statistics() {
+        let device = Device::default();
+        let norm = GroupedBatchNormConfig::new(1).init(&device);
+        let input = Tensor::<2>::from_floats([[4.0], [8.0]], &device);
+        let output = norm.forward(input, &BatchGroups::chunks(2, 2)).into_data();
+        output.assert_approx_eq::<f32>(&[[4.0], [8.0]].into(), Tolerance::absolute(1e-3));
+    }
+}

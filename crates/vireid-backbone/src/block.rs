@@ -1,0 +1,108 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock, NonLocalBlockConfig};
+
+/// Configuration of a residual [`Block`].
+#[derive(Config, Debug)]
+pub struct BlockConfig {
+    /// Channels in.
+    pub input: usize,
+    /// Channels between the convolutions.
+    pub width: usize,
+    /// Channels out.
+    pub output: usize,
+    /// Stride of the block.
+    pub stride: usize,
+    /// Three convolutions (1x1, 3x3, 1x1) instead of two 3x3.
+    pub bottleneck: bool,
+    /// A 1x1 convolution on the shortcut.
+    pub projection: bool,
+    /// The stride on a bottleneck's first 1x1 convolution (the original ResNet) instead of on the 3x3 (torchvision's).
+    #[config(default = false)]
+    pub stride_in_1x1: bool,
+    /// A non-local block after the residual one.
+    #[config(default = false)]
+    pub non_local: bool,
+}
+
+/// A residual block of ResNet (He et al., CVPR 2016), basic or bottleneck. Convolutions have no bias.
+#[derive(Module, Debug)]
+pub struct Block {
+    conv1: Conv2d,
+    bn1: GroupedBatchNorm,
+    conv2: Conv2d,
+    bn2: GroupedBatchNorm,
+    conv3: Option<Conv2d>,
+    bn3: Option<GroupedBatchNorm>,
+    downsample: Option<Downsample>,
+    non_local: Option<NonLocalBlock>,
+}
+
+#[derive(Module, Debug)]
+struct Downsample {
+    conv: Conv2d,
+    bn: GroupedBatchNorm,
+}
+
+pub(crate) fn convolution(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
+    let padding = kernel / 2;
+    Conv2dConfig::new(channels, [kernel, kernel])
+        .with_stride([stride, stride])
+        .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+        .with_bias(false)
+        .init(device)
+}
+
+impl BlockConfig {
+    /// Builds the block.
+    pub fn init(&self, device: &Device) -> Block {
+        let norm = |channels| GroupedBatchNormConfig::new(channels).init(device);
+        let conv = |from, to, kernel, stride| convolution([from, to], kernel, stride, device);
+        let (first, second) = if self.stride_in_1x1 { (self.stride, 1) } else { (1, self.stride) };
+        let (conv1, conv2, second_width) = if self.bottleneck {
+            (conv(self.input, self.width, 1, first), conv(self.width, self.width, 3, second), self.width)
+        } else {
+            (conv(self.input, self.width, 3, self.stride), conv(self.width, self.output, 3, 1), self.output)
+        };
+        Block {
+            conv1,
+            bn1: norm(self.width),
+            conv2,
+            bn2: norm(second_width),
+            conv3: self.bottleneck.then(|| conv(self.width, self.output, 1, 1)),
+            bn3: self.bottleneck.then(|| norm(self.output)),
+            downsample: self
+                .projection
+                .then(|| Downsample { conv: conv(self.input, self.output, 1, self.stride), bn: norm(self.output) }),
+            non_local: self.non_local.then(|| NonLocalBlockConfig::new(self.output).init(device)),
+        }
+    }
+}
+
+impl Block {
+    /// # Shapes
+    ///
+    /// - `input`: `[batch, input, height, width]`
+    /// - output: `[batch, output, height / stride, width / stride]`
+    pub fn forward(&self, input: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
+        let x = relu(self.bn1.forward(self.conv1.forward(input.clone()), groups));
+        let mut x = self.bn2.forward(self.conv2.forward(x), groups);
+        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
+            x = bn3.forward(conv3.forward(relu(x)), groups);
+        }
+        let shortcut = match &self.downsample {
+            Some(downsample) => downsample.bn.forward(downsample.conv.forward(input), groups),
+            None => input,
+        };
+        let x = relu(x + shortcut);
+        match &self.non_local {
+            Some(non_local) => non_local.forward(x, groups),
+            None => x,
+        }
+    }
+}

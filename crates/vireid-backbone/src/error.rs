@@ -1,0 +1,45 @@
+use std::path::PathBuf;
+
+use vireid_core::Coded;
+
+/// What can be wrong with a network or its weights.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackboneError {
+    /// The weight file is not there or can't be read.
+    #[error("VR0301: weights {}: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Weights and network do not belong together.
+    #[error(
+        "VR0302: the weights don't fit the network (missing: {}; unused: {}; wrong shape: {}); name the backbone that they were made for",
+        few(missing),
+        few(unused),
+        few(wrong_shape)
+    )]
+    Mismatch {
+        /// Parameters of the network that the weights lack.
+        missing: Vec<String>,
+        /// Tensors of the weights that the network has no place for.
+        unused: Vec<String>,
+        /// Parameters whose shapes differ.
+        wrong_shape: Vec<String>,
+    },
+    /// The network can't be built like this.
+    #[error("VR0303: backbone: {0}")]
+    Config(String),
+}
+
+impl Coded for BackboneError {}
+
+fn few(names: &[String]) -> String {
+    match names {
+        [] => "none".into(),
+        names if names.len() <= 4 => names.join(", "),
+        names => format!("{} and {} more", names[..4].join(", "), names.len() - 4),
+    }
+}

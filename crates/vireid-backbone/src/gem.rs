@@ -1,0 +1,32 @@
+use burn::tensor::Tensor;
+
+/// Generalised-mean pooling over positions with a fixed exponent 3: `(mean(x^3) + epsilon)^(1/3)`.
+///
+/// For activations that are not negative (after a ReLU); a larger activation counts more than in average pooling.
+/// Radenovic et al., TPAMI 2018.
+///
+/// # Shapes
+///
+/// - `input`: `[batch, channels, height, width]`
+/// - output: `[batch, channels]`
+pub fn gem_pool(input: Tensor<4>, epsilon: f64) -> Tensor<2> {
+    let [batch, channels, height, width] = input.dims();
+    let flat: Tensor<3> = input.reshape([batch, channels, height * width]);
+    let cubed = flat.clone() * flat.clone() * flat;
+    let mean: Tensor<2> = cubed.mean_dim(2).reshape([batch, channels]);
+    mean.add_scalar(epsilon).powf_scalar(1.0 / 3.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn worked_values() {
+        let device = Device::default();
+        let input = Tensor::<4>::from_floats([[[[0.0, 1.0], [2.0, 3.0]], [[0.0, 0.0], [0.0, 0.0]]]], &device);
+        let pooled = gem_pool(input, 1e-12).into_data().try_to_vec::<f32>().unwrap();
+        assert!((pooled[0] - 2.080_083_8).abs() < 1e-5 && (pooled[1] - 1e-4).abs() < 1e-7);
+    }
+}

@@ -1,0 +1,61 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Tensor};
+
+use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
+
+/// Configuration of a [`NonLocalBlock`].
+#[derive(Config, Debug)]
+pub struct NonLocalBlockConfig {
+    /// Channels in and out.
+    pub channels: usize,
+}
+
+/// The non-local block of AGW (Ye et al., TPAMI 2021): plain dot-product attention over positions, divided by their
+/// number, added to the input.
+///
+/// The released code's inner width is 1 (a reduction by `r // r`), kept here. With one inner channel the attention
+/// matrix has rank one, so `y_i = theta_i * mean_j(phi_j g_j)` and no position-by-position matrix is formed.
+#[derive(Module, Debug)]
+pub struct NonLocalBlock {
+    /// 1x1 convolution to one channel: the query.
+    pub theta: Conv2d,
+    /// 1x1 convolution to one channel: the key.
+    pub phi: Conv2d,
+    /// 1x1 convolution to one channel: the value.
+    pub g: Conv2d,
+    /// 1x1 convolution back.
+    pub out: Conv2d,
+    /// Its weight starts at 0, so the block starts as the identity.
+    pub bn: GroupedBatchNorm,
+}
+
+impl NonLocalBlockConfig {
+    /// Builds the block.
+    pub fn init(&self, device: &Device) -> NonLocalBlock {
+        let narrow = || Conv2dConfig::new([self.channels, 1], [1, 1]).init(device);
+        NonLocalBlock {
+            theta: narrow(),
+            phi: narrow(),
+            g: narrow(),
+            out: Conv2dConfig::new([1, self.channels], [1, 1]).init(device),
+            bn: GroupedBatchNormConfig::new(self.channels).init(device),
+        }
+    }
+}
+
+impl NonLocalBlock {
+    /// Adds the attention to the input.
+    ///
+    /// # Shapes
+    ///
+    /// - `input`, output: `[batch, channels, height, width]`
+    pub fn forward(&self, input: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
+        let [batch, _, height, width] = input.dims();
+        let keyed = self.phi.forward(input.clone()) * self.g.forward(input.clone());
+        let mean: Tensor<4> = keyed.reshape([batch, height * width]).mean_dim(1).reshape([batch, 1, 1, 1]);
+        let attended = self.theta.forward(input.clone()) * mean;
+        self.bn.forward(self.out.forward(attended), groups) + input
+    }
+}

@@ -1,0 +1,132 @@
+//! Parameters and running statistics of a module by name.
+//!
+//! A name is the path of fields, such as `layers.0.blocks.0.conv1.weight`: PyTorch's way, so files travel both ways.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Tensor, TensorData};
+
+/// Name, shape and values of one parameter.
+pub type NamedParameter = (String, Vec<usize>, Vec<f32>);
+
+/// What was left over when loading.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Parameters without a tensor.
+    pub missing: Vec<String>,
+    /// Tensors without a parameter.
+    pub unused: Vec<String>,
+    /// Parameters whose tensor has another shape.
+    pub wrong_shape: Vec<String>,
+}
+
+impl LoadReport {
+    /// Whether every tensor found its parameter and every parameter its tensor.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.unused.is_empty() && self.wrong_shape.is_empty()
+    }
+}
+
+/// All parameters and running statistics, in visiting order.
+pub fn named_parameters<M: Module>(module: &M) -> Vec<NamedParameter> {
+    let mut visitor = Collect { path: Vec::new(), found: Vec::new() };
+    module.visit(&mut visitor);
+    visitor.found
+}
+
+/// Replaces the parameters for which `values(name, shape)` gives something.
+pub fn fill_parameters<M: Module>(module: M, values: impl FnMut(&str, &[usize]) -> Option<Vec<f32>>) -> M {
+    let mut mapper = Fill { path: Vec::new(), values };
+    module.map(&mut mapper)
+}
+
+/// Replaces parameters by the tensors of the same name and shape.
+pub fn load_parameters<M: Module>(module: M, mut tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> (M, LoadReport) {
+    let mut report = LoadReport::default();
+    let module = fill_parameters(module, |name, shape| match tensors.remove(name) {
+        Some((found, values)) if found == shape => Some(values),
+        Some((found, _)) => {
+            report.wrong_shape.push(format!("{name} {found:?} instead of {shape:?}"));
+            None
+        }
+        None => {
+            report.missing.push(name.to_string());
+            None
+        }
+    });
+    report.unused = tensors.into_keys().collect();
+    (module, report)
+}
+
+/// Numbers the parameters in visiting order, so that an optimiser's state, which Burn keys by parameter number, fits the
+/// same network in another process.
+pub fn number_parameters<M: Module>(module: M) -> M {
+    module.map(&mut Number { next: 1, seen: HashMap::new() })
+}
+
+struct Collect {
+    path: Vec<String>,
+    found: Vec<NamedParameter>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        // Host side by purpose: this is for files, never for the step loop.
+        let values = tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+        self.found.push((self.path.join("."), shape, values));
+    }
+}
+
+struct Fill<F> {
+    path: Vec<String>,
+    values: F,
+}
+
+impl<F: FnMut(&str, &[usize]) -> Option<Vec<f32>>> ModuleMapper for Fill<F> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let shape = param.lazy_shape();
+        let Some(values) = (self.values)(&self.path.join("."), &shape.to_vec()) else { return param };
+        param.map(|old| {
+            let device = old.device();
+            let required = old.is_require_grad();
+            Tensor::from_data(TensorData::new(values, shape), &device).set_require_grad(required)
+        })
+    }
+}
+
+struct Number {
+    next: u64,
+    seen: HashMap<ParamId, ParamId>,
+}
+
+impl ModuleMapper for Number {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (old, tensor, mapper) = param.consume();
+        let next = &mut self.next;
+        let id = *self.seen.entry(old).or_insert_with(|| {
+            let id = ParamId::from(*next);
+            *next += 1;
+            id
+        });
+        Param::from_mapped_value(id, tensor, mapper)
+    }
+}

@@ -1,0 +1,371 @@
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv2d;
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use vireid_core::{Modality, PerModality, Stream};
+
+use crate::backbone::Backbone;
+use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
+use crate::block::{Block, BlockConfig, convolution};
+use crate::gem::gem_pool;
+use crate::parameters::{fill_parameters, number_parameters};
+
+/// Added to the mean before GeM's root.
+const GEM_EPSILON: f64 = 1e-12;
+
+/// Configuration of a [`Stem`].
+#[derive(Config, Debug)]
+pub struct StemConfig {
+    /// Channels out.
+    pub channels: usize,
+    /// Side of the convolution's kernel; its stride is 2.
+    pub kernel: usize,
+    /// 3x3 max pooling with stride 2 at the end.
+    pub pool: bool,
+}
+
+/// The first layers, which each modality has for itself.
+#[derive(Module, Debug)]
+pub struct Stem {
+    conv: Conv2d,
+    bn: GroupedBatchNorm,
+    pool: Option<MaxPool2d>,
+}
+
+impl StemConfig {
+    /// Builds the stem.
+    pub fn init(&self, device: &Device) -> Stem {
+        let pool = || {
+            let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
+            MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(padding).init()
+        };
+        Stem {
+            conv: convolution([3, self.channels], self.kernel, 2, device),
+            bn: GroupedBatchNormConfig::new(self.channels).init(device),
+            pool: self.pool.then(pool),
+        }
+    }
+}
+
+impl Stem {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, 3, height, width]`
+    /// - output: `[batch, channels, height / 2, width / 2]`, halved again with pooling
+    pub fn forward(&self, images: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
+        let x = relu(self.bn.forward(self.conv.forward(images), groups));
+        match &self.pool {
+            Some(pool) => pool.forward(x),
+            None => x,
+        }
+    }
+}
+
+/// One stage of the trunk.
+#[derive(Config, Debug)]
+pub struct StageConfig {
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Inner channels.
+    pub width: usize,
+    /// Channels out.
+    pub output: usize,
+    /// Stride of the first block.
+    pub stride: usize,
+    /// Non-local blocks follow the last this many blocks.
+    #[config(default = 0)]
+    pub non_local: usize,
+}
+
+/// Configuration of a [`TwoStreamNet`].
+#[derive(Config, Debug)]
+pub struct TwoStreamNetConfig {
+    /// The stem of either modality.
+    pub stem: StemConfig,
+    /// The shared stages.
+    pub stages: Vec<StageConfig>,
+    /// Bottleneck blocks instead of basic ones.
+    pub bottleneck: bool,
+    /// Projections on every first block even where shapes agree (the small network), or only where they do not.
+    #[config(default = false)]
+    pub always_project: bool,
+    /// See [`BlockConfig::stride_in_1x1`].
+    #[config(default = false)]
+    pub stride_in_1x1: bool,
+    /// Parts of a batch that batch norm treats separately, as many devices would; 1 is the whole batch.
+    #[config(default = 1)]
+    pub bn_groups: usize,
+}
+
+impl TwoStreamNetConfig {
+    fn resnet(blocks: [usize; 4], bottleneck: bool) -> Self {
+        let expansion = if bottleneck { 4 } else { 1 };
+        // The last stage keeps its resolution (stride 1), as re-identification networks do.
+        let stages = blocks
+            .into_iter()
+            .zip([(64, 1), (128, 2), (256, 2), (512, 1)])
+            .map(|(blocks, (width, stride))| StageConfig::new(blocks, width, width * expansion, stride))
+            .collect();
+        Self::new(StemConfig::new(64, 7, true), stages, bottleneck)
+    }
+
+    /// ResNet-18; embeddings of 512.
+    pub fn resnet18() -> Self {
+        Self::resnet([2, 2, 2, 2], false)
+    }
+
+    /// ResNet-34; embeddings of 512.
+    pub fn resnet34() -> Self {
+        Self::resnet([3, 4, 6, 3], false)
+    }
+
+    /// ResNet-50; embeddings of 2048.
+    pub fn resnet50() -> Self {
+        Self::resnet([3, 4, 6, 3], true)
+    }
+
+    /// A network of 0.3 M parameters for 96 x 48 images, which trains in minutes on two CPU cores; embeddings of 128.
+    pub fn small() -> Self {
+        let stages =
+            vec![StageConfig::new(1, 32, 32, 2), StageConfig::new(1, 64, 64, 2), StageConfig::new(1, 128, 128, 1)];
+        Self::new(StemConfig::new(24, 5, false), stages, false).with_always_project(true)
+    }
+
+    /// The configuration of a name: `resnet18`, `resnet34`, `resnet50` or `small`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "resnet18" => Some(Self::resnet18()),
+            "resnet34" => Some(Self::resnet34()),
+            "resnet50" => Some(Self::resnet50()),
+            "small" => Some(Self::small()),
+            _ => None,
+        }
+    }
+
+    /// Adds AGW's non-local blocks: after the last two blocks of the second stage and the last three of the third.
+    pub fn with_non_local_blocks(mut self) -> Self {
+        for (stage, count) in self.stages.iter_mut().skip(1).zip([2, 3]) {
+            stage.non_local = count.min(stage.blocks);
+        }
+        self
+    }
+
+    /// Builds the network. Convolutions start from He's normal initialisation (fan-out), the neck's weight from
+    /// N(1, 0.01^2) with its bias frozen at 0, both stems equal; all drawn from `stream`, so a seed fixes the network on
+    /// every device.
+    pub fn init(&self, device: &Device, stream: &mut Stream) -> TwoStreamNet {
+        let mut input = self.stem.channels;
+        let layers = self
+            .stages
+            .iter()
+            .map(|stage| {
+                let first = input;
+                input = stage.output;
+                Layer {
+                    blocks: (0..stage.blocks).map(|number| self.block(stage, number, first).init(device)).collect(),
+                }
+            })
+            .collect();
+        let mut neck = GroupedBatchNormConfig::new(input).init(device);
+        neck.bias = neck.bias.set_require_grad(false);
+        let net = TwoStreamNet {
+            stem_visible: self.stem.init(device),
+            stem_infrared: self.stem.init(device),
+            layers,
+            neck,
+            dim: input,
+            bn_groups: self.bn_groups,
+        };
+        initialized(number_parameters(net), stream)
+    }
+
+    fn block(&self, stage: &StageConfig, number: usize, stage_input: usize) -> BlockConfig {
+        let is_first = number == 0;
+        let (input, stride) = if is_first { (stage_input, stage.stride) } else { (stage.output, 1) };
+        let projection = is_first && (self.always_project || stride != 1 || input != stage.output);
+        BlockConfig::new(input, stage.width, stage.output, stride, self.bottleneck, projection)
+            .with_stride_in_1x1(self.stride_in_1x1)
+            .with_non_local(number + stage.non_local >= stage.blocks)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    blocks: Vec<Block>,
+}
+
+/// A residual network with one stem per modality and everything else shared: GeM pooling and a batch-norm neck give the
+/// embedding.
+///
+/// In training the stems' outputs are concatenated, visible first, and share the statistics of every later batch norm.
+#[derive(Module, Debug)]
+pub struct TwoStreamNet {
+    stem_visible: Stem,
+    stem_infrared: Stem,
+    layers: Vec<Layer>,
+    neck: GroupedBatchNorm,
+    dim: usize,
+    bn_groups: usize,
+}
+
+impl TwoStreamNet {
+    /// Pooled features through the shared layers and the neck.
+    fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Tensor<2> {
+        let blocks = self.layers.iter().flat_map(|layer| &layer.blocks);
+        let x = blocks.fold(x, |x, block| block.forward(x, groups));
+        self.neck.forward(gem_pool(x, GEM_EPSILON), groups)
+    }
+}
+
+impl Backbone for TwoStreamNet {
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Tensor<2>> {
+        let ([visible_batch, ..], [infrared_batch, ..]) = (visible.dims(), infrared.dims());
+        let of_visible = BatchGroups::chunks(visible_batch, self.bn_groups);
+        let of_infrared = BatchGroups::chunks(infrared_batch, self.bn_groups);
+        let visible = self.stem_visible.forward(visible, &of_visible);
+        let infrared = self.stem_infrared.forward(infrared, &of_infrared);
+        if self.bn_groups <= 1 {
+            let groups = BatchGroups::whole(visible_batch + infrared_batch);
+            let embeddings = self.trunk(Tensor::cat(vec![visible, infrared], 0), &groups);
+            return PerModality {
+                visible: embeddings.clone().narrow(0, 0, visible_batch),
+                infrared: embeddings.narrow(0, visible_batch, infrared_batch),
+            };
+        }
+        // Each device of replicated training holds a chunk of either modality: interleave them, and sort them out after.
+        let (mut parts, mut sizes) = (Vec::new(), Vec::new());
+        let mut starts = (0, 0);
+        for (&v, &i) in of_visible.sizes().iter().zip(of_infrared.sizes()) {
+            parts.push(visible.clone().narrow(0, starts.0, v));
+            parts.push(infrared.clone().narrow(0, starts.1, i));
+            sizes.push((v, i));
+            starts = (starts.0 + v, starts.1 + i);
+        }
+        let groups = BatchGroups::of_sizes(sizes.iter().map(|(v, i)| v + i).collect());
+        let embeddings = self.trunk(Tensor::cat(parts, 0), &groups);
+        let (mut visible, mut infrared, mut start) = (Vec::new(), Vec::new(), 0);
+        for (v, i) in sizes {
+            visible.push(embeddings.clone().narrow(0, start, v));
+            infrared.push(embeddings.clone().narrow(0, start + v, i));
+            start += v + i;
+        }
+        PerModality { visible: Tensor::cat(visible, 0), infrared: Tensor::cat(infrared, 0) }
+    }
+
+    fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
+        let groups = BatchGroups::whole(images.dims()[0]);
+        let stem = match modality {
+            Modality::Visible => &self.stem_visible,
+            Modality::Infrared => &self.stem_infrared,
+        };
+        let embeddings = self.trunk(stem.forward(images, &groups), &groups);
+        let norms = embeddings.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
+        embeddings / norms
+    }
+}
+
+/// Draws the starting values: the stems from equal copies of one stream, the rest from another.
+fn initialized(net: TwoStreamNet, stream: &mut Stream) -> TwoStreamNet {
+    let mut stems = [stream.clone(), stream.clone()];
+    // The stems draw from the stream's start; far ahead of them the trunk draws its own.
+    let mut trunk = stream.fork();
+    fill_parameters(net, |path, shape| {
+        let stream = if path.starts_with("stem_visible") {
+            &mut stems[0]
+        } else if path.starts_with("stem_infrared") {
+            &mut stems[1]
+        } else {
+            &mut trunk
+        };
+        let count = shape.iter().product();
+        match path {
+            _ if shape.len() == 4 => {
+                let fan_out = shape[0] * shape[2] * shape[3];
+                let deviation = (2.0 / fan_out as f64).sqrt();
+                Some((0..count).map(|_| stream.normal(0.0, deviation) as f32).collect())
+            }
+            "neck.weight" => Some((0..count).map(|_| stream.normal(1.0, 0.01) as f32).collect()),
+            _ if path.ends_with("non_local.bn.weight") => Some(vec![0.0; count]),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters::named_parameters;
+    use vireid_core::Streams;
+
+    fn small(groups: usize, device: &Device) -> TwoStreamNet {
+        TwoStreamNetConfig::small().with_bn_groups(groups).init(device, &mut Streams::new(0).stream("init", [0; 3]))
+    }
+
+    fn noise(count: usize, device: &Device) -> Tensor<4> {
+        let mut stream = Streams::new(1).stream("noise", [0; 3]);
+        let values: Vec<f32> = (0..count * 3 * 24 * 12).map(|_| stream.normal(0.0, 1.0) as f32).collect();
+        Tensor::from_data(burn::tensor::TensorData::new(values, [count, 3, 24, 12]), device)
+    }
+
+    #[test]
+    fn sizes() {
+        let device = Device::default();
+        let net = small(1, &device);
+        let trained = net.num_params()
+            - named_parameters(&net).iter().filter(|p| p.0.contains("running")).map(|p| p.2.len()).sum::<usize>();
+        assert_eq!(trained, 308_912 - 0);
+        assert_eq!(net.embed(noise(2, &device), Modality::Infrared).dims(), [2, 128]);
+        let count = |config: TwoStreamNetConfig| {
+            let net = config.init(&device, &mut Streams::new(0).stream("init", [0; 3]));
+            let conv = |p: &(String, Vec<usize>, Vec<f32>)| if p.1.len() == 4 { p.2.len() } else { 0 };
+            (net.dim(), named_parameters(&net).iter().map(conv).sum::<usize>())
+        };
+        // Convolutions of torchvision's networks without the classifier, plus the second stem's 9,408 weights.
+        assert_eq!(count(TwoStreamNetConfig::resnet18()), (512, 11_166_912 + 9_408));
+        assert_eq!(count(TwoStreamNetConfig::resnet50()), (2048, 23_454_912 + 9_408));
+    }
+
+    #[test]
+    fn the_seed_fixes_the_network_and_stems_start_equal() {
+        let device = Device::default();
+        let (a, b) = (named_parameters(&small(1, &device)), named_parameters(&small(1, &device)));
+        assert_eq!(a, b);
+        let values = |name: &str| a.iter().find(|p| p.0 == name).map(|p| p.2.clone()).unwrap();
+        assert_eq!(values("stem_visible.conv.weight"), values("stem_infrared.conv.weight"));
+        assert_ne!(values("stem_visible.conv.weight")[..10], values("layers.0.blocks.0.conv1.weight")[..10]);
+    }
+
+    /// Two groups are two devices: each sees its chunk of either modality and nothing else.
+    #[test]
+    fn groups_are_replicas() {
+        let device = Device::default().autodiff();
+        let (visible, infrared) = (noise(6, &device), noise(4, &device));
+        let grouped = small(2, &device).forward(visible.clone(), infrared.clone());
+        let alone = small(1, &device).forward(visible.narrow(0, 3, 3), infrared.narrow(0, 2, 2));
+        let near = burn::tensor::Tolerance::<f32>::absolute(1e-4);
+        grouped.visible.narrow(0, 3, 3).into_data().assert_approx_eq::<f32>(&alone.visible.into_data(), near);
+        grouped.infrared.narrow(0, 2, 2).into_data().assert_approx_eq::<f32>(&alone.infrared.into_data(), near);
+    }
+
+    #[test]
+    fn non_local_blocks_start_as_the_identity() {
+        let device = Device::default();
+        let stream = || Streams::new(0).stream("init", [0; 3]);
+        let plain = TwoStreamNetConfig::resnet18();
+        let images = Tensor::ones([1, 3, 64, 32], &device);
+        let without = plain.init(&device, &mut stream());
+        let with = plain.with_non_local_blocks().init(&device, &mut stream());
+        let values = named_parameters(&without).into_iter().map(|(name, shape, data)| (name, (shape, data))).collect();
+        let (with, report) = crate::parameters::load_parameters(with, values);
+        assert!(report.missing.iter().all(|name| name.contains("non_local")) && !report.missing.is_empty());
+        let difference = with.embed(images.clone(), Modality::Visible) - without.embed(images, Modality::Visible);
+        assert!(difference.abs().max().into_scalar::<f32>() < 1e-6);
+    }
+}

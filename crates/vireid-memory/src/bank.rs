@@ -1,0 +1,177 @@
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+
+/// Prototypes of all clusters of one kind.
+#[derive(Debug, Clone)]
+pub struct MemoryBank {
+    rows: Tensor<2>,
+    momentum: f64,
+}
+
+/// Every row divided by its Euclidean length (at least 1e-12).
+///
+/// # Shapes
+///
+/// - `input`, output: `[rows, dim]`
+pub fn normalize_rows(input: Tensor<2>) -> Tensor<2> {
+    let norms = (input.clone() * input.clone()).sum_dim(1).sqrt().clamp_min(1e-12);
+    input / norms
+}
+
+impl MemoryBank {
+    /// A bank of prototypes. `momentum` is the weight of the old prototype in an update.
+    ///
+    /// # Shapes
+    ///
+    /// - `rows`: `[clusters, dim]`, off the autodiff device
+    pub fn new(rows: Tensor<2>, momentum: f64) -> Self {
+        Self { rows: rows.inner(), momentum }
+    }
+
+    /// The prototypes.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[clusters, dim]`
+    pub fn rows(&self) -> Tensor<2> {
+        self.rows.clone()
+    }
+
+    /// Inner products of embeddings with all prototypes, divided by the temperature.
+    ///
+    /// # Shapes
+    ///
+    /// - `embeddings`: `[batch, dim]`
+    /// - output: `[batch, clusters]`
+    pub fn logits(&self, embeddings: Tensor<2>, temperature: f64) -> Tensor<2> {
+        let mut rows = self.rows();
+        if embeddings.is_autodiff() {
+            rows = Tensor::from_inner(rows);
+        }
+        embeddings.matmul(rows.transpose()).div_scalar(temperature)
+    }
+
+    /// Moves prototypes towards embeddings, one sample after the other in batch order:
+    /// `m <- normalize(momentum * m + (1 - momentum) * x)` on the row of each sample's label.
+    ///
+    /// Cluster Contrast (Dai et al., ACCV 2022), the rule `CM`.
+    ///
+    /// # Shapes
+    ///
+    /// - `embeddings`: `[batch, dim]`, rows of length 1, off the autodiff device; `labels`: `batch` rows of the bank
+    pub fn update(&mut self, embeddings: &Tensor<2>, labels: &[usize]) {
+        for round in rounds(labels) {
+            let targets: Vec<usize> = round.iter().map(|&sample| labels[sample]).collect();
+            self.move_rows(&targets, embeddings.clone().select(0, self.index(&round)));
+        }
+    }
+
+    /// Moves each prototype that the batch touches once, towards its least similar sample (the first on ties).
+    ///
+    /// The rule `CM_Hard` of Cluster Contrast.
+    ///
+    /// # Shapes
+    ///
+    /// - as [`update`](Self::update)
+    pub fn update_hardest(&mut self, embeddings: &Tensor<2>, labels: &[usize]) {
+        if labels.is_empty() {
+            return;
+        }
+        let mut touched: Vec<usize> = labels.to_vec();
+        touched.sort_unstable();
+        touched.dedup();
+        let members: Vec<Vec<usize>> =
+            touched.iter().map(|row| (0..labels.len()).filter(|&sample| labels[sample] == *row).collect()).collect();
+        let width = members.iter().map(Vec::len).max().unwrap_or(0);
+        // Short lists repeat their last sample: a repetition never is an earlier minimum.
+        let padded: Vec<usize> =
+            members.iter().flat_map(|list| (0..width).map(|position| list[position.min(list.len() - 1)])).collect();
+        let own_rows = self.rows().select(0, self.index(labels));
+        let similarity: Tensor<1> = (embeddings.clone() * own_rows).sum_dim(1).squeeze_dim(1);
+        let candidates = self.index(&padded);
+        let table: Tensor<2> = similarity.select(0, candidates.clone()).reshape([touched.len(), width]);
+        let column = table.argmin(1);
+        let table: Tensor<2, Int> = candidates.reshape([touched.len(), width]);
+        let hardest: Tensor<1, Int> = table.gather(1, column).squeeze_dim(1);
+        self.move_rows(&touched, embeddings.clone().select(0, hardest));
+    }
+
+    /// One update of distinct rows.
+    fn move_rows(&mut self, rows: &[usize], towards: Tensor<2>) {
+        let index = self.index(rows);
+        let old = self.rows().select(0, index.clone());
+        let moved = old.clone().mul_scalar(self.momentum) + towards.mul_scalar(1.0 - self.momentum);
+        let norms = (moved.clone() * moved.clone()).sum_dim(1).sqrt();
+        self.rows = self.rows().select_assign(0, index, moved / norms - old, IndexingUpdateOp::Add);
+    }
+
+    fn index(&self, positions: &[usize]) -> Tensor<1, Int> {
+        index_tensor(positions, &self.rows.device())
+    }
+}
+
+fn index_tensor(positions: &[usize], device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = positions.iter().map(|&position| position as i32).collect();
+    Tensor::from_data(TensorData::new(values, [positions.len()]), (device, DType::I32))
+}
+
+/// The samples by how often their label came before: within a round labels are distinct, and applying the rounds in
+/// order keeps the order of the samples of each label.
+fn rounds(labels: &[usize]) -> Vec<Vec<usize>> {
+    let mut seen = std::collections::HashMap::new();
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    for (sample, label) in labels.iter().enumerate() {
+        let count = seen.entry(label).or_insert(0usize);
+        if *count == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*count].push(sample);
+        *count += 1;
+    }
+    rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bank(momentum: f64) -> MemoryBank {
+        MemoryBank::new(Tensor::from_floats([[1.0, 0.0], [0.0, 1.0]], &Device::default()), momentum)
+    }
+
+    fn check(bank: &MemoryBank, expected: [[f32; 2]; 2]) {
+        let near = burn::tensor::Tolerance::<f32>::absolute(1e-6);
+        bank.rows().into_data().assert_approx_eq::<f32>(&expected.into(), near);
+    }
+
+    #[test]
+    fn rounds_keep_the_order_within_a_label() {
+        assert_eq!(rounds(&[4, 4, 7, 4, 7]), vec![vec![0, 2], vec![1, 4], vec![3]]);
+        assert!(rounds(&[]).is_empty());
+    }
+
+    /// Worked by hand.
+    #[test]
+    fn sequential_update() {
+        let mut bank = bank(0.1);
+        let x = Tensor::from_floats([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0], [-0.8, 0.6]], &Device::default());
+        bank.update(&x, &[0, 0, 1, 1]);
+        check(&bank, [[0.068_000_23, 0.997_685_3], [-0.747_775_14, 0.663_952_1]]);
+    }
+
+    #[test]
+    fn without_momentum_the_last_sample_stays() {
+        let mut bank = bank(0.0);
+        let x = Tensor::from_floats([[0.6, 0.8], [0.8, 0.6]], &Device::default());
+        bank.update(&x, &[0, 0]);
+        check(&bank, [[0.8, 0.6], [0.0, 1.0]]);
+    }
+
+    #[test]
+    fn the_hardest_sample_is_the_least_similar_and_the_first_on_ties() {
+        let mut bank = bank(0.0);
+        let x = Tensor::from_floats([[0.8, 0.6], [0.6, 0.8], [0.6, -0.8]], &Device::default());
+        bank.update_hardest(&x, &[0, 0, 0]);
+        check(&bank, [[0.6, 0.8], [0.0, 1.0]]);
+        bank.update_hardest(&x, &[]);
+    }
+}
