@@ -1,1 +1,3 @@
-//! x
+//! The parity ladder: golden cases with inputs and expected outputs, passed through public API.
+
+pub mod golden;

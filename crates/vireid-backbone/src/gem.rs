@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 
-/// Generalised-mean pooling over positions with a fixed exponent 3: `(mean(x^3) + epsilon)^(1/3)`.
+/// Generalised-mean pooling over positions with exponent 3, as the unsupervised methods' code has it:
+/// `(mean(x^3) + epsilon)^(1/3)`.
 ///
 /// For activations that are not negative (after a ReLU); a larger activation counts more than in average pooling.
 /// Radenovic et al., TPAMI 2018.
@@ -10,11 +11,28 @@ use burn::tensor::Tensor;
 /// - `input`: `[batch, channels, height, width]`
 /// - output: `[batch, channels]`
 pub fn gem_pool(input: Tensor<4>, epsilon: f64) -> Tensor<2> {
-    let [batch, channels, height, width] = input.dims();
-    let flat: Tensor<3> = input.reshape([batch, channels, height * width]);
+    let flat = flat_positions(input);
+    let [batch, channels, _] = flat.dims();
     let cubed = flat.clone() * flat.clone() * flat;
     let mean: Tensor<2> = cubed.mean_dim(2).reshape([batch, channels]);
     mean.add_scalar(epsilon).powf_scalar(1.0 / 3.0)
+}
+
+/// Generalised-mean pooling as first published, for any exponent and sign: `mean(max(x, epsilon)^p)^(1/p)`.
+///
+/// # Shapes
+///
+/// - as [`gem_pool`]
+pub fn gem_pool_clamped(input: Tensor<4>, p: f64, epsilon: f64) -> Tensor<2> {
+    let flat = flat_positions(input).clamp_min(epsilon);
+    let [batch, channels, _] = flat.dims();
+    let mean: Tensor<2> = flat.powf_scalar(p).mean_dim(2).reshape([batch, channels]);
+    mean.powf_scalar(1.0 / p)
+}
+
+fn flat_positions(input: Tensor<4>) -> Tensor<3> {
+    let [batch, channels, height, width] = input.dims();
+    input.reshape([batch, channels, height * width])
 }
 
 #[cfg(test)]
@@ -26,7 +44,9 @@ mod tests {
     fn worked_values() {
         let device = Device::default();
         let input = Tensor::<4>::from_floats([[[[0.0, 1.0], [2.0, 3.0]], [[0.0, 0.0], [0.0, 0.0]]]], &device);
-        let pooled = gem_pool(input, 1e-12).into_data().try_to_vec::<f32>().unwrap();
+        let pooled = gem_pool(input.clone(), 1e-12).into_data().try_to_vec::<f32>().unwrap();
         assert!((pooled[0] - 2.080_083_8).abs() < 1e-5 && (pooled[1] - 1e-4).abs() < 1e-7);
+        let clamped = gem_pool_clamped(input, 3.0, 1e-2).into_data().try_to_vec::<f32>().unwrap();
+        assert!((clamped[0] - 2.080_083_8).abs() < 1e-5 && (clamped[1] - 1e-2).abs() < 1e-6);
     }
 }

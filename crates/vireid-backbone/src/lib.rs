@@ -20,7 +20,7 @@ pub use backbone::Backbone;
 pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 pub use block::{Block, BlockConfig};
 pub use error::BackboneError;
-pub use gem::gem_pool;
+pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::{WeightFile, load_imagenet};
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
 pub use two_stream::{StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};

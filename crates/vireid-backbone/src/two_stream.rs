@@ -212,6 +212,21 @@ pub struct TwoStreamNet {
 }
 
 impl TwoStreamNet {
+    /// A pass over images of one modality; the embeddings are not normalised.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, 3, height, width]`
+    /// - output: `[batch, dim]`
+    pub fn forward_one(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
+        let groups = BatchGroups::chunks(images.dims()[0], self.bn_groups);
+        let stem = match modality {
+            Modality::Visible => &self.stem_visible,
+            Modality::Infrared => &self.stem_infrared,
+        };
+        self.trunk(stem.forward(images, &groups), &groups)
+    }
+
     /// Pooled features through the shared layers and the neck.
     fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Tensor<2> {
         let blocks = self.layers.iter().flat_map(|layer| &layer.blocks);
@@ -260,12 +275,7 @@ impl Backbone for TwoStreamNet {
     }
 
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
-        let groups = BatchGroups::whole(images.dims()[0]);
-        let stem = match modality {
-            Modality::Visible => &self.stem_visible,
-            Modality::Infrared => &self.stem_infrared,
-        };
-        let embeddings = self.trunk(stem.forward(images, &groups), &groups);
+        let embeddings = self.forward_one(images, modality);
         let norms = embeddings.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
         embeddings / norms
     }
@@ -320,7 +330,7 @@ mod tests {
         let net = small(1, &device);
         let trained = net.num_params()
             - named_parameters(&net).iter().filter(|p| p.0.contains("running")).map(|p| p.2.len()).sum::<usize>();
-        assert_eq!(trained, 308_912 - 0);
+        assert_eq!(trained, 308_912);
         assert_eq!(net.embed(noise(2, &device), Modality::Infrared).dims(), [2, 128]);
         let count = |config: TwoStreamNetConfig| {
             let net = config.init(&device, &mut Streams::new(0).stream("init", [0; 3]));

@@ -344,7 +344,7 @@ mod tests {
         let size = ImageSize { height: 2, width: 2 };
         let image: Vec<f32> = (0..12).map(|i| i as f32 / 12.0).collect();
         let mixed = run(Transform::Grey, &image, size, 0);
-        for (got, expected) in mixed.iter().zip([0.271_666_67, 0.354_991_67, 0.438_316_67, 0.521_641_67].repeat(3)) {
+        for (got, expected) in mixed.iter().zip([0.271_666_7, 0.354_991_7, 0.438_316_7, 0.521_641_7].repeat(3)) {
             assert!((got - expected).abs() < 1e-6);
         }
     }

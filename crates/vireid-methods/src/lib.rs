@@ -1,1 +1,49 @@
-//! x
+//! The methods as compositions, and the engine that trains any of them.
+//!
+//! A [`Method`] says how clusters are associated, which memories there are, which images a step takes and what it
+//! minimises; [`Engine`] does what they share: extracting embeddings, clustering, stepping, evaluating, checkpointing.
+//! [`methods`](method::methods) lists the methods; [`RunConfig`] holds every setting, from an embedded preset with
+//! overrides.
+//!
+//! Invariant: the engine knows no method by name.
+//! Invariant: true identities reach [`diagnostics`](events::ClusterReport) and evaluation only.
+//! Invariant: the step loop reads nothing back from the device but the losses, every few steps.
+
+mod checkpoint;
+mod config;
+mod device;
+mod engine;
+mod error;
+mod evaluate;
+pub mod events;
+mod extract;
+mod labelling;
+pub mod mbccm;
+pub mod method;
+mod network;
+mod optimizer;
+mod progress;
+mod run_dir;
+mod session;
+mod system;
+mod table;
+
+pub use checkpoint::{Checkpoint, CheckpointKind, FORMAT_VERSION, Position};
+pub use config::{
+    BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, OptimizerSettings,
+    PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings, presets,
+};
+pub use device::{available_devices, parse_device};
+pub use engine::{Engine, Outcome};
+pub use error::MethodError;
+pub use evaluate::{Evaluation, Score, Spread, TestImages, evaluate};
+pub use extract::extract;
+pub use labelling::{Clusters, Labels, cluster};
+pub use method::Method;
+pub use network::build_network;
+pub use optimizer::adam;
+pub use progress::ProgressObserver;
+pub use run_dir::RunDir;
+pub use session::{Session, SessionOptions, TrainingImages};
+pub use system::peak_memory_mib;
+pub use table::{evaluation_table, seconds_table};

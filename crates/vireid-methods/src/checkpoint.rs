@@ -1,0 +1,302 @@
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+use vireid_backbone::parameters::NamedParameter;
+use vireid_core::{Association, PseudoLabels};
+
+use crate::labelling::Labels;
+use crate::{Evaluation, MethodError};
+
+/// Version of the checkpoint format; a larger one in a file means a newer program wrote it.
+pub const FORMAT_VERSION: u32 = 1;
+/// Metadata key of the header.
+const HEADER: &str = "vireid";
+
+/// Which of a run's two checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointKind {
+    /// The newest.
+    Last,
+    /// The one with the highest test mAP: selected on test data.
+    Best,
+}
+
+impl CheckpointKind {
+    /// Its file name in the run's `checkpoints` folder.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            CheckpointKind::Last => "last.safetensors",
+            CheckpointKind::Best => "best.safetensors",
+        }
+    }
+}
+
+/// How far a run has come: `step` steps of `epoch` are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Epoch, counted from 0.
+    pub epoch: usize,
+    /// Steps of it.
+    pub step: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    method: String,
+    backbone: String,
+    seed: u64,
+    position: Position,
+    evaluations: Vec<Evaluation>,
+}
+
+/// Everything that a run needs to go on, and everything a network needs to be used.
+///
+/// One safetensors file: parameters as `model/...`, memories as `memory/...`, the optimiser's record as bytes, and within
+/// an epoch the pseudo-labels and the association. Random streams have no state beyond the seed and the position.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Name of the method.
+    pub method: String,
+    /// Name of the backbone.
+    pub backbone: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// How far it has come.
+    pub position: Position,
+    /// Scores so far.
+    pub evaluations: Vec<Evaluation>,
+    /// Parameters and running statistics.
+    pub model: Vec<NamedParameter>,
+    /// The optimiser's record.
+    pub optimizer: Vec<u8>,
+    /// Memories, when the position is within an epoch.
+    pub memories: Vec<NamedParameter>,
+    /// Pseudo-labels and association, when the position is within an epoch.
+    pub labels: Option<(Labels, Option<Association>)>,
+}
+
+struct Raw {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Raw {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn floats(shape: &[usize], values: &[f32]) -> Raw {
+    Raw { dtype: Dtype::F32, shape: shape.to_vec(), bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
+}
+
+fn integers(shape: &[usize], values: impl Iterator<Item = i32>) -> Raw {
+    Raw { dtype: Dtype::I32, shape: shape.to_vec(), bytes: values.flat_map(i32::to_le_bytes).collect() }
+}
+
+impl Checkpoint {
+    /// Writes the file: under a temporary name, synced to disk, then renamed, so that `path` always holds a whole
+    /// checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// `VR0509`, with the old file untouched.
+    pub fn save(&self, path: &Path) -> Result<(), MethodError> {
+        let mut tensors: BTreeMap<String, Raw> = BTreeMap::new();
+        for (name, shape, values) in &self.model {
+            tensors.insert(format!("model/{name}"), floats(shape, values));
+        }
+        for (name, shape, values) in &self.memories {
+            tensors.insert(format!("memory/{name}"), floats(shape, values));
+        }
+        let bytes = self.optimizer.clone();
+        tensors.insert("optimizer".into(), Raw { dtype: Dtype::U8, shape: vec![bytes.len()], bytes });
+        if let Some((labels, association)) = &self.labels {
+            let encode = |labels: Vec<Option<usize>>| {
+                integers(&[labels.len()], labels.into_iter().map(|label| label.map_or(-1, |l| l as i32)))
+            };
+            tensors.insert("labels/visible".into(), encode(labels.visible.indices()));
+            tensors.insert("labels/infrared".into(), encode(labels.infrared.indices()));
+            if let Some(association) = association {
+                let pairs = association.pairs().flat_map(|(i, v)| [i.index() as i32, v.index() as i32]);
+                tensors.insert("association".into(), integers(&[association.len(), 2], pairs));
+            }
+        }
+        let header = Header {
+            version: FORMAT_VERSION,
+            method: self.method.clone(),
+            backbone: self.backbone.clone(),
+            seed: self.seed,
+            position: self.position,
+            evaluations: self.evaluations.clone(),
+        };
+        let text = serde_json::to_string(&header).map_err(|error| MethodError::RunDir(format!("{error}")))?;
+        let bytes = safetensors::serialize(tensors, Some(HashMap::from([(HEADER.to_string(), text)])))
+            .map_err(|error| MethodError::RunDir(format!("the checkpoint can't be encoded: {error}")))?;
+        write_atomically(path, &bytes)
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// `VR0507` when it is missing, truncated, not a checkpoint, or from a newer program.
+    pub fn load(path: &Path) -> Result<Self, MethodError> {
+        let bad = |reason: String| MethodError::BadCheckpoint { path: path.into(), reason };
+        let bytes = fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let damaged = |error: safetensors::SafeTensorError| bad(format!("truncated or damaged ({error})"));
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let text = metadata.metadata().as_ref().and_then(|map| map.get(HEADER));
+        let text = text.ok_or_else(|| bad("it is not a checkpoint of this program".into()))?;
+        let version: serde_json::Value = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let version = version.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        if version > u64::from(FORMAT_VERSION) {
+            return Err(bad(format!(
+                "written by a newer program (format {version}, this one reads up to {FORMAT_VERSION}); update vireid"
+            )));
+        }
+        let header: Header = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+
+        let (mut model, mut memories) = (Vec::new(), Vec::new());
+        for (name, view) in file.tensors() {
+            let values = || view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            if let Some(name) = name.strip_prefix("model/") {
+                model.push((name.to_string(), view.shape().to_vec(), values()));
+            } else if let Some(name) = name.strip_prefix("memory/") {
+                memories.push((name.to_string(), view.shape().to_vec(), values()));
+            }
+        }
+        let integers = |name: &str| -> Option<Vec<i32>> {
+            let view = file.tensor(name).ok()?;
+            Some(view.data().chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        };
+        let labels = match (integers("labels/visible"), integers("labels/infrared")) {
+            (Some(visible), Some(infrared)) => {
+                let decode = |labels: Vec<i32>| -> Vec<Option<usize>> {
+                    labels.into_iter().map(|label| usize::try_from(label).ok()).collect()
+                };
+                let labels = Labels {
+                    visible: PseudoLabels::new(&decode(visible)).map_err(|error| bad(error.to_string()))?,
+                    infrared: PseudoLabels::new(&decode(infrared)).map_err(|error| bad(error.to_string()))?,
+                };
+                let association = integers("association").map(|flat| {
+                    let pairs: std::collections::HashSet<(usize, usize)> =
+                        flat.chunks_exact(2).map(|pair| (pair[0] as usize, pair[1] as usize)).collect();
+                    let (infrared, visible) = (labels.infrared.clusters(), labels.visible.clusters());
+                    Association::from_fn(infrared, visible, |i, v| pairs.contains(&(i, v)))
+                });
+                Some((labels, association))
+            }
+            _ => None,
+        };
+        let optimizer = file.tensor("optimizer").map_err(damaged)?.data().to_vec();
+        let Header { method, backbone, seed, position, evaluations, .. } = header;
+        Ok(Self { method, backbone, seed, position, evaluations, model, optimizer, memories, labels })
+    }
+}
+
+/// Writes under a temporary name, syncs, renames.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), MethodError> {
+    let temporary = path.with_extension("tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        // The rename itself is on disk once the folder is; where folders can't be opened there is nothing to sync.
+        if let Some(Ok(folder)) = path.parent().map(File::open) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        MethodError::Io { action: "can't write", path: path.into(), source }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        let labels = Labels {
+            visible: PseudoLabels::new(&[Some(0), None, Some(1)]).unwrap(),
+            infrared: PseudoLabels::new(&[Some(0), Some(0)]).unwrap(),
+        };
+        Checkpoint {
+            method: "mbccm".into(),
+            backbone: "small".into(),
+            seed: 3,
+            position: Position { epoch: 2, step: 5 },
+            evaluations: Vec::new(),
+            model: vec![("a.weight".into(), vec![2, 1], vec![0.5, -1.0])],
+            optimizer: vec![1, 2, 3],
+            memories: vec![("visible".into(), vec![1, 2], vec![0.0, 1.0])],
+            labels: Some((labels, Some(Association::from_fn(1, 2, |_, v| v == 1)))),
+        }
+    }
+
+    #[test]
+    fn round_trip() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        checkpoint().save(&path).unwrap();
+        let loaded = Checkpoint::load(&path).unwrap();
+        assert_eq!(format!("{loaded:?}"), format!("{:?}", checkpoint()));
+    }
+
+    #[test]
+    fn damaged_foreign_and_newer_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        let says = |part: &str| {
+            let error = Checkpoint::load(&path).unwrap_err().to_string();
+            assert!(error.starts_with("VR0507") && error.contains(part), "{error}");
+        };
+        says("last.safetensors");
+        checkpoint().save(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for cut in [0, 4, 100, whole.len() - 1] {
+            fs::write(&path, &whole[..cut]).unwrap();
+            says("truncated");
+        }
+        let text = String::from_utf8_lossy(&whole).replace("\\\"version\\\":1", "\\\"version\\\":9");
+        fs::write(&path, text.as_bytes()).unwrap();
+        says("newer");
+        let other = safetensors::serialize(BTreeMap::from([("x", floats(&[1], &[1.0]))]), None).unwrap();
+        fs::write(&path, other).unwrap();
+        says("not a checkpoint");
+    }
+
+    /// A full disk: the temporary file is a link to a device that is always full.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_space_left_keeps_the_old_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        checkpoint().save(&path).unwrap();
+        let before = fs::read(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join("last.tmp")).unwrap();
+        let error = checkpoint().save(&path).unwrap_err().to_string();
+        assert!(error.starts_with("VR0509") && error.contains("No space left"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+}

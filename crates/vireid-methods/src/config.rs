@@ -1,0 +1,373 @@
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vireid_data::ResizeFilter;
+
+use crate::MethodError;
+
+/// Everything that decides what a run computes. Presets are commented TOML files; see `presets/`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Name of the method.
+    pub method: String,
+    /// Name of the preset this started from.
+    pub preset: String,
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// Images.
+    pub input: InputSettings,
+    /// Network.
+    pub backbone: BackboneSettings,
+    /// Pseudo-labels.
+    pub clustering: ClusteringSettings,
+    /// Batches.
+    pub sampler: SamplerSettings,
+    /// Adam.
+    pub optimizer: OptimizerSettings,
+    /// First stage.
+    pub stage1: StageSettings,
+    /// Second stage.
+    pub stage2: StageSettings,
+    /// Testing.
+    pub evaluation: EvaluationSettings,
+    /// The method's own settings, read by the method.
+    pub settings: toml::Table,
+}
+
+/// How images are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputSettings {
+    /// Height in pixels.
+    pub height: usize,
+    /// Width in pixels.
+    pub width: usize,
+    /// `lanczos`, `bicubic` or `bilinear`.
+    pub filter: String,
+    /// Black border in pixels that random crops are cut from.
+    pub padding: usize,
+    /// Memory for decoded images in MiB.
+    pub cache_mib: usize,
+    /// Loader threads.
+    pub workers: usize,
+    /// Batches prepared ahead.
+    pub prefetch: usize,
+}
+
+/// Which network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackboneSettings {
+    /// `resnet18`, `resnet34`, `resnet50` or `small`.
+    pub name: String,
+    /// A `.pth` or `.safetensors` file, `builtin:small`, or `none`.
+    pub weights: String,
+    /// AGW's non-local blocks.
+    pub non_local: bool,
+    /// Parts of a batch that batch norm treats separately.
+    pub bn_groups: usize,
+    /// Stride on the first 1x1 convolution of a bottleneck.
+    pub stride_in_1x1: bool,
+}
+
+/// How pseudo-labels are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusteringSettings {
+    /// Neighbours ranked.
+    pub k1: usize,
+    /// Neighbours averaged.
+    pub k2: usize,
+    /// Largest Jaccard distance of neighbours.
+    pub eps: PerModalityValue,
+    /// Neighbours that make a core sample.
+    pub min_samples: usize,
+    /// Average the embeddings of an image and its mirror image.
+    pub flip_average: bool,
+    /// Images per extraction batch.
+    pub batch: usize,
+}
+
+/// A number for each modality.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PerModalityValue {
+    /// For visible images.
+    pub visible: f64,
+    /// For infrared images.
+    pub infrared: f64,
+}
+
+/// What a step takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SamplerSettings {
+    /// Clusters per batch (P).
+    pub clusters: usize,
+    /// Instances per cluster and modality (K).
+    pub instances: usize,
+    /// Steps per epoch.
+    pub iterations: usize,
+    /// Draw clusters repeatedly when there are too few.
+    pub allow_few_clusters: bool,
+}
+
+/// Adam with L2 added to the gradient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptimizerSettings {
+    /// Weight of the L2 term.
+    pub weight_decay: f64,
+    /// The rate from each epoch on, ascending, starting at 0.
+    pub learning_rate: Vec<LearningRate>,
+}
+
+/// A step of the learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LearningRate {
+    /// First epoch it holds for.
+    pub from: usize,
+    /// The rate.
+    pub rate: f64,
+}
+
+/// One stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageSettings {
+    /// Its epochs.
+    pub epochs: usize,
+}
+
+/// When and how to test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationSettings {
+    /// Test every this many epochs; the end of a stage is always tested.
+    pub every: usize,
+    /// Gallery draws that are averaged.
+    pub trials: u32,
+}
+
+const PRESETS: [(&str, &str); 2] = [
+    ("mbccm_sysu_paper", include_str!("../presets/mbccm_sysu_paper.toml")),
+    ("mbccm_sysu_quick", include_str!("../presets/mbccm_sysu_quick.toml")),
+];
+
+/// The names and texts of the embedded presets.
+pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRESETS.into_iter()
+}
+
+impl RunConfig {
+    /// A preset with overrides of the form `key=value`, such as `stage2.epochs=30`.
+    ///
+    /// # Errors
+    ///
+    /// `VR0503` for an unknown preset, `VR0501` for an unknown key, `VR0502` for an unusable value.
+    pub fn from_preset(name: &str, overrides: &[String]) -> Result<Self, MethodError> {
+        let text = presets().find(|(known, _)| *known == name).map(|(_, text)| text).ok_or_else(|| {
+            let known = presets().map(|(known, _)| known.to_string()).collect();
+            MethodError::Unknown { what: "preset", name: name.into(), known }
+        })?;
+        Self::from_toml(text, overrides)
+    }
+
+    /// A configuration file with overrides.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_preset`](Self::from_preset).
+    pub fn from_toml(text: &str, overrides: &[String]) -> Result<Self, MethodError> {
+        let mut table: toml::Table = text.parse().map_err(|error| MethodError::Config(format!("{error}")))?;
+        for item in overrides {
+            set(&mut table, item)?;
+        }
+        let config: Self = parse_settings(table, "")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The configuration as TOML, for the run directory.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// A number that differs between configurations.
+    pub fn hash(&self) -> String {
+        format!("{:016x}", crate::system::fnv1a(self.to_toml().bytes()))
+    }
+
+    /// The learning rate of an epoch.
+    pub fn learning_rate(&self, epoch: usize) -> f64 {
+        let steps = &self.optimizer.learning_rate;
+        steps.iter().rev().find(|step| step.from <= epoch).map_or(0.0, |step| step.rate)
+    }
+
+    /// Epochs of both stages.
+    pub fn epochs(&self) -> usize {
+        self.stage1.epochs + self.stage2.epochs
+    }
+
+    /// The filter that images are resized with.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown name.
+    pub fn filter(&self) -> Result<ResizeFilter, MethodError> {
+        ResizeFilter::from_name(&self.input.filter).ok_or_else(|| {
+            MethodError::Config(format!("input.filter = '{}'; lanczos, bicubic and bilinear exist", self.input.filter))
+        })
+    }
+
+    fn check(&self) -> Result<(), MethodError> {
+        self.filter()?;
+        let refuse = |what: &str| Err(MethodError::Config(what.into()));
+        let rates = &self.optimizer.learning_rate;
+        if rates.first().is_none_or(|first| first.from != 0) || !rates.is_sorted_by(|a, b| a.from < b.from) {
+            return refuse("optimizer.learning_rate must start at epoch 0 and ascend");
+        }
+        if rates.iter().any(|step| !(step.rate > 0.0 && step.rate.is_finite())) {
+            return refuse("optimizer.learning_rate: every rate must be above 0");
+        }
+        for (name, eps) in [("visible", self.clustering.eps.visible), ("infrared", self.clustering.eps.infrared)] {
+            if !(eps > 0.0 && eps < 1.0) {
+                return refuse(&format!("clustering.eps.{name} = {eps} must be above 0 and below 1"));
+            }
+        }
+        let positive = [
+            ("input.height", self.input.height),
+            ("input.width", self.input.width),
+            ("clustering.k1", self.clustering.k1),
+            ("clustering.k2", self.clustering.k2),
+            ("clustering.min_samples", self.clustering.min_samples),
+            ("clustering.batch", self.clustering.batch),
+            ("sampler.clusters", self.sampler.clusters),
+            ("sampler.instances", self.sampler.instances),
+            ("sampler.iterations", self.sampler.iterations),
+            ("backbone.bn_groups", self.backbone.bn_groups),
+            ("evaluation.every", self.evaluation.every),
+            ("evaluation.trials", self.evaluation.trials as usize),
+            ("the number of epochs", self.epochs()),
+        ];
+        match positive.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => refuse(&format!("{name} must be at least 1")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads settings from a table; a key that the settings do not have is an error that names the nearest one. `prefix` is
+/// put before keys in messages.
+///
+/// # Errors
+///
+/// `VR0501` and `VR0502`.
+pub fn parse_settings<T: DeserializeOwned + Serialize>(table: toml::Table, prefix: &str) -> Result<T, MethodError> {
+    let mut unknown = Vec::new();
+    let parsed: Result<T, _> = serde_ignored::deserialize(table, |path| unknown.push(path.to_string()));
+    let parsed = parsed.map_err(|error| MethodError::Config(format!("{prefix}{}", error.to_string().trim())))?;
+    let Some(key) = unknown.first() else { return Ok(parsed) };
+    let mut known = Vec::new();
+    if let Ok(table) = toml::Table::try_from(&parsed) {
+        collect_keys(&table, "", &mut known);
+    }
+    let nearest = known.into_iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+    Err(MethodError::UnknownKey {
+        key: format!("{prefix}{key}"),
+        suggestion: nearest.map(|key| format!("{prefix}{key}")),
+    })
+}
+
+fn collect_keys(table: &toml::Table, prefix: &str, keys: &mut Vec<String>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => collect_keys(inner, &format!("{prefix}{key}."), keys),
+            _ => keys.push(format!("{prefix}{key}")),
+        }
+    }
+}
+
+/// Applies one `key=value`.
+fn set(table: &mut toml::Table, item: &str) -> Result<(), MethodError> {
+    let (path, text) =
+        item.split_once('=').ok_or_else(|| MethodError::Config(format!("'{item}' is not of the form key=value")))?;
+    let value = match format!("value = {text}").parse::<toml::Table>() {
+        Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| text.into()),
+        Err(_) => toml::Value::String(text.into()),
+    };
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut table = table;
+    for key in keys {
+        let entry = table.entry(key).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        table = entry
+            .as_table_mut()
+            .ok_or_else(|| MethodError::Config(format!("'{path}': '{key}' is a value, not a section")))?;
+    }
+    // A whole number is welcome where a decimal one is expected.
+    let value = match (table.get(last), value) {
+        (Some(toml::Value::Float(_)), toml::Value::Integer(whole)) => toml::Value::Float(whole as f64),
+        (_, value) => value,
+    };
+    table.insert(last.to_string(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quick(overrides: &[&str]) -> Result<RunConfig, MethodError> {
+        RunConfig::from_preset("mbccm_sysu_quick", &overrides.iter().map(|o| o.to_string()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn presets_parse_and_survive_a_round_trip() {
+        for (name, text) in presets() {
+            let config = RunConfig::from_toml(text, &[]).unwrap();
+            assert_eq!(config.preset, name);
+            assert_eq!(RunConfig::from_toml(&config.to_toml(), &[]).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_preset_has_a_comment() {
+        for (name, text) in presets() {
+            let lines: Vec<&str> = text.lines().collect();
+            for (number, line) in lines.iter().enumerate() {
+                if line.contains('=') && !line.starts_with('#') {
+                    assert!(number > 0 && lines[number - 1].starts_with('#'), "{name}: '{line}' has no comment above");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn overrides() {
+        let config = quick(&["stage2.epochs=30", "clustering.eps.visible=0.4", "settings.alpha=1"]).unwrap();
+        assert_eq!((config.stage2.epochs, config.clustering.eps.visible), (30, 0.4));
+        assert_eq!(config.settings["alpha"], toml::Value::Float(1.0));
+        assert_ne!(config.hash(), quick(&[]).unwrap().hash());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = quick(&["stage2.epoch=30"]).unwrap_err().to_string();
+        assert_eq!(error, "VR0501: there is no setting 'stage2.epoch'; did you mean 'stage2.epochs'?");
+    }
+
+    #[test]
+    fn unusable_values() {
+        for (set, says) in [
+            ("stage1.epochs=many", "VR0502"),
+            ("clustering.eps.visible=1.5", "clustering.eps.visible"),
+            ("input.filter=nearest", "lanczos"),
+            ("optimizer.learning_rate=[]", "start at epoch 0"),
+            ("sampler.iterations=0", "sampler.iterations"),
+            ("epochs", "key=value"),
+        ] {
+            let error = quick(&[set]).unwrap_err().to_string();
+            assert!(error.contains(says), "{set}: {error}");
+        }
+        assert!(RunConfig::from_preset("none", &[]).unwrap_err().to_string().starts_with("VR0503"));
+    }
+
+    #[test]
+    fn the_paper_schedule() {
+        let config = RunConfig::from_preset("mbccm_sysu_paper", &[]).unwrap();
+        let rates = [0, 19, 20, 39, 40, 49, 50, 69, 70, 79].map(|epoch| config.learning_rate(epoch));
+        assert_eq!(rates, [3.5e-4, 3.5e-4, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-6, 3.5e-6, 3.5e-7, 3.5e-7]);
+    }
+}

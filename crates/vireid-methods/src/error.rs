@@ -1,0 +1,127 @@
+use std::path::PathBuf;
+
+use vireid_backbone::BackboneError;
+use vireid_clustering::ClusteringError;
+use vireid_core::{Coded, CoreError, Modality};
+use vireid_data::DataError;
+use vireid_eval::EvalError;
+
+/// What can stop a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MethodError {
+    /// A key that no setting has.
+    #[error("VR0501: there is no setting '{key}'{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean '{s}'?")))]
+    UnknownKey {
+        /// The key as given.
+        key: String,
+        /// The nearest existing key.
+        suggestion: Option<String>,
+    },
+    /// A setting's value can't be used.
+    #[error("VR0502: configuration: {0}")]
+    Config(String),
+    /// No such preset or method.
+    #[error("VR0503: there is no {what} '{name}'; there are: {}", known.join(", "))]
+    Unknown {
+        /// Preset or method.
+        what: &'static str,
+        /// The name as given.
+        name: String,
+        /// Existing names.
+        known: Vec<String>,
+    },
+    /// The device is not there.
+    #[error("VR0504: no device '{name}': {reason}; this build on this machine has: {}", available.join(", "))]
+    NoDevice {
+        /// The name as given.
+        name: String,
+        /// Why not.
+        reason: String,
+        /// Devices there are.
+        available: Vec<String>,
+    },
+    /// Clustering found nothing.
+    #[error(
+        "VR0505: epoch {epoch}: clustering found no {modality} cluster, {noise} of {noise} samples are noise; raise clustering.eps.{modality}, or start from weights that separate people better"
+    )]
+    NoClusters {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Modality without clusters.
+        modality: Modality,
+        /// Number of its samples.
+        noise: usize,
+    },
+    /// A loss is NaN or infinite.
+    #[error(
+        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, the checkpoint of the last good epoch is kept: go on from it with a lower optimizer.learning_rate"
+    )]
+    NotFinite {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Step, counted from 0.
+        step: usize,
+        /// Which part of the loss.
+        part: String,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// A checkpoint can't be read.
+    #[error("VR0507: checkpoint {}: {reason}", path.display())]
+    BadCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A checkpoint belongs to another run.
+    #[error("VR0508: checkpoint {} was made with {what} '{found}', this run has '{expected}'; resume the run it belongs to, or start a new one", path.display())]
+    ForeignCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// In the checkpoint.
+        found: String,
+        /// In the run.
+        expected: String,
+    },
+    /// A file of the run directory can't be written or read.
+    #[error("VR0509: {action} {}: {source}; what was saved before is untouched", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A run directory can't be used as asked.
+    #[error("VR0510: {0}")]
+    RunDir(String),
+    /// From the data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// From clustering.
+    #[error(transparent)]
+    Clustering(#[from] ClusteringError),
+    /// From the network.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    /// From evaluation.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// From basic values.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+impl MethodError {
+    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl Coded for MethodError {}

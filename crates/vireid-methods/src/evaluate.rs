@@ -1,0 +1,141 @@
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use vireid_backbone::Backbone;
+use vireid_core::{Embeddings, Modality, PerModality};
+use vireid_data::{ImageList, Sample};
+use vireid_eval::sysu::{Annotations, SearchMode};
+use vireid_eval::{RankMetrics, regdb, sysu};
+
+use crate::{MethodError, RunConfig, extract};
+
+/// The test images of a run and how they are scored.
+#[derive(Debug, Clone)]
+pub struct TestImages {
+    /// Visible and infrared test images.
+    pub images: PerModality<Arc<ImageList>>,
+    /// Whether the SYSU-MM01 protocol applies; else RegDB's.
+    pub is_sysu: bool,
+}
+
+/// Mean and sample standard deviation over trials, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Mean.
+    pub mean: f64,
+    /// Sample standard deviation; 0 for one trial.
+    pub std: f64,
+}
+
+impl Spread {
+    /// Of some values.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len().max(1) as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let square = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+        let std = if values.len() > 1 { (square / (n - 1.0)).sqrt() } else { 0.0 };
+        Self { mean, std }
+    }
+}
+
+/// The scores of one search mode or direction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// `all`, `indoor`, `visible-to-thermal` or `thermal-to-visible`.
+    pub search: String,
+    /// Trials averaged.
+    pub trials: usize,
+    /// Rank-1 in percent.
+    pub rank1: Spread,
+    /// Rank-5 in percent.
+    pub rank5: Spread,
+    /// Rank-10 in percent.
+    pub rank10: Spread,
+    /// Rank-20 in percent.
+    pub rank20: Spread,
+    /// Mean average precision in percent.
+    pub map: Spread,
+    /// Mean inverse negative penalty in percent.
+    pub minp: Spread,
+}
+
+/// The scores of a network at one moment of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Which moment: `untrained`, `stage 1`, `epoch 5`, `final`.
+    pub moment: String,
+    /// Epochs trained before it.
+    pub epochs: usize,
+    /// One entry per search mode or direction.
+    pub scores: Vec<Score>,
+}
+
+impl Evaluation {
+    /// The mAP of the first search mode, by which the best checkpoint is chosen (on test data: label it so).
+    pub fn first_map(&self) -> f64 {
+        self.scores.first().map_or(0.0, |score| score.map.mean)
+    }
+}
+
+/// Embeds the test images and scores them by their protocol.
+///
+/// # Errors
+///
+/// What extraction and the protocol refuse.
+pub fn evaluate<B: Backbone>(
+    network: &B,
+    test: &TestImages,
+    config: &RunConfig,
+    device: &Device,
+    mut progress: impl FnMut(usize),
+) -> Result<Vec<Score>, MethodError> {
+    let mut done = 0;
+    let mut embed = |modality: Modality| -> Result<Embeddings, MethodError> {
+        let images = test.images.get(modality);
+        let batch = config.clustering.batch;
+        let embeddings = extract(network, images, modality, batch, false, device, |n| progress(done + n))?;
+        done += images.len();
+        Ok(embeddings)
+    };
+    let (visible, infrared) = (embed(Modality::Visible)?, embed(Modality::Infrared)?);
+    let of = |modality| annotations(test.images.get(modality).samples());
+    let (on_visible, on_infrared) = (of(Modality::Visible), of(Modality::Infrared));
+    if test.is_sysu {
+        return SearchMode::BOTH
+            .into_iter()
+            .map(|mode| {
+                let trials =
+                    sysu::evaluate(&infrared, &on_infrared, &visible, &on_visible, mode, config.evaluation.trials)?;
+                Ok(score(mode.name(), &trials))
+            })
+            .collect();
+    }
+    let (visible_ids, thermal_ids) = (&on_visible.identities, &on_infrared.identities);
+    let there = regdb::evaluate(&visible, visible_ids, &infrared, thermal_ids)?;
+    let back = regdb::evaluate(&infrared, thermal_ids, &visible, visible_ids)?;
+    Ok(vec![score("visible-to-thermal", &[there]), score("thermal-to-visible", &[back])])
+}
+
+fn annotations(samples: &[Sample]) -> Annotations {
+    Annotations {
+        identities: samples.iter().map(|sample| sample.identity).collect(),
+        cameras: samples.iter().map(|sample| sample.camera).collect(),
+    }
+}
+
+fn score(search: &str, trials: &[RankMetrics]) -> Score {
+    let spread = |figure: &dyn Fn(&RankMetrics) -> f64| {
+        Spread::of(&trials.iter().map(|trial| 100.0 * figure(trial)).collect::<Vec<_>>())
+    };
+    Score {
+        search: search.into(),
+        trials: trials.len(),
+        rank1: spread(&|m| m.rank(1)),
+        rank5: spread(&|m| m.rank(5)),
+        rank10: spread(&|m| m.rank(10)),
+        rank20: spread(&|m| m.rank(20)),
+        map: spread(&|m| m.map),
+        minp: spread(&|m| m.minp),
+    }
+}

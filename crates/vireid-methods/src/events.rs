@@ -1,0 +1,180 @@
+//! What a run tells while it goes.
+
+use serde::Serialize;
+use vireid_core::{Association, Identity, PerModality};
+use vireid_data::ImageList;
+use vireid_eval::quality::{LabelQuality, association_quality, label_quality};
+
+use crate::Evaluation;
+use crate::labelling::Labels;
+
+/// One thing that happened; a line of `events.jsonl`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A stage begins, or goes on after a resume.
+    Stage {
+        /// Its name.
+        name: String,
+        /// Its first epoch.
+        first_epoch: usize,
+        /// Its number of epochs.
+        epochs: usize,
+        /// Steps of an epoch.
+        steps: usize,
+        /// Steps of the stage that are done already.
+        done: usize,
+    },
+    /// An epoch's pseudo-labels.
+    Clusters(ClusterReport),
+    /// A training step.
+    Step {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Step, counted from 0.
+        step: usize,
+        /// Learning rate.
+        learning_rate: f64,
+        /// Loss by parts.
+        losses: Vec<(&'static str, f32)>,
+    },
+    /// An epoch is over.
+    Epoch {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Mean loss by parts.
+        losses: Vec<(&'static str, f32)>,
+        /// Where the time went.
+        seconds: Seconds,
+    },
+    /// The test set was scored.
+    Evaluation {
+        /// The scores.
+        #[serde(flatten)]
+        evaluation: Evaluation,
+        /// What it took.
+        seconds: f64,
+    },
+    /// The run stops early on request.
+    Interrupted {
+        /// Epoch it stopped in.
+        epoch: usize,
+        /// Steps of that epoch done.
+        step: usize,
+    },
+}
+
+/// Seconds by activity. On a device that works asynchronously, waiting is booked where it happens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, serde::Deserialize)]
+pub struct Seconds {
+    /// Waiting for batches.
+    pub load: f64,
+    /// Forward passes and losses.
+    pub forward: f64,
+    /// Backward passes and the optimiser.
+    pub backward: f64,
+    /// Embedding the training set.
+    pub extraction: f64,
+    /// Clustering and association.
+    pub clustering: f64,
+    /// Testing.
+    pub evaluation: f64,
+}
+
+impl Seconds {
+    /// Adds another account.
+    pub fn add(&mut self, other: Seconds) {
+        self.load += other.load;
+        self.forward += other.forward;
+        self.backward += other.backward;
+        self.extraction += other.extraction;
+        self.clustering += other.clustering;
+        self.evaluation += other.evaluation;
+    }
+
+    /// All of it.
+    pub fn total(&self) -> f64 {
+        self.load + self.forward + self.backward + self.extraction + self.clustering + self.evaluation
+    }
+}
+
+/// The pseudo-labels of an epoch, seen with the truth. Computed for people; training never reads it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClusterReport {
+    /// Epoch, counted from 0.
+    pub epoch: usize,
+    /// Clusters of visible images.
+    pub visible: ModalityReport,
+    /// Clusters of infrared images.
+    pub infrared: ModalityReport,
+    /// The association, where the stage has one.
+    pub association: Option<AssociationReport>,
+}
+
+/// The clusters of one modality.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ModalityReport {
+    /// Number of clusters.
+    pub clusters: usize,
+    /// Samples without a cluster.
+    pub noise: usize,
+    /// Samples.
+    pub samples: usize,
+    /// Adjusted Rand index.
+    pub ari: f64,
+    /// Normalised mutual information.
+    pub nmi: f64,
+    /// Purity.
+    pub purity: f64,
+}
+
+/// The association of clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AssociationReport {
+    /// Associated pairs.
+    pub pairs: usize,
+    /// Share of pairs that are right.
+    pub precision: Option<f64>,
+    /// Share of right pairs that are found.
+    pub recall: Option<f64>,
+}
+
+impl ClusterReport {
+    pub(crate) fn new(
+        epoch: usize,
+        labels: &Labels,
+        association: Option<&Association>,
+        images: &PerModality<std::sync::Arc<ImageList>>,
+    ) -> Self {
+        let truth = images.as_ref().map(|list| list.samples().iter().map(|s| s.identity).collect::<Vec<Identity>>());
+        let report = |clusters, noise, samples, quality: LabelQuality| {
+            let LabelQuality { ari, nmi, purity } = quality;
+            ModalityReport { clusters, noise, samples, ari, nmi, purity }
+        };
+        let Labels { visible, infrared } = labels;
+        let association = association.map(|association| {
+            let quality = association_quality(association, (visible, &truth.visible), (infrared, &truth.infrared));
+            AssociationReport { pairs: association.len(), precision: quality.precision, recall: quality.recall }
+        });
+        Self {
+            epoch,
+            visible: report(visible.clusters(), visible.noise(), visible.len(), label_quality(visible, &truth.visible)),
+            infrared: report(
+                infrared.clusters(),
+                infrared.noise(),
+                infrared.len(),
+                label_quality(infrared, &truth.infrared),
+            ),
+            association,
+        }
+    }
+}
+
+/// Somebody who watches a run.
+pub trait Observer {
+    /// Something happened.
+    fn event(&mut self, event: &Event);
+
+    /// A long activity moved on: `done` of `total` images.
+    fn tick(&mut self, _activity: &'static str, _done: usize, _total: usize) {}
+}

@@ -1,0 +1,32 @@
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use vireid_backbone::{BackboneError, SMALL_WEIGHTS, TwoStreamNet, TwoStreamNetConfig, WeightFile, load_imagenet};
+use vireid_core::Streams;
+
+use crate::{BackboneSettings, MethodError};
+
+/// The network of the settings, with its starting weights, on an autodiff device.
+///
+/// # Errors
+///
+/// `VR0303` for an unknown name, `VR0301` and `VR0302` for weights that can't be used.
+pub fn build_network(
+    settings: &BackboneSettings,
+    streams: Streams,
+    device: &Device,
+) -> Result<TwoStreamNet, MethodError> {
+    let config = TwoStreamNetConfig::from_name(&settings.name).ok_or_else(|| {
+        let message = format!("there is no '{}'; there are small, resnet18, resnet34, resnet50", settings.name);
+        BackboneError::Config(message)
+    })?;
+    let config = if settings.non_local { config.with_non_local_blocks() } else { config };
+    let config = config.with_bn_groups(settings.bn_groups).with_stride_in_1x1(settings.stride_in_1x1);
+    let net = config.init(&device.clone().autodiff(), &mut streams.stream("init", [0; 3]));
+    let file = match settings.weights.as_str() {
+        "none" => return Ok(net),
+        "builtin:small" => WeightFile::Bytes("builtin:small", SMALL_WEIGHTS),
+        path => WeightFile::Path(PathBuf::from(path)),
+    };
+    Ok(load_imagenet(net, &file)?)
+}

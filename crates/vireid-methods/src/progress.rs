@@ -1,0 +1,110 @@
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::events::{ClusterReport, Event, ModalityReport, Observer};
+
+/// Shows a run to a person: a bar per stage and a line per epoch on standard error.
+#[derive(Debug)]
+pub struct ProgressObserver {
+    bar: ProgressBar,
+    stage: String,
+    clusters: Option<ClusterReport>,
+}
+
+impl ProgressObserver {
+    /// A quiet observer until the first stage begins.
+    pub fn new() -> Self {
+        Self { bar: ProgressBar::hidden(), stage: String::new(), clusters: None }
+    }
+
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+}
+
+impl Default for ProgressObserver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A bar of `total` items with a name; lines of text only where there is no terminal.
+pub(crate) fn bar(name: &str, total: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {elapsed} (left {eta}) {wide_msg}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+    ProgressBar::new(total as u64).with_style(style).with_prefix(name.to_string())
+}
+
+impl Observer for ProgressObserver {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Stage { name, epochs, steps, done, .. } => {
+                self.bar.finish_and_clear();
+                self.stage = name.clone();
+                self.bar = bar(name, epochs * steps);
+                self.bar.set_position(*done as u64);
+                self.bar.reset_eta();
+            }
+            Event::Clusters(report) => {
+                self.bar.set_message("");
+                self.clusters = Some(report.clone());
+            }
+            Event::Step { .. } => self.bar.inc(1),
+            Event::Epoch { epoch, losses, seconds } => {
+                let losses: Vec<String> = losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
+                let clusters = self.clusters.as_ref().map(describe).unwrap_or_default();
+                let text = format!(
+                    "{} epoch {epoch}: {clusters}; {}; {:.1} s",
+                    self.stage,
+                    losses.join(", "),
+                    seconds.total()
+                );
+                self.line(&text);
+            }
+            Event::Evaluation { evaluation, seconds } => {
+                self.bar.set_message("");
+                let scores: Vec<String> = evaluation
+                    .scores
+                    .iter()
+                    .map(|s| format!("{} Rank-1 {:.1} mAP {:.1}", s.search, s.rank1.mean, s.map.mean))
+                    .collect();
+                self.line(&format!("test ({}): {} ({seconds:.1} s)", evaluation.moment, scores.join(", ")));
+            }
+            Event::Interrupted { epoch, step } => {
+                self.bar.finish_and_clear();
+                self.line(&format!("stopped in epoch {epoch} after {step} steps; everything is saved"));
+            }
+        }
+    }
+
+    fn tick(&mut self, activity: &'static str, done: usize, total: usize) {
+        self.bar.set_message(format!("{activity} {done}/{total}"));
+    }
+}
+
+impl Drop for ProgressObserver {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn describe(report: &ClusterReport) -> String {
+    let one = |name: &str, r: &ModalityReport| {
+        format!("{name} {} clusters, {} noise of {}, ARI {:.2}", r.clusters, r.noise, r.samples, r.ari)
+    };
+    let mut text = format!("{}; {}", one("visible", &report.visible), one("infrared", &report.infrared));
+    if let Some(association) = &report.association {
+        let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.2}", s));
+        text +=
+            &format!("; matches: precision {} recall {}", percent(association.precision), percent(association.recall));
+    }
+    text
+}

@@ -1,0 +1,261 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+use vireid_backbone::TwoStreamNet;
+use vireid_core::{Modality, PerModality, Streams};
+use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize, TestSplit};
+
+use crate::events::{Event, Observer, Seconds};
+use crate::progress::bar;
+use crate::{
+    Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, TestImages, build_network, method, parse_device,
+    peak_memory_mib,
+};
+
+/// What a training session is started with.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// The settings; those of the run itself when resuming.
+    pub config: RunConfig,
+    /// The run directory.
+    pub out: PathBuf,
+    /// Go on with the run in `out`.
+    pub resume: bool,
+    /// Name of the device.
+    pub device: String,
+    /// Whether the data are drawn, not photographed: said wherever a score is.
+    pub synthetic: bool,
+}
+
+/// The images of a session, decoded once and found good.
+#[derive(Debug, Clone)]
+pub struct TrainingImages {
+    /// Name of the data set.
+    pub name: String,
+    /// Training images.
+    pub train: PerModality<Arc<ImageList>>,
+    /// Test images.
+    pub test: TestImages,
+    /// Images left out because they can't be used.
+    pub skipped: Vec<BadImage>,
+}
+
+impl TrainingImages {
+    /// Decodes every image of a data set once.
+    ///
+    /// # Errors
+    ///
+    /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality is left empty.
+    pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
+        let size = ImageSize { height: config.input.height, width: config.input.width };
+        let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
+        let is_sysu = matches!(dataset.test, TestSplit::Sysu { .. });
+        let test = dataset.test.images();
+        let lists = [
+            dataset.train.visible.clone(),
+            dataset.train.infrared.clone(),
+            test.visible.clone(),
+            test.infrared.clone(),
+        ]
+        .map(|samples| ImageList::new(samples, size, filter, budget.clone()));
+        let total = lists.iter().map(ImageList::len).sum();
+        let progress = bar("decoding", total);
+        let skipped: Vec<BadImage> = lists.iter().flat_map(|list| list.check(|| progress.inc(1))).collect();
+        progress.finish_and_clear();
+        if !skipped.is_empty() && !skip_corrupt {
+            return Err(DataError::BadImages { images: skipped, total }.into());
+        }
+        let [visible, infrared, test_visible, test_infrared] = lists.map(|list| Arc::new(list.without(&skipped)));
+        for (modality, list) in [(Modality::Visible, &visible), (Modality::Infrared, &infrared)] {
+            if list.is_empty() {
+                return Err(DataError::EmptyModality { modality }.into());
+            }
+        }
+        let images = PerModality { visible: test_visible, infrared: test_infrared };
+        Ok(Self {
+            name: dataset.name,
+            train: PerModality { visible, infrared },
+            test: TestImages { images, is_sysu },
+            skipped,
+        })
+    }
+
+    /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
+    pub fn manifest(&self) -> String {
+        let lists = [&self.train.visible, &self.train.infrared, &self.test.images.visible, &self.test.images.infrared];
+        let text = lists.into_iter().flat_map(|list| list.samples()).flat_map(|sample| {
+            let name = sample.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let length = std::fs::metadata(&sample.path).map_or(0, |m| m.len());
+            format!("{name} {} {} {length}\n", sample.identity.0, sample.camera.0).into_bytes()
+        });
+        format!("{:016x}", crate::system::fnv1a(text))
+    }
+}
+
+/// What stood around a run.
+#[derive(Serialize)]
+struct Environment {
+    version: &'static str,
+    device: String,
+    data: String,
+    data_manifest: String,
+    synthetic: bool,
+    seed: u64,
+    config_hash: String,
+    threads: usize,
+}
+
+/// What a run found: the same bytes for the same data, settings and device.
+#[derive(Serialize)]
+struct Results<'a> {
+    data: &'a str,
+    synthetic: bool,
+    data_manifest: String,
+    method: &'a str,
+    preset: &'a str,
+    seed: u64,
+    config_hash: String,
+    std: &'static str,
+    evaluations: &'a [Evaluation],
+}
+
+/// What a run cost; differs from run to run.
+#[derive(Serialize)]
+struct Cost {
+    seconds: Seconds,
+    wall_seconds: f64,
+    peak_memory_mib: Option<f64>,
+}
+
+/// A training run from images to results.
+pub struct Session {
+    engine: Engine<TwoStreamNet>,
+    run: RunDir,
+    config: RunConfig,
+    images: TrainingImages,
+    synthetic: bool,
+    started: std::time::Instant,
+}
+
+impl Session {
+    /// Opens device, method, network and run directory; reads the checkpoint when resuming.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with one of them; nothing has been trained then.
+    pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
+        let SessionOptions { config, out, resume, device, synthetic } = options;
+        let opened = parse_device(&device)?;
+        let method = method::build(&config)?;
+        let network = build_network(&config.backbone, Streams::new(config.seed), &opened)?;
+        let run = if resume {
+            RunDir::open(&out)?.0
+        } else {
+            let environment = Environment {
+                version: env!("CARGO_PKG_VERSION"),
+                device,
+                data: images.name.clone(),
+                data_manifest: images.manifest(),
+                synthetic,
+                seed: config.seed,
+                config_hash: config.hash(),
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+            };
+            RunDir::create(&out, &config, &environment)?
+        };
+        let (train, test) = (images.train.clone(), images.test.clone());
+        let mut engine = Engine::new(config.clone(), method, network, opened, train, test, run.clone());
+        if resume {
+            engine.resume()?;
+        }
+        Ok(Self { engine, run, config, images, synthetic, started: std::time::Instant::now() })
+    }
+
+    /// What the run will do and hold, in a few lines.
+    pub fn plan(&self) -> String {
+        let c = &self.config;
+        let (train, test) = (&self.images.train, &self.images.test.images);
+        let images = train.visible.len() + train.infrared.len() + test.visible.len() + test.infrared.len();
+        let decoded = (images * 3 * c.input.height * c.input.width) as f64 / f64::from(1 << 20);
+        let views = 3 * c.sampler.clusters * c.sampler.instances;
+        let skipped = match self.images.skipped.len() {
+            0 => String::new(),
+            n => format!(", {n} that can't be used left out"),
+        };
+        format!(
+            "{}: {} visible and {} infrared training images, {} and {} for testing{skipped}\n\
+             {} ({}), {}: {} epochs of {} steps, {views} image views a step; decoded images take {decoded:.0} MiB of {} MiB\n\
+             run directory: {}",
+            self.images.name,
+            train.visible.len(),
+            train.infrared.len(),
+            test.visible.len(),
+            test.infrared.len(),
+            c.method,
+            c.preset,
+            c.backbone.name,
+            c.epochs(),
+            c.sampler.iterations,
+            c.input.cache_mib,
+            self.run.root().display(),
+        )
+    }
+
+    /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].
+    ///
+    /// # Errors
+    ///
+    /// Whatever stops a run.
+    pub fn train(&mut self, observer: &mut dyn Observer, interrupt: &AtomicBool) -> Result<Outcome, MethodError> {
+        let mut both = WithLog { log: self.run.event_log()?, observer };
+        let outcome = self.engine.run(&mut both, interrupt)?;
+        if let Outcome::Finished(evaluations) = &outcome {
+            let results = Results {
+                data: &self.images.name,
+                synthetic: self.synthetic,
+                data_manifest: self.images.manifest(),
+                method: &self.config.method,
+                preset: &self.config.preset,
+                seed: self.config.seed,
+                config_hash: self.config.hash(),
+                std: "sample standard deviation over gallery draws",
+                evaluations,
+            };
+            self.run.write_json("results.json", &results)?;
+        }
+        self.run.write_json("cost.json", &self.cost())?;
+        Ok(outcome)
+    }
+
+    fn cost(&self) -> Cost {
+        Cost {
+            seconds: self.engine.seconds(),
+            wall_seconds: self.started.elapsed().as_secs_f64(),
+            peak_memory_mib: peak_memory_mib(),
+        }
+    }
+
+    /// Seconds by activity so far.
+    pub fn seconds(&self) -> Seconds {
+        self.engine.seconds()
+    }
+}
+
+/// Passes everything on to the run's log too.
+struct WithLog<'a> {
+    log: crate::run_dir::EventLog,
+    observer: &'a mut dyn Observer,
+}
+
+impl Observer for WithLog<'_> {
+    fn event(&mut self, event: &Event) {
+        self.log.event(event);
+        self.observer.event(event);
+    }
+
+    fn tick(&mut self, activity: &'static str, done: usize, total: usize) {
+        self.observer.tick(activity, done, total);
+    }
+}
