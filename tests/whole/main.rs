@@ -1,3 +1,11 @@
 //! Whole-program tests.
 
+// A test that meets an unexpected error should stop right there.
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
 mod parity;
+mod program;
+mod protocol_speed;
+mod resume;
+mod training;

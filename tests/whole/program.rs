@@ -1,0 +1,122 @@
+//! A tiny world and the program that trains on it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, write_sysu};
+
+/// Settings that make a run take seconds: 3 epochs of 4 steps.
+const TINY: [&str; 9] = [
+    "stage1.epochs=1",
+    "stage2.epochs=2",
+    "sampler.iterations=4",
+    "sampler.clusters=4",
+    "sampler.instances=3",
+    "clustering.k1=8",
+    "clustering.eps.visible=0.7",
+    "clustering.eps.infrared=0.7",
+    "evaluation.trials=3",
+];
+
+/// A world of ten training people, drawn once per test process.
+pub fn world() -> &'static Path {
+    static WORLD: OnceLock<TempDir> = OnceLock::new();
+    let folder = WORLD.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let dials = Dials { gap: 0.1, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.3 };
+        let size = WorldSize::Small { train: 10, test: 4 };
+        write_sysu(folder.path(), 5, &size, dials, SysuLayout::Original, |_, _| ()).unwrap();
+        folder
+    });
+    folder.path()
+}
+
+/// A copy of the world that a test may damage.
+pub fn damaged(damage: impl FnOnce(&Path)) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(world(), copy.path());
+    damage(copy.path());
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// A run of the program in a folder of its own.
+pub struct Run {
+    /// Holds the run directory.
+    pub folder: TempDir,
+    data: PathBuf,
+}
+
+impl Run {
+    pub fn on(data: &Path) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), data: data.into() }
+    }
+
+    pub fn out(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.arg("--data").arg(&self.data).arg("--out").arg(self.out()).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts a tiny run.
+    pub fn start(&self, more: &[&str]) -> Child {
+        self.command(&tiny(more)).spawn().unwrap()
+    }
+
+    /// Starts going on.
+    pub fn start_resume(&self) -> Child {
+        self.command(&["--resume"]).spawn().unwrap()
+    }
+
+    /// A whole tiny run.
+    pub fn train(&self, more: &[&str]) -> Output {
+        self.command(&tiny(more)).output().unwrap()
+    }
+
+    /// Goes on to the end.
+    pub fn resume(&self) -> Output {
+        self.command(&["--resume"]).output().unwrap()
+    }
+
+    pub fn results(&self) -> Vec<u8> {
+        std::fs::read(self.out().join("results.json")).unwrap()
+    }
+}
+
+fn tiny<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    TINY.iter().flat_map(|set| ["--set", set]).chain(more.iter().copied()).collect()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The program failed with this code, a message that contains the words, and no panic.
+pub fn check_error(output: &Output, code: &str, words: &[&str]) {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(&format!("error: {code}")), "{code} is missing in: {text}");
+    for word in words {
+        assert!(text.contains(word), "'{word}' is missing in: {text}");
+    }
+    assert!(!text.contains("panicked"), "{text}");
+}

@@ -1,0 +1,74 @@
+//! A run that was killed or interrupted ends with the same bytes as one that was not.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+
+use crate::program::{Run, stderr, world};
+
+/// Waits until the program's standard error shows a line with these words.
+fn wait_for(child: &mut Child, words: &str) {
+    let stderr = child.stderr.take().unwrap();
+    let mut lines = BufReader::new(stderr).lines();
+    let seen: Vec<String> = lines.by_ref().map_while(Result::ok).take_while(|line| !line.contains(words)).collect();
+    // Keep the pipe open and drained, or the program would stop at its next message.
+    std::thread::spawn(move || lines.for_each(drop));
+    let _ = seen;
+}
+
+fn undisturbed() -> Vec<u8> {
+    let run = Run::on(world());
+    let output = run.train(&[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    run.results()
+}
+
+#[cfg(unix)]
+fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+/// SIGKILL before the first checkpoint, right after one, and somewhere within a later epoch.
+#[cfg(unix)]
+#[test]
+fn killed_runs_end_with_the_same_bytes() {
+    let expected = undisturbed();
+    assert_eq!(undisturbed(), expected, "the same run twice");
+    for (words, delay) in [("test (untrained)", 0), ("stage 1 epoch 0", 300), ("stage 2 epoch 1", 700)] {
+        let run = Run::on(world());
+        let mut child = run.start(&[]);
+        wait_for(&mut child, words);
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        signal(&child, "KILL");
+        assert!(!child.wait().unwrap().success(), "it was too fast to be killed after '{words}'");
+        let output = run.resume();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(run.results(), expected, "killed after '{words}'");
+    }
+}
+
+/// Ctrl-C within an epoch: the step is finished, everything saved, and the way on is said.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_saves_and_goes_on_within_the_epoch() {
+    let long = ["--set", "sampler.iterations=12"];
+    let reference = Run::on(world());
+    assert!(reference.train(&long).status.success());
+
+    let run = Run::on(world());
+    let mut child = run.start(&long);
+    wait_for(&mut child, "stage 1 epoch 0");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let checkpoint = vireid_methods::Checkpoint::load(&run.out().join("checkpoints/last.safetensors")).unwrap();
+    assert!(checkpoint.position.step > 0 && checkpoint.labels.is_some() && checkpoint.memories.len() == 4);
+
+    let mut again = run.start_resume();
+    wait_for(&mut again, "run directory");
+    signal(&again, "INT");
+    assert_eq!(again.wait().unwrap().code(), Some(130));
+    let output = run.resume();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(run.results(), reference.results());
+}

@@ -1,0 +1,54 @@
+//! A run leaves what it promises.
+
+use serde_json::Value;
+
+use crate::program::{Run, stderr, world};
+
+#[test]
+fn a_run_leaves_its_directory_and_prints_the_table() {
+    let run = Run::on(world());
+    let output = run.train(&[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    for words in ["synthetic world", "Rank-1", "mINP", "all", "indoor", "untrained", "stage 1", "final", "peak memory"]
+    {
+        assert!(table.contains(words), "'{words}' is missing in:\n{table}");
+    }
+    for file in ["config.toml", "environment.json", "events.jsonl", "results.json", "cost.json"] {
+        assert!(run.out().join(file).is_file(), "{file}");
+    }
+    for file in ["last.safetensors", "best.safetensors"] {
+        assert!(vireid_methods::Checkpoint::load(&run.out().join("checkpoints").join(file)).is_ok(), "{file}");
+    }
+    let results: Value = serde_json::from_slice(&run.results()).unwrap();
+    assert_eq!(results["synthetic"], true);
+    let moments: Vec<&str> =
+        results["evaluations"].as_array().unwrap().iter().map(|e| e["moment"].as_str().unwrap()).collect();
+    assert_eq!(moments, ["untrained", "stage 1", "final"]);
+
+    let events = std::fs::read_to_string(run.out().join("events.jsonl")).unwrap();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str| events.iter().filter(|e| e["event"] == kind).cloned().collect::<Vec<Value>>();
+    assert_eq!((of("step").len(), of("epoch").len(), of("clusters").len(), of("evaluation").len()), (12, 3, 3, 3));
+    let clusters = of("clusters");
+    assert!(clusters[0]["association"].is_null() && clusters[1]["association"]["precision"].is_number());
+    for figure in ["clusters", "noise", "ari", "nmi", "purity"] {
+        assert!(clusters[0]["visible"][figure].is_number() && clusters[0]["infrared"][figure].is_number());
+    }
+    let last = &of("step")[11];
+    let parts: Vec<&str> = last["losses"].as_array().unwrap().iter().map(|p| p[0].as_str().unwrap()).collect();
+    assert_eq!(parts, ["specific", "agnostic_visible", "agnostic_infrared", "consistency"]);
+}
+
+#[test]
+fn the_seed_decides() {
+    let results = |seed: &str| {
+        let run = Run::on(world());
+        let output = run.train(&["--seed", seed, "--set", "stage2.epochs=0"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let results: Value = serde_json::from_slice(&run.results()).unwrap();
+        results["evaluations"].clone()
+    };
+    assert_eq!(results("1"), results("1"));
+    assert_ne!(results("1"), results("2"));
+}
