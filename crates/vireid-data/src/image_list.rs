@@ -122,12 +122,12 @@ impl ImageList {
 }
 
 fn decode(path: &Path, size: ImageSize, filter: ResizeFilter) -> Result<Vec<u8>, String> {
-    let decoded = image::ImageReader::open(path)
-        .and_then(|reader| reader.with_guessed_format())
-        .map_err(|error| error.to_string())?
-        .decode()
-        .map_err(|error| error.to_string())?
-        .into_rgb8();
+    let one_line = |error: String| error.split_whitespace().collect::<Vec<_>>().join(" ");
+    let bytes = std::fs::read(path).map_err(|error| one_line(error.to_string()))?;
+    if is_cut_jpeg(&bytes) {
+        return Err("the JPEG data end before the image does".into());
+    }
+    let decoded = image::load_from_memory(&bytes).map_err(|error| one_line(error.to_string()))?.into_rgb8();
     let from = ImageSize { height: decoded.height() as usize, width: decoded.width() as usize };
     if from.height.min(from.width) < SMALLEST_SIDE {
         return Err(format!(
@@ -139,4 +139,34 @@ fn decode(path: &Path, size: ImageSize, filter: ResizeFilter) -> Result<Vec<u8>,
         return Ok(decoded.into_raw());
     }
     resize_rgb(decoded.as_raw(), from, size, filter).ok_or_else(|| "can't be resized".to_string())
+}
+
+/// Whether a JPEG file stops within its image data. Decoders fill the rest with grey and say nothing. Markers can't occur
+/// within entropy-coded data, so a whole file has an end marker behind its last start of scan; an embedded preview's end
+/// marker stands before it.
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
+    const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    bytes.starts_with(&[0xff, 0xd8]) && last(END_OF_IMAGE) < last(START_OF_SCAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_jpeg_is_noticed_wherever_it_is_cut() {
+        let mut jpeg = Vec::new();
+        let pixels: Vec<u8> = (0..3 * 64 * 64).map(|i| (i * 7 % 251) as u8).collect();
+        let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+        encoder.encode(&pixels, 64, 64, image::ExtendedColorType::Rgb8).unwrap();
+        assert!(!is_cut_jpeg(&jpeg));
+        let scan = jpeg.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap();
+        assert!((scan + 2..jpeg.len() - 2).all(|length| is_cut_jpeg(&jpeg[..length])));
+        // Cut before the scan a decoder notices by itself.
+        assert!((0..scan).all(|length| image::load_from_memory(&jpeg[..length]).is_err()));
+        jpeg.extend(b"trailing bytes");
+        assert!(!is_cut_jpeg(&jpeg));
+    }
 }

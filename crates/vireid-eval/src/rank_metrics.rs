@@ -151,7 +151,7 @@ mod tests {
             let queries = ids(&[0, 1, 2, 3]);
             if let Ok(m) = rank_metrics(&distances, &queries, &gallery, CmcRule::Identities, 20, |_, _| false) {
                 prop_assert!(m.cmc.windows(2).all(|w| w[0] <= w[1]));
-                prop_assert!(m.minp <= m.map + 1e-12 && m.map <= 1.0);
+                prop_assert!([m.minp, m.map].iter().all(|x| (0.0..=1.0).contains(x)));
                 let images = rank_metrics(&distances, &queries, &gallery, CmcRule::Images, 20, |_, _| false).unwrap();
                 prop_assert!(images.cmc.iter().zip(&m.cmc).all(|(i, d)| i <= d));
             }

@@ -278,8 +278,11 @@ mod tests {
             fs::write(&path, &whole[..cut]).unwrap();
             says("truncated");
         }
-        let text = String::from_utf8_lossy(&whole).replace("\\\"version\\\":1", "\\\"version\\\":9");
-        fs::write(&path, text.as_bytes()).unwrap();
+        let field = b"\\\"version\\\":1";
+        let position = whole.windows(field.len()).position(|window| window == field).unwrap();
+        let mut newer = whole.clone();
+        newer[position + field.len() - 1] = b'9';
+        fs::write(&path, newer).unwrap();
         says("newer");
         let other = safetensors::serialize(BTreeMap::from([("x", floats(&[1], &[1.0]))]), None).unwrap();
         fs::write(&path, other).unwrap();

@@ -175,7 +175,8 @@ impl<B: Backbone> Engine<B> {
             }
             self.position = Position { epoch: self.position.epoch + 1, step: 0 };
             self.labels = None;
-            let best_before = self.evaluations.iter().map(Evaluation::first_map).fold(f64::NEG_INFINITY, f64::max);
+            let trained = self.evaluations.iter().filter(|evaluation| evaluation.epochs > 0);
+            let best_before = trained.map(Evaluation::first_map).fold(f64::NEG_INFINITY, f64::max);
             if let Some(moment) = self.moment() {
                 self.evaluate(&moment, observer)?;
             }
