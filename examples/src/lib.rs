@@ -75,7 +75,8 @@ pub fn run(name: &str) -> ExitCode {
 }
 
 fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
-    let (dataset, synthetic) = open_data(&arguments)?;
+    let dataset = open_data(&arguments)?;
+    let synthetic = dataset.synthetic;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let config = if arguments.resume {
         if !arguments.overrides.is_empty() || arguments.preset.is_some() || arguments.seed.is_some() {
@@ -96,7 +97,7 @@ fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
     let out = if arguments.out.is_none() && !arguments.resume { unused(out) } else { out };
     let images = TrainingImages::open(dataset, &config, arguments.skip_corrupt)?;
     let options =
-        SessionOptions { config, out: out.clone(), resume: arguments.resume, device: arguments.device, synthetic };
+        SessionOptions { config, out: out.clone(), resume: arguments.resume, device: arguments.device.clone() };
     let mut session = Session::open(options, images)?;
     eprintln!("{}", session.plan());
 
@@ -119,7 +120,9 @@ fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted(_) => {
-            eprintln!("to go on: the same command with --resume --out {}", out.display());
+            let data = arguments.data.map_or(String::new(), |path| format!(" --data {}", path.display()));
+            let device = &arguments.device;
+            eprintln!("to go on, run this again with only:{data} --device {device} --resume --out {}", out.display());
             Ok(ExitCode::from(EXIT_INTERRUPTED))
         }
     }
@@ -139,20 +142,20 @@ fn unused(out: PathBuf) -> PathBuf {
     (2..).map(numbered).find(|path| !path.exists()).unwrap_or(out)
 }
 
-/// The data set, and whether it is the synthetic one.
-fn open_data(arguments: &Arguments) -> Result<(Dataset, bool), MethodError> {
+/// The data set that the arguments name, or the synthetic one.
+fn open_data(arguments: &Arguments) -> Result<Dataset, MethodError> {
     if let Some(path) = &arguments.data {
-        return Ok((read(path)?, path.join("synthetic.txt").exists()));
+        return Ok(read(path)?);
     }
     let default = Path::new(DEFAULT_DATA);
     if default.is_dir() {
-        return Ok((read(default)?, false));
+        return Ok(read(default)?);
     }
     eprintln!("SYSU-MM01 is not at {DEFAULT_DATA}: training on a synthetic world instead.");
     eprintln!("For the real data see datasets/sysu-mm01.md, then pass --data /path/to/SYSU-MM01.");
     let root = arguments.cache.clone().unwrap_or_else(cache_folder).join(format!("world-{}", arguments.world_seed));
     draw_world(&root, arguments.world_seed)?;
-    Ok((read(&root)?, true))
+    Ok(read(&root)?)
 }
 
 fn read(path: &Path) -> Result<Dataset, DataError> {

@@ -167,3 +167,14 @@ fn checkpoints_that_do_not_belong() {
     fs::write(&path, good).unwrap();
     assert!(run.resume().status.success());
 }
+
+#[test]
+fn a_run_is_not_resumed_on_other_data() {
+    let mut run = Run::on(world());
+    assert!(run.train(&["--set", "stage2.epochs=0"]).status.success());
+    let fewer = damaged(|root| {
+        fs::remove_file(root.join("cam4/0001/0001.jpg")).or(fs::remove_file(root.join("cam5/0001/0001.jpg"))).unwrap()
+    });
+    run.data = fewer.path().into();
+    check_error(&run.resume(), "VR0508", &["data"]);
+}

@@ -7,5 +7,6 @@ mod bad_input;
 mod parity;
 mod program;
 mod protocol_speed;
+mod regdb;
 mod resume;
 mod training;

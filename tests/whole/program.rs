@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, write_sysu};
 
 /// Settings that make a run take seconds: 3 epochs of 4 steps.
-const TINY: [&str; 9] = [
+pub const TINY: [&str; 9] = [
     "stage1.epochs=1",
     "stage2.epochs=2",
     "sampler.iterations=4",
@@ -58,7 +58,8 @@ fn copy_folder(from: &Path, to: &Path) {
 pub struct Run {
     /// Holds the run directory.
     pub folder: TempDir,
-    data: PathBuf,
+    /// The data set it trains on.
+    pub data: PathBuf,
 }
 
 impl Run {

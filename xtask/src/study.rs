@@ -137,7 +137,7 @@ fn train(
     images: &TrainingImages,
     out: PathBuf,
 ) -> Result<Vec<vireid_methods::Evaluation>, MethodError> {
-    let options = SessionOptions { config, out, resume: false, device: "cpu".into(), synthetic: true };
+    let options = SessionOptions { config, out, resume: false, device: "cpu".into() };
     let mut session = Session::open(options, images.clone())?;
     match session.train(&mut ProgressObserver::new(), &AtomicBool::new(false))? {
         Outcome::Finished(evaluations) => Ok(evaluations),

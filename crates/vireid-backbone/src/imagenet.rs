@@ -198,6 +198,27 @@ mod tests {
         assert!(error.contains("unused: layers.4.blocks.conv.weight"), "{error}");
     }
 
+    fn fixture(name: &str) -> WeightFile<'static> {
+        WeightFile::Path([env!("CARGO_MANIFEST_DIR"), "fixtures", name].iter().collect())
+    }
+
+    #[test]
+    fn a_pytorch_file() {
+        let tensors = fixture("tiny.pth").read().unwrap();
+        let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+        assert_eq!(names, ["conv1.weight", "layer1.0.bn1.weight"]);
+        assert_eq!(tensors["conv1.weight"], (vec![2, 3], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
+        assert_eq!(tensors["layer1.0.bn1.weight"].1, [0.5, -1.0]);
+    }
+
+    /// The file asks its reader to run a program, as a pickle can; nothing is run.
+    #[test]
+    fn a_malicious_pickle_is_not_executed() {
+        let read = fixture("malicious.pth").read();
+        assert!(read.is_err() || read.is_ok_and(|tensors| tensors.is_empty()));
+        assert!(!Path::new("pickle_was_executed").exists());
+    }
+
     #[test]
     fn no_file_and_a_damaged_file() {
         let no_file = load_imagenet(resnet18(), &WeightFile::Path("nowhere.pth".into())).unwrap_err();

@@ -34,8 +34,16 @@ pub fn bilateral_match(
     orientation: MatchOrientation,
 ) -> Result<Association, ClusteringError> {
     let distances = squared_distances(infrared, visible)?;
-    let (rows, columns) = (infrared.rows(), visible.rows());
-    let (one_to_one, capacitated) = two_assignments(&distances, rows, columns)?;
+    match_distances(&distances, infrared.rows(), visible.rows(), orientation)
+}
+
+fn match_distances(
+    distances: &[f32],
+    rows: usize,
+    columns: usize,
+    orientation: MatchOrientation,
+) -> Result<Association, ClusteringError> {
+    let (one_to_one, capacitated) = two_assignments(distances, rows, columns)?;
     let at = |i: usize, j: usize| distances[i * columns + j];
 
     let mut row_reach = vec![f32::NEG_INFINITY; rows];
@@ -136,6 +144,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn check(distances: &[&[f32]], expected: &[&str]) {
+        let (rows, columns) = (distances.len(), distances[0].len());
+        let flat = distances.concat();
+        let association = match_distances(&flat, rows, columns, MatchOrientation::AsReleased).unwrap();
+        let expected: Vec<Vec<bool>> = expected.iter().map(|row| row.chars().map(|c| c == '1').collect()).collect();
+        assert_eq!(mask(&association), expected);
+    }
+
+    /// Worked cases whose optima are unique.
+    #[test]
+    fn worked_cases() {
+        // More visible clusters.
+        let wide: [&[f32]; 3] =
+            [&[0.30, 0.91, 0.52, 0.83, 0.20], &[0.70, 0.40, 0.64, 0.10, 0.95], &[0.25, 0.80, 0.85, 0.97, 0.55]];
+        check(&wide, &["00101", "01010", "10000"]);
+        // More infrared clusters: not the transpose of the mirrored case.
+        let tall: [&[f32]; 5] =
+            [&[0.30, 0.90, 0.50], &[0.70, 0.40, 0.60], &[0.25, 0.80, 0.85], &[0.15, 0.35, 0.95], &[0.65, 0.47, 0.75]];
+        check(&tall, &["101", "010", "100", "110", "010"]);
+        let transposed: Vec<Vec<f32>> = (0..5).map(|c| wide.iter().map(|row| row[c]).collect()).collect();
+        let transposed: Vec<&[f32]> = transposed.iter().map(Vec::as_slice).collect();
+        check(&transposed, &["101", "010", "100", "010", "100"]);
+        // Equal numbers; the capacitated assignment leaves a row unused.
+        check(&[&[0.20, 0.60, 0.93], &[0.31, 0.75, 0.80], &[0.10, 0.53, 0.42]], &["110", "100", "111"]);
+        // The capacity binds.
+        let binding: [&[f32]; 2] = [&[0.2, 0.9, 0.95, 0.9, 0.5, 0.6, 0.8], &[0.7, 0.3, 0.45, 0.35, 0.4, 0.85, 0.1]];
+        check(&binding, &["1000110", "0111101"]);
+        check(&[&[0.5, 0.1]], &["11"]);
+        check(&[&[0.5], &[0.1]], &["1", "1"]);
     }
 
     #[test]

@@ -61,29 +61,11 @@ pub struct PerModality<T> {
 }
 
 impl<T> PerModality<T> {
-    /// Builds both values.
-    pub fn from_fn(mut f: impl FnMut(Modality) -> T) -> Self {
-        Self { visible: f(Modality::Visible), infrared: f(Modality::Infrared) }
-    }
-
-    /// Builds both values, or stops at the first error.
-    pub fn try_from_fn<E>(mut f: impl FnMut(Modality) -> Result<T, E>) -> Result<Self, E> {
-        Ok(Self { visible: f(Modality::Visible)?, infrared: f(Modality::Infrared)? })
-    }
-
     /// The value of one modality.
     pub fn get(&self, modality: Modality) -> &T {
         match modality {
             Modality::Visible => &self.visible,
             Modality::Infrared => &self.infrared,
-        }
-    }
-
-    /// The value of one modality, to change it.
-    pub fn get_mut(&mut self, modality: Modality) -> &mut T {
-        match modality {
-            Modality::Visible => &mut self.visible,
-            Modality::Infrared => &mut self.infrared,
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Sample {
 pub struct Dataset {
     /// Name, with the trial where there are several.
     pub name: String,
+    /// Whether the images were drawn, not photographed: said wherever a score is.
+    pub synthetic: bool,
     /// Training images of each modality, in path order: the order that fixes cluster numbers.
     pub train: PerModality<Vec<Sample>>,
     /// Test images and the protocol that scores them.
@@ -48,14 +50,6 @@ pub enum TestSplit {
 impl TestSplit {
     /// The test images of both modalities.
     pub fn images(&self) -> PerModality<&Vec<Sample>> {
-        match self {
-            TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
-            TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },
-        }
-    }
-
-    /// The test images of both modalities, to change them.
-    pub fn images_mut(&mut self) -> PerModality<&mut Vec<Sample>> {
         match self {
             TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
             TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },

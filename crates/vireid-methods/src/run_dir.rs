@@ -61,6 +61,20 @@ impl RunDir {
         self.root.join("checkpoints").join(kind.file_name())
     }
 
+    /// The fingerprint of the data that the run was started with.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when `environment.json` can't be read.
+    pub fn data_manifest(&self) -> Result<String, MethodError> {
+        let path = self.root.join("environment.json");
+        let read =
+            fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        let manifest = read.as_ref().and_then(|value| value.get("data_manifest")?.as_str());
+        let message = || format!("{} is missing or damaged; start a new run", path.display());
+        manifest.map(str::to_string).ok_or_else(|| MethodError::RunDir(message()))
+    }
+
     /// Writes a JSON file of the run.
     ///
     /// # Errors

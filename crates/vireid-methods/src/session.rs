@@ -10,8 +10,8 @@ use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSiz
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::{
-    Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, TestImages, build_network, method, parse_device,
-    peak_memory_mib,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, TestImages, build_network, method,
+    parse_device, peak_memory_mib,
 };
 
 /// What a training session is started with.
@@ -25,8 +25,6 @@ pub struct SessionOptions {
     pub resume: bool,
     /// Name of the device.
     pub device: String,
-    /// Whether the data are drawn, not photographed: said wherever a score is.
-    pub synthetic: bool,
 }
 
 /// The images of a session, decoded once and found good.
@@ -34,6 +32,8 @@ pub struct SessionOptions {
 pub struct TrainingImages {
     /// Name of the data set.
     pub name: String,
+    /// Whether the images were drawn.
+    pub synthetic: bool,
     /// Training images.
     pub train: PerModality<Arc<ImageList>>,
     /// Test images.
@@ -76,6 +76,7 @@ impl TrainingImages {
         let images = PerModality { visible: test_visible, infrared: test_infrared };
         Ok(Self {
             name: dataset.name,
+            synthetic: dataset.synthetic,
             train: PerModality { visible, infrared },
             test: TestImages { images, is_sysu },
             skipped,
@@ -135,7 +136,6 @@ pub struct Session {
     run: RunDir,
     config: RunConfig,
     images: TrainingImages,
-    synthetic: bool,
     started: std::time::Instant,
 }
 
@@ -146,19 +146,25 @@ impl Session {
     ///
     /// Whatever is wrong with one of them; nothing has been trained then.
     pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
-        let SessionOptions { config, out, resume, device, synthetic } = options;
+        let SessionOptions { config, out, resume, device } = options;
         let opened = parse_device(&device)?;
         let method = method::build(&config)?;
         let network = build_network(&config.backbone, Streams::new(config.seed), &opened)?;
         let run = if resume {
-            RunDir::open(&out)?.0
+            let run = RunDir::open(&out)?.0;
+            let (found, expected) = (run.data_manifest()?, images.manifest());
+            if found != expected {
+                let path = run.checkpoint(CheckpointKind::Last);
+                return Err(MethodError::ForeignCheckpoint { path, what: "data", found, expected });
+            }
+            run
         } else {
             let environment = Environment {
                 version: env!("CARGO_PKG_VERSION"),
                 device,
                 data: images.name.clone(),
                 data_manifest: images.manifest(),
-                synthetic,
+                synthetic: images.synthetic,
                 seed: config.seed,
                 config_hash: config.hash(),
                 threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -170,7 +176,7 @@ impl Session {
         if resume {
             engine.resume()?;
         }
-        Ok(Self { engine, run, config, images, synthetic, started: std::time::Instant::now() })
+        Ok(Self { engine, run, config, images, started: std::time::Instant::now() })
     }
 
     /// What the run will do and hold, in a few lines.
@@ -214,7 +220,7 @@ impl Session {
         if let Outcome::Finished(evaluations) = &outcome {
             let results = Results {
                 data: &self.images.name,
-                synthetic: self.synthetic,
+                synthetic: self.images.synthetic,
                 data_manifest: self.images.manifest(),
                 method: &self.config.method,
                 preset: &self.config.preset,

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::images_in;
+use super::{images_in, name_of};
 use crate::{DataError, Dataset, Sample, TestSplit};
 
 const NAME: &str = "SYSU-MM01 (converted)";
@@ -34,8 +34,10 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
         samples.sort_by(|a, b| a.path.file_name().cmp(&b.path.file_name()));
         Ok(samples)
     };
+    let (name, synthetic) = name_of(NAME, root);
     let dataset = Dataset {
-        name: NAME.into(),
+        name,
+        synthetic,
         train: PerModality {
             visible: part("rgb_modify", "bounding_box_train")?,
             infrared: part("ir_modify", "bounding_box_train")?,

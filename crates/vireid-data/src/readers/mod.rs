@@ -13,10 +13,17 @@ pub use sysu::read_sysu;
 pub(crate) use sysu::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
 
 use crate::DataError;
+use crate::synthetic::STAMP;
 
 /// Whether a path holds a converted SYSU-MM01 (`rgb_modify`, `ir_modify`) rather than the original one.
 pub fn is_converted_layout(root: &Path) -> bool {
     root.join("rgb_modify").is_dir() && root.join("ir_modify").is_dir()
+}
+
+/// The name of a data set read from a folder, and whether the folder holds a synthetic world.
+fn name_of(layout: &str, root: &Path) -> (String, bool) {
+    let synthetic = root.join(STAMP).exists();
+    (if synthetic { format!("synthetic world in the layout of {layout}") } else { layout.to_string() }, synthetic)
 }
 
 /// The image files of a folder by name; an empty list when there is no folder.

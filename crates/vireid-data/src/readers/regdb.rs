@@ -3,6 +3,7 @@ use std::path::Path;
 
 use vireid_core::{Camera, Identity, PerModality};
 
+use super::name_of;
 use crate::{DataError, Dataset, Sample, TestSplit};
 
 const NAME: &str = "RegDB";
@@ -22,8 +23,10 @@ pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
     }
     let list = |split: &str, modality: &str, camera| samples(root, &format!("{split}_{modality}_{trial}.txt"), camera);
+    let (name, synthetic) = name_of(&format!("{NAME} trial {trial}"), root);
     let dataset = Dataset {
-        name: format!("{NAME} trial {trial}"),
+        name,
+        synthetic,
         train: PerModality {
             visible: list("train", "visible", VISIBLE_CAMERA)?,
             infrared: list("train", "thermal", THERMAL_CAMERA)?,

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::images_in;
+use super::{images_in, name_of};
 use crate::{DataError, Dataset, Sample, TestSplit};
 
 pub(crate) const VISIBLE_CAMERAS: [u16; 4] = [1, 2, 4, 5];
@@ -29,8 +29,10 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
     train_identities.dedup();
     let test_identities = split_list(root, "test_id.txt")?;
 
+    let (name, synthetic) = name_of(NAME, root);
     let dataset = Dataset {
-        name: NAME.into(),
+        name,
+        synthetic,
         train: PerModality {
             visible: samples(root, &train_identities, &VISIBLE_CAMERAS)?,
             infrared: samples(root, &train_identities, &INFRARED_CAMERAS)?,

@@ -21,6 +21,7 @@ pub use camera::CameraLook;
 pub use fabric::Paint;
 pub use person::{Bag, HeadKind, Lower, Pattern, Person, Sleeve, Upper};
 pub use world::{HEIGHT, Image, WIDTH, World};
+pub(crate) use write::STAMP;
 pub use write::{SysuLayout, WorldSize, write_sysu};
 
 /// How hard the world is. Each dial is 0 for easiest; what it changes is said beside it.

@@ -13,7 +13,7 @@ use crate::readers::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
 /// Quality of the written JPEG files.
 const JPEG_QUALITY: u8 = 95;
 /// The name of the file that says a folder is complete, and of what.
-const STAMP: &str = "synthetic.txt";
+pub(crate) const STAMP: &str = "synthetic.txt";
 
 /// How many people and images a world has.
 #[derive(Debug, Clone, PartialEq)]
