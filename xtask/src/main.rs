@@ -1,5 +1,6 @@
-//! Tasks of the project: `cargo xtask parity | pretrain | study`.
+//! Tasks of the project: `cargo xtask parity | pretrain | study | bench`.
 
+mod bench;
 mod pretrain;
 mod study;
 mod supervised;
@@ -33,6 +34,11 @@ enum Task {
         #[arg(long, default_value_t = 1.0)]
         share: f64,
     },
+    /// Time the training step
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
     /// Measure MBCCM on the synthetic world against its yardsticks
     Study {
         /// File to write
@@ -50,10 +56,36 @@ enum Task {
     },
 }
 
+#[derive(Subcommand)]
+enum Bench {
+    /// Forward, backward and whole MBCCM steps of the small network and ResNet-50
+    Train {
+        /// A Python with PyTorch, to measure the same work beside ours
+        #[arg(long)]
+        python: Option<String>,
+        /// Processes per measurement; the best counts
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// One measurement, as JSON
+    #[command(hide = true)]
+    One {
+        /// `<network>-<kind>`
+        work: String,
+    },
+}
+
 fn main() -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
         Task::Parity { dir } => vireid_tests::golden::run(&dir.unwrap_or_else(vireid_tests::golden::directory)),
         Task::Pretrain { out, share } => pretrain::run(&out, share),
+        Task::Bench { what: Bench::Train { python, rounds, out } } => {
+            bench::train(python.as_deref(), rounds, out.as_deref())
+        }
+        Task::Bench { what: Bench::One { work } } => bench::one(&work),
         Task::Study { out, seeds, world_seed, overrides } => study::run(&out, &seeds, world_seed, &overrides),
     };
     match result {

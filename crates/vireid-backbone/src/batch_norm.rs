@@ -1,7 +1,8 @@
 use burn::config::Config;
 use burn::module::{Flag, Initializer, Module, Param, RunningState};
-use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor};
+use vireid_kernels::batch_norm_train;
 
 /// Consecutive parts of a batch that are normalised on their own, as the devices of replicated training do.
 #[derive(Debug, Clone, PartialEq, Eq)]

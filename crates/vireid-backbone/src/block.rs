@@ -1,10 +1,9 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock, NonLocalBlockConfig};
 
 /// Configuration of a residual [`Block`].
@@ -33,11 +32,11 @@ pub struct BlockConfig {
 /// A residual block of ResNet (He et al., CVPR 2016), basic or bottleneck. Convolutions have no bias.
 #[derive(Module, Debug)]
 pub struct Block {
-    conv1: Conv2d,
+    conv1: Convolution,
     bn1: GroupedBatchNorm,
-    conv2: Conv2d,
+    conv2: Convolution,
     bn2: GroupedBatchNorm,
-    conv3: Option<Conv2d>,
+    conv3: Option<Convolution>,
     bn3: Option<GroupedBatchNorm>,
     downsample: Option<Downsample>,
     non_local: Option<NonLocalBlock>,
@@ -45,24 +44,15 @@ pub struct Block {
 
 #[derive(Module, Debug)]
 struct Downsample {
-    conv: Conv2d,
+    conv: Convolution,
     bn: GroupedBatchNorm,
-}
-
-pub(crate) fn convolution(channels: [usize; 2], kernel: usize, stride: usize, device: &Device) -> Conv2d {
-    let padding = kernel / 2;
-    Conv2dConfig::new(channels, [kernel, kernel])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
-        .with_bias(false)
-        .init(device)
 }
 
 impl BlockConfig {
     /// Builds the block.
     pub fn init(&self, device: &Device) -> Block {
         let norm = |channels| GroupedBatchNormConfig::new(channels).init(device);
-        let conv = |from, to, kernel, stride| convolution([from, to], kernel, stride, device);
+        let conv = |from, to, kernel, stride| ConvolutionConfig::new([from, to], kernel, stride).init(device);
         let (first, second) = if self.stride_in_1x1 { (self.stride, 1) } else { (1, self.stride) };
         let (conv1, conv2, second_width) = if self.bottleneck {
             (conv(self.input, self.width, 1, first), conv(self.width, self.width, 3, second), self.width)

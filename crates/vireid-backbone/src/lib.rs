@@ -9,6 +9,7 @@
 mod backbone;
 mod batch_norm;
 mod block;
+mod convolution;
 mod error;
 mod gem;
 mod imagenet;
@@ -19,6 +20,7 @@ mod two_stream;
 pub use backbone::Backbone;
 pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 pub use block::{Block, BlockConfig};
+pub use convolution::{Convolution, ConvolutionConfig};
 pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::{WeightFile, load_imagenet};

@@ -1,7 +1,6 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
@@ -9,7 +8,8 @@ use vireid_core::{Modality, PerModality, Stream};
 
 use crate::backbone::Backbone;
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
-use crate::block::{Block, BlockConfig, convolution};
+use crate::block::{Block, BlockConfig};
+use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::gem::gem_pool;
 use crate::parameters::{fill_parameters, number_parameters};
 
@@ -30,7 +30,7 @@ pub struct StemConfig {
 /// The first layers, which each modality has for itself.
 #[derive(Module, Debug)]
 pub struct Stem {
-    conv: Conv2d,
+    conv: Convolution,
     bn: GroupedBatchNorm,
     pool: Option<MaxPool2d>,
 }
@@ -43,7 +43,7 @@ impl StemConfig {
             MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(padding).init()
         };
         Stem {
-            conv: convolution([3, self.channels], self.kernel, 2, device),
+            conv: ConvolutionConfig::new([3, self.channels], self.kernel, 2).init(device),
             bn: GroupedBatchNormConfig::new(self.channels).init(device),
             pool: self.pool.then(pool),
         }

@@ -1,0 +1,165 @@
+"""The work of `cargo xtask bench train`, in PyTorch: same networks, batches, losses, memory rule and optimiser.
+
+Usage: python train.py <network>-<kind>; prints one line of JSON. Two threads, float32, CPU.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.set_num_threads(2)
+torch.manual_seed(0)
+VISIBLE_CLUSTERS, INFRARED_CLUSTERS, TAU = 100, 60, 0.05
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, width, output, stride, bottleneck, project):
+        super().__init__()
+        conv = lambda i, o, k, s: nn.Conv2d(i, o, k, s, k // 2, bias=False)
+        if bottleneck:
+            sizes = [(inputs, width, 1, 1), (width, width, 3, stride), (width, output, 1, 1)]
+        else:
+            sizes = [(inputs, width, 3, stride), (width, output, 3, 1)]
+        self.convs = nn.ModuleList(conv(*s) for s in sizes)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(s[1]) for s in sizes)
+        self.project = nn.Sequential(conv(inputs, output, 1, stride), nn.BatchNorm2d(output)) if project else None
+
+    def forward(self, x):
+        y = x
+        for number, (conv, norm) in enumerate(zip(self.convs, self.norms)):
+            y = norm(conv(y))
+            if number + 1 < len(self.convs):
+                y = F.relu(y)
+        return F.relu(y + (x if self.project is None else self.project(x)))
+
+
+class TwoStream(nn.Module):
+    def __init__(self, name):
+        super().__init__()
+        small = name == "small"
+        channels, kernel = (24, 5) if small else (64, 7)
+        stem = lambda: nn.Sequential(
+            nn.Conv2d(3, channels, kernel, 2, kernel // 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU(),
+            nn.Identity() if small else nn.MaxPool2d(3, 2, 1))
+        self.visible, self.infrared = stem(), stem()
+        stages = [(1, 32, 32, 2), (1, 64, 64, 2), (1, 128, 128, 1)] if small else \
+            [(3, 64, 256, 1), (4, 128, 512, 2), (6, 256, 1024, 2), (3, 512, 2048, 1)]
+        blocks = []
+        for count, width, output, stride in stages:
+            for number in range(count):
+                blocks.append(Block(channels, width, output, stride if number == 0 else 1, not small, number == 0))
+                channels = output
+        self.trunk = nn.Sequential(*blocks)
+        self.neck = nn.BatchNorm1d(channels)
+        self.neck.bias.requires_grad_(False)
+        self.dim = channels
+
+    def pooled(self, x):
+        x = self.trunk(x).flatten(2)
+        return self.neck(((x * x * x).mean(2) + 1e-12) ** (1 / 3))
+
+    def forward(self, visible, infrared):
+        return self.pooled(torch.cat([self.visible(visible), self.infrared(infrared)]))
+
+
+def update(bank, rows, labels):
+    for row, label in zip(rows, labels):
+        moved = 0.1 * bank[label] + 0.9 * row
+        bank[label] = moved / moved.norm()
+
+
+class Lookup(torch.autograd.Function):
+    """Logits of a memory that moves when its gradient is computed."""
+
+    @staticmethod
+    def forward(ctx, rows, labels, bank):
+        ctx.bank, ctx.labels = bank, labels
+        ctx.save_for_backward(rows)
+        return rows @ bank.T
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (rows,) = ctx.saved_tensors
+        result = gradient @ ctx.bank
+        update(ctx.bank, rows, ctx.labels)
+        return result, None, None
+
+
+def divergence(a, b):
+    p, q = F.softmax(a, 1).clamp_min(1e-12), F.softmax(b, 1).clamp_min(1e-12)
+    return 0.5 * ((q - p) * (q.log() - p.log())).sum(1).mean()
+
+
+def stage2_loss(f0, f1, fr, visible, infrared, banks):
+    v, r, va, ra = banks
+    n0, n1, nr = (F.normalize(f) for f in (f0, f1, fr))
+    look = lambda rows, labels, bank: Lookup.apply(rows, labels, bank) / TAU
+    z1, z2, z3 = look(n0, visible, v), look(n1, visible, v), look(nr, infrared, r)
+    x0, x1, xr = f0 @ r.clone().T / TAU, f1 @ r.clone().T / TAU, fr @ v.clone().T / TAU
+    z4, z5, z6 = look(n0, visible, va), look(n1, visible, va), look(nr, visible, va)
+    z7, z8, z9 = look(n0, infrared, ra), look(n1, infrared, ra), look(nr, infrared, ra)
+    ce = F.cross_entropy
+    own = ce(z1, visible) + ce(z2, visible) + ce(z3, infrared)
+    shared = ce(z4, visible) + ce(z5, visible) + ce(z6, visible) + ce(z7, infrared) + ce(z8, infrared) + ce(z9, infrared)
+    consistency = divergence(z1, z4) + divergence(z2, z5) + divergence(z7, x0) + divergence(z8, x1) \
+        + divergence(z6, xr) + divergence(z3, z9)
+    return own + 0.9 * shared + 0.5 * consistency
+
+
+def best_seconds(work):
+    work()
+    start, best, runs = time.perf_counter(), float("inf"), 0
+    while runs < 3 or time.perf_counter() - start < 4.0:
+        clock = time.perf_counter()
+        work()
+        best, runs = min(best, time.perf_counter() - clock), runs + 1
+    return best
+
+
+def main(work):
+    name, kind = work.split("-")
+    batch, slots, size = (64, 40, (96, 48)) if name == "small" else (8, 3, (288, 144))
+    net = TwoStream(name)
+    noise = lambda count: torch.rand(count, 3, *size) - 0.5
+    if kind == "forward":
+        net.eval()
+        x = noise(batch)
+
+        def run():
+            with torch.no_grad():
+                F.normalize(net.pooled(net.visible(x)))
+        images = batch
+    elif kind == "backward":
+        x = noise(batch)
+
+        def run():
+            net.zero_grad(set_to_none=True)
+            net.pooled(net.visible(x)).pow(2).mean().backward()
+        images = batch
+    else:
+        optimizer = torch.optim.Adam(net.parameters(), lr=3.5e-4, weight_decay=5e-4)
+        rows = lambda count: F.normalize(torch.randn(count, net.dim))
+        v, r = rows(VISIBLE_CLUSTERS), rows(INFRARED_CLUSTERS)
+        banks = (v, r, v.clone(), r.clone())
+        visible = torch.arange(slots) // 5
+        infrared = torch.arange(slots) // 5 + 3
+        xv, xr = noise(2 * slots), noise(slots)
+
+        def run():
+            f = net(xv, xr)
+            loss = stage2_loss(f[:slots], f[slots:2 * slots], f[2 * slots:], visible, infrared, banks)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        images = 3 * slots
+    seconds = best_seconds(run)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "images": images, "peak_mib": peak}))
+
+
+main(sys.argv[1])

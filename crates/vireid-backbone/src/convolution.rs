@@ -1,0 +1,46 @@
+use burn::config::Config;
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+use vireid_kernels::conv2d;
+
+/// Configuration of a [`Convolution`].
+#[derive(Config, Debug)]
+pub struct ConvolutionConfig {
+    /// Channels in and out.
+    pub channels: [usize; 2],
+    /// Side of the kernel; the padding is half of it.
+    pub kernel: usize,
+    /// Stride.
+    pub stride: usize,
+}
+
+/// A convolution without bias, padded to keep the size at stride 1; on the CPU it runs this project's kernels.
+#[derive(Module, Debug)]
+pub struct Convolution {
+    /// `[channels_out, channels_in, kernel, kernel]`.
+    pub weight: Param<Tensor<4>>,
+    stride: usize,
+    padding: usize,
+}
+
+impl ConvolutionConfig {
+    /// Builds the layer, with He's normal initialisation (fan-out).
+    pub fn init(&self, device: &Device) -> Convolution {
+        let [input, output] = self.channels;
+        let area = self.kernel * self.kernel;
+        let initializer = Initializer::KaimingNormal { gain: 2f64.sqrt(), fan_out_only: true };
+        let shape = [output, input, self.kernel, self.kernel];
+        let weight = initializer.init_with(shape, Some(input * area), Some(output * area), device);
+        Convolution { weight, stride: self.stride, padding: self.kernel / 2 }
+    }
+}
+
+impl Convolution {
+    /// # Shapes
+    ///
+    /// - `input`: `[batch, channels_in, height, width]`
+    /// - output: `[batch, channels_out, height / stride, width / stride]`, rounded up
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        conv2d(input, self.weight.val(), self.stride, self.padding)
+    }
+}

@@ -1,0 +1,170 @@
+//! The kernels against Burn's own operations and against finite differences.
+
+// A test that meets an unexpected error should stop right there.
+#![allow(clippy::unwrap_used)]
+
+use burn::tensor::module::{batch_norm_train as stock_batch_norm, conv2d as stock_conv2d};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+use vireid_core::{Stream, Streams};
+use vireid_kernels::{batch_norm_train, conv2d};
+
+fn stream(key: u64) -> Stream {
+    Streams::new(11).stream("kernels", [key, 0, 0])
+}
+
+fn random<const D: usize>(shape: [usize; D], key: u64, device: &Device) -> Tensor<D> {
+    let mut stream = stream(key);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| stream.normal(0.0, 1.0) as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn near(got: TensorData, expected: TensorData, what: &str) {
+    let scale = expected.clone().try_to_vec::<f32>().unwrap().iter().fold(1.0f32, |m, x| m.max(x.abs()));
+    let (got, expected) = (got.try_to_vec::<f32>().unwrap(), expected.try_to_vec::<f32>().unwrap());
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let worst = got.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+    assert!(worst <= 2e-5 * scale, "{what}: off by {worst:e}, largest value {scale:e}");
+}
+
+/// Batch, channels in, height, width, channels out, kernel, stride, padding.
+type Case = (usize, usize, usize, usize, usize, usize, usize, usize);
+
+fn check_convolution(case: Case) {
+    let (batch, channels, height, width, output, kernel, stride, padding) = case;
+    let device = Device::default().autodiff();
+    let inputs = || {
+        let input = random([batch, channels, height, width], 1, &device).require_grad();
+        let weight = random([output, channels, kernel, kernel], 2, &device).require_grad();
+        (input, weight)
+    };
+    let ((x, w), (sx, sw)) = (inputs(), inputs());
+    let y = conv2d(x.clone(), w.clone(), stride, padding);
+    let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
+    let sy = stock_conv2d(sx.clone(), sw.clone(), None, options);
+    assert_eq!(y.dims(), sy.dims(), "{case:?}");
+    near(y.clone().into_data(), sy.clone().into_data(), &format!("{case:?} output"));
+    let upstream = random(y.dims(), 3, &device);
+    let gradients = (y * upstream.clone()).sum().backward();
+    let stock = (sy * upstream).sum().backward();
+    let (gx, gw) = (x.grad(&gradients).unwrap(), w.grad(&gradients).unwrap());
+    near(gx.into_data(), sx.grad(&stock).unwrap().into_data(), &format!("{case:?} input gradient"));
+    near(gw.into_data(), sw.grad(&stock).unwrap().into_data(), &format!("{case:?} weight gradient"));
+}
+
+#[test]
+fn convolutions_of_the_networks() {
+    // The small network at its own size, and ResNet's kinds of layer at reduced height and width.
+    let cases: [Case; 12] = [
+        (3, 3, 96, 48, 24, 5, 2, 2),
+        (3, 24, 48, 24, 32, 3, 2, 1),
+        (3, 32, 24, 12, 32, 3, 1, 1),
+        (3, 24, 48, 24, 32, 1, 2, 0),
+        (3, 64, 12, 6, 128, 3, 1, 1),
+        (3, 64, 12, 6, 128, 1, 1, 0),
+        (2, 3, 36, 18, 64, 7, 2, 3),
+        (2, 64, 18, 9, 64, 1, 1, 0),
+        (2, 64, 18, 9, 256, 1, 1, 0),
+        (2, 128, 18, 9, 128, 3, 2, 1),
+        (2, 256, 18, 9, 512, 1, 2, 0),
+        (2, 64, 9, 5, 64, 3, 1, 1),
+    ];
+    cases.into_iter().for_each(check_convolution);
+}
+
+#[test]
+fn odd_sizes_and_single_images() {
+    let cases: [Case; 8] = [
+        (1, 1, 1, 1, 1, 1, 1, 0),
+        (1, 2, 1, 1, 3, 3, 1, 1),
+        (1, 3, 7, 5, 4, 3, 2, 1),
+        (5, 2, 5, 8, 3, 5, 3, 2),
+        (1, 2, 4, 4, 2, 4, 1, 0),
+        (7, 3, 6, 3, 5, 3, 3, 0),
+        (2, 1, 9, 9, 1, 7, 2, 3),
+        (4, 5, 3, 11, 2, 1, 3, 0),
+    ];
+    cases.into_iter().for_each(check_convolution);
+}
+
+#[test]
+fn a_view_is_read_in_its_own_order() {
+    let device = Device::default();
+    let base = random([2, 6, 5, 3], 1, &device);
+    let weight = random([4, 3, 3, 3], 2, &device);
+    let view = base.permute([0, 3, 2, 1]);
+    let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let expected = stock_conv2d(view.clone(), weight.clone(), None, options);
+    near(conv2d(view, weight, 1, 1).into_data(), expected.into_data(), "permuted input");
+}
+
+#[test]
+fn convolution_gradients_are_finite_differences() {
+    let device = Device::default();
+    let tracked = device.clone().autodiff();
+    let (x, w) = (random([2, 2, 5, 4], 1, &device), random([3, 2, 3, 3], 2, &device));
+    let upstream = random([2, 3, 3, 2], 3, &device);
+    let loss = |x: Tensor<4>, w: Tensor<4>| (conv2d(x, w, 2, 1) * upstream.clone()).sum().into_scalar::<f32>();
+    let (tx, tw) = (Tensor::from_inner(x.clone()).require_grad(), Tensor::from_inner(w.clone()).require_grad());
+    let upstream_tracked: Tensor<4> = Tensor::from_inner(upstream.clone());
+    assert_eq!(tx.device(), tracked);
+    let gradients = (conv2d(tx.clone(), tw.clone(), 2, 1) * upstream_tracked).sum().backward();
+    let step = 1e-2f32;
+    let check = |base: &Tensor<4>, gradient: Tensor<4>, loss: &dyn Fn(Tensor<4>) -> f32| {
+        let gradient = gradient.into_data().try_to_vec::<f32>().unwrap();
+        let (values, shape) = (base.clone().into_data().try_to_vec::<f32>().unwrap(), base.dims());
+        for position in 0..values.len() {
+            let moved = |by: f32| {
+                let mut values = values.clone();
+                values[position] += by;
+                loss(Tensor::from_data(TensorData::new(values, shape), &device))
+            };
+            let expected = (moved(step) - moved(-step)) / (2.0 * step);
+            assert!((gradient[position] - expected).abs() < 2e-3, "{position}: {} {expected}", gradient[position]);
+        }
+    };
+    check(&x, tx.grad(&gradients).unwrap(), &|moved| loss(moved, w.clone()));
+    check(&w, tw.grad(&gradients).unwrap(), &|moved| loss(x.clone(), moved));
+}
+
+fn check_batch_norm<const D: usize>(shape: [usize; D]) {
+    let device = Device::default().autodiff();
+    let channels = [shape[1]];
+    let inputs = || {
+        let x = random(shape, 1, &device).mul_scalar(3.0).add_scalar(5.0);
+        let x = Tensor::from_inner(x.inner()).require_grad();
+        (x, random(channels, 2, &device).require_grad(), random(channels, 3, &device).require_grad())
+    };
+    let ((x, w, b), (sx, sw, sb)) = (inputs(), inputs());
+    let ours = batch_norm_train(x.clone(), w.clone(), b.clone(), 1e-5);
+    let stock = stock_batch_norm(sx.clone(), sw.clone(), sb.clone(), 1e-5);
+    near(ours.output.clone().into_data(), stock.output.clone().into_data(), "output");
+    near(ours.mean.into_data(), stock.mean.into_data(), "mean");
+    near(ours.variance.into_data(), stock.variance.into_data(), "variance");
+    let upstream = random(shape, 4, &device);
+    let gradients = (ours.output * upstream.clone()).sum().backward();
+    let expected = (stock.output * upstream).sum().backward();
+    near(x.grad(&gradients).unwrap().into_data(), sx.grad(&expected).unwrap().into_data(), "input gradient");
+    near(w.grad(&gradients).unwrap().into_data(), sw.grad(&expected).unwrap().into_data(), "weight gradient");
+    near(b.grad(&gradients).unwrap().into_data(), sb.grad(&expected).unwrap().into_data(), "bias gradient");
+}
+
+#[test]
+fn batch_norms() {
+    check_batch_norm([6, 5]);
+    check_batch_norm([120, 128]);
+    check_batch_norm([5, 3, 7, 5]);
+    check_batch_norm([4, 24, 48, 24]);
+    check_batch_norm([2, 7, 1, 1]);
+}
+
+#[test]
+fn other_number_types_keep_the_stock_operation() {
+    let device = Device::default();
+    let (x, w) = (random([1, 2, 4, 4], 1, &device), random([3, 2, 3, 3], 2, &device));
+    let double = |t: Tensor<4>| t.cast(burn::tensor::DType::F64);
+    let expected = conv2d(x.clone(), w.clone(), 1, 1).into_data();
+    let got = conv2d(double(x), double(w), 1, 1).into_data();
+    assert_eq!(got.dtype(), burn::tensor::DType::F64);
+    got.convert::<f32>().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+}
