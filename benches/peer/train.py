@@ -162,4 +162,5 @@ def main(work):
     print(json.dumps({"seconds": seconds, "images": images, "peak_mib": peak}))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

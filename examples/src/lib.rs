@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use vireid_data::readers::{is_converted_layout, read_sysu, read_sysu_converted};
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, write_sysu};
 use vireid_data::{DataError, Dataset};
+use vireid_kernels::keep_freed_memory;
 use vireid_methods::{
     Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, RunDir, Session, SessionOptions, TrainingImages,
     evaluation_table, peak_memory_mib, seconds_table,
@@ -64,6 +65,7 @@ struct Arguments {
 ///
 /// Exit status 0 for a finished run, 130 for an interrupted one, 1 for an error, 2 for wrong arguments.
 pub fn run(name: &str) -> ExitCode {
+    keep_freed_memory();
     let arguments = Arguments::parse();
     match train(name, arguments) {
         Ok(code) => code,

@@ -34,7 +34,7 @@ enum Task {
         #[arg(long, default_value_t = 1.0)]
         share: f64,
     },
-    /// Time the training step
+    /// Time training steps and loading
     Bench {
         #[command(subcommand)]
         what: Bench,
@@ -70,6 +70,18 @@ enum Bench {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// JPEG files to embeddings of the small network
+    Load {
+        /// A Python with PyTorch and Pillow, to measure the same work beside ours
+        #[arg(long)]
+        python: Option<String>,
+        /// Processes per measurement; the best counts
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// One measurement, as JSON
     #[command(hide = true)]
     One {
@@ -79,11 +91,15 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
+    vireid_kernels::keep_freed_memory();
     let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
         Task::Parity { dir } => vireid_tests::golden::run(&dir.unwrap_or_else(vireid_tests::golden::directory)),
         Task::Pretrain { out, share } => pretrain::run(&out, share),
         Task::Bench { what: Bench::Train { python, rounds, out } } => {
             bench::train(python.as_deref(), rounds, out.as_deref())
+        }
+        Task::Bench { what: Bench::Load { python, rounds, out } } => {
+            bench::load(python.as_deref(), rounds, out.as_deref())
         }
         Task::Bench { what: Bench::One { work } } => bench::one(&work),
         Task::Study { out, seeds, world_seed, overrides } => study::run(&out, &seeds, world_seed, &overrides),

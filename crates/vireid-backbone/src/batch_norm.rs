@@ -1,8 +1,7 @@
 use burn::config::Config;
 use burn::module::{Flag, Initializer, Module, Param, RunningState};
-use burn::tensor::module::batch_norm;
 use burn::tensor::{Device, Tensor};
-use vireid_kernels::batch_norm_train;
+use vireid_kernels::{batch_norm_inference, batch_norm_train};
 
 /// Consecutive parts of a batch that are normalised on their own, as the devices of replicated training do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +86,7 @@ impl GroupedBatchNorm {
     pub fn forward<const D: usize>(&self, input: Tensor<D>, groups: &BatchGroups) -> Tensor<D> {
         if !(input.device().is_autodiff() && self.training.is_enabled()) {
             let (mean, variance) = (self.running_mean.value(), self.running_var.value());
-            return batch_norm(input, self.weight.val(), self.bias.val(), mean, variance, self.epsilon);
+            return batch_norm_inference(input, self.weight.val(), self.bias.val(), mean, variance, self.epsilon);
         }
         if let [_] = groups.sizes() {
             return self.normalize_group(input, true);

@@ -56,12 +56,25 @@ impl Planes {
             (center, variance as f32)
         });
         let (mean, variance): (Vec<f32>, Vec<f32>) = statistics.into_iter().unzip();
-        let output = self.planes(|image, channel, plane| {
+        let output = self.apply(input, weight, bias, &mean, &variance, epsilon);
+        Normalized { output, mean, variance }
+    }
+
+    /// Normalises with given statistics.
+    pub fn apply(
+        &self,
+        input: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+        mean: &[f32],
+        variance: &[f32],
+        epsilon: f64,
+    ) -> Vec<f32> {
+        self.planes(|image, channel, plane| {
             let scale = weight[channel] * inverse_deviation(variance[channel], epsilon);
             let offset = bias[channel] - mean[channel] * scale;
             plane.iter_mut().zip(self.plane(input, image, channel)).for_each(|(y, x)| *y = x * scale + offset);
-        });
-        Normalized { output, mean, variance }
+        })
     }
 
     /// Gradients with respect to input, weight and bias.

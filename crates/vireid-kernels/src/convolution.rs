@@ -86,8 +86,8 @@ impl Convolution {
                 if self.is_product() {
                     multiply(gradient, transposed, from, false);
                 } else {
-                    multiply(scratch, transposed, from, false);
-                    self.add_columns(scratch, gradient);
+                    multiply(&mut scratch.columns, transposed, from, false);
+                    self.add_columns(&mut scratch.columns, gradient);
                 }
             },
         );
@@ -122,48 +122,130 @@ impl Convolution {
         total
     }
 
-    /// Room for the columns of one image.
-    fn scratch(&self) -> Vec<f32> {
-        if self.is_product() { Vec::new() } else { vec![0.0; self.window() * self.positions()] }
+    /// Whether each output position sits on an input position: stride 1 and padding that keeps the size.
+    fn keeps_size(&self) -> bool {
+        self.stride == 1 && self.out_height() == self.height && self.out_width() == self.width
+    }
+
+    /// Pixels of a row whose column is `phase` modulo the stride, rounded up so that all phases have equal room.
+    fn phase_width(&self) -> usize {
+        self.width.div_ceil(self.stride)
+    }
+
+    /// Room for the columns of one image and, with a stride, for the image split by phase.
+    fn scratch(&self) -> Scratch {
+        if self.is_product() {
+            return Scratch::default();
+        }
+        let phases = self.input * self.height * self.stride * self.phase_width();
+        Scratch {
+            columns: vec![0.0; self.window() * self.positions()],
+            phases: vec![0.0; if self.stride > 1 { phases } else { 0 }],
+        }
     }
 
     /// The windows of an image as the columns of a matrix.
-    fn columns<'a>(&self, image: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+    fn columns<'a>(&self, image: &'a [f32], scratch: &'a mut Scratch) -> &'a [f32] {
         if self.is_product() {
             return image;
         }
-        let out_width = self.out_width();
-        for (row, target) in scratch.chunks_exact_mut(self.positions()).enumerate() {
-            let (plane, dy, dx) = self.tap(row);
-            let plane = &image[plane * self.height * self.width..(plane + 1) * self.height * self.width];
-            let (first, last) = self.valid_columns(dx);
-            for (y, target) in target.chunks_exact_mut(out_width).enumerate() {
-                let from = (y * self.stride + dy) as isize - self.padding as isize;
-                if from < 0 || from >= self.height as isize || first >= last {
-                    target.fill(0.0);
-                    continue;
-                }
-                let source = &plane[from as usize * self.width..(from as usize + 1) * self.width];
-                target[..first].fill(0.0);
-                target[last..].fill(0.0);
-                let start = first * self.stride + dx - self.padding;
-                if self.stride == 1 {
-                    target[first..last].copy_from_slice(&source[start..start + last - first]);
-                } else {
-                    let picked = source[start..].iter().step_by(self.stride);
-                    target[first..last].iter_mut().zip(picked).for_each(|(to, &from)| *to = from);
-                }
+        if self.stride > 1 {
+            self.split_phases(image, &mut scratch.phases);
+        }
+        let Scratch { columns, phases } = scratch;
+        for (row, target) in columns.chunks_exact_mut(self.positions()).enumerate() {
+            if self.keeps_size() {
+                self.shift_plane(row, image, target);
+            } else if self.stride > 1 {
+                self.copy_rows(row, phases, target);
+            } else {
+                self.copy_rows(row, image, target);
             }
         }
-        scratch
+        columns
+    }
+
+    /// Sorts the pixels of every row by their column modulo the stride, so that a window's pixels lie side by side.
+    fn split_phases(&self, image: &[f32], phases: &mut [f32]) {
+        let (stride, room) = (self.stride, self.phase_width());
+        for (row, target) in image.chunks_exact(self.width).zip(phases.chunks_exact_mut(stride * room)) {
+            for (phase, target) in target.chunks_exact_mut(room).enumerate() {
+                let pixels = row.get(phase..).unwrap_or_default().iter().step_by(stride);
+                target.iter_mut().zip(pixels).for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+
+    /// One row of the columns, row of the image by row: `image` is split by phase where there is a stride.
+    fn copy_rows(&self, row: usize, image: &[f32], target: &mut [f32]) {
+        let (plane, dy, dx) = self.tap(row);
+        let row_length = self.stride * self.phase_width();
+        let plane = &image[plane * self.height * row_length..(plane + 1) * self.height * row_length];
+        let (first, last) = self.valid_columns(dx);
+        for (y, target) in target.chunks_exact_mut(self.out_width()).enumerate() {
+            let from = (y * self.stride + dy) as isize - self.padding as isize;
+            if from < 0 || from >= self.height as isize || first >= last {
+                target.fill(0.0);
+                continue;
+            }
+            let source = &plane[from as usize * row_length..(from as usize + 1) * row_length];
+            let column = first * self.stride + dx - self.padding;
+            let start = column % self.stride * self.phase_width() + column / self.stride;
+            target[..first].fill(0.0);
+            target[last..].fill(0.0);
+            target[first..last].copy_from_slice(&source[start..start + last - first]);
+        }
+    }
+
+    /// One row of the columns where the size is kept: the plane as a whole, shifted, with zeros where it wrapped round.
+    fn shift_plane(&self, row: usize, image: &[f32], target: &mut [f32]) {
+        let (plane, dy, dx) = self.tap(row);
+        let plane = &image[plane * self.positions()..(plane + 1) * self.positions()];
+        let (shift, first, last) = self.overlap(dy, dx);
+        target[..first].fill(0.0);
+        target[last..].fill(0.0);
+        if first < last {
+            let start = (first as isize + shift) as usize;
+            target[first..last].copy_from_slice(&plane[start..start + last - first]);
+            self.clear_wrapped(dx, target);
+        }
+    }
+
+    /// How far a tap moves the plane, and the positions that stay within it.
+    fn overlap(&self, dy: usize, dx: usize) -> (isize, usize, usize) {
+        let padding = self.padding as isize;
+        let shift = (dy as isize - padding) * self.width as isize + dx as isize - padding;
+        let positions = self.positions() as isize;
+        let first = (-shift).clamp(0, positions);
+        let last = (positions - shift).clamp(first, positions);
+        (shift, first as usize, last as usize)
+    }
+
+    /// Zeros at the columns whose pixel lies outside its row.
+    fn clear_wrapped(&self, dx: usize, plane: &mut [f32]) {
+        let (first, last) = self.valid_columns(dx);
+        for row in plane.chunks_exact_mut(self.width) {
+            row[..first].fill(0.0);
+            row[last..].fill(0.0);
+        }
     }
 
     /// Adds the columns of a matrix back to the pixels of an image that they were taken from.
-    fn add_columns(&self, columns: &[f32], image: &mut [f32]) {
+    fn add_columns(&self, columns: &mut [f32], image: &mut [f32]) {
         let out_width = self.out_width();
-        for (row, source) in columns.chunks_exact(self.positions()).enumerate() {
+        for (row, source) in columns.chunks_exact_mut(self.positions()).enumerate() {
             let (plane, dy, dx) = self.tap(row);
             let plane = &mut image[plane * self.height * self.width..(plane + 1) * self.height * self.width];
+            if self.keeps_size() {
+                let (shift, first, last) = self.overlap(dy, dx);
+                if first < last {
+                    self.clear_wrapped(dx, source);
+                    let start = (first as isize + shift) as usize;
+                    let targets = plane[start..start + last - first].iter_mut();
+                    targets.zip(&source[first..last]).for_each(|(to, &from)| *to += from);
+                }
+                continue;
+            }
             let (first, last) = self.valid_columns(dx);
             for (y, source) in source.chunks_exact(out_width).enumerate() {
                 let to = (y * self.stride + dy) as isize - self.padding as isize;
@@ -190,4 +272,11 @@ impl Convolution {
         let last = (self.width + self.padding).saturating_sub(dx).div_ceil(self.stride).min(self.out_width());
         (first.min(last), last)
     }
+}
+
+/// What a thread works in.
+#[derive(Default)]
+struct Scratch {
+    columns: Vec<f32>,
+    phases: Vec<f32>,
 }

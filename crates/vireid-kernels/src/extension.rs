@@ -8,10 +8,30 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
+
+use crate::adam::AdamRule;
 use burn::tensor::ops::ConvOptions;
 
 fn options(stride: usize, padding: usize) -> ConvOptions<2> {
     ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1)
+}
+
+fn stock_adam<B: Backend>(
+    parameters: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    moment1: FloatTensor<B>,
+    moment2: FloatTensor<B>,
+    rule: AdamRule,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let scaled = |tensor: FloatTensor<B>, factor: f64| B::float_mul_scalar(tensor, factor.into());
+    let decay = scaled(parameters.clone(), rule.weight_decay);
+    let gradient = B::float_add(gradient, decay);
+    let square = B::float_mul(gradient.clone(), gradient.clone());
+    let moment1 = B::float_add(scaled(moment1, rule.beta1), scaled(gradient, 1.0 - rule.beta1));
+    let moment2 = B::float_add(scaled(moment2, rule.beta2), scaled(square, 1.0 - rule.beta2));
+    let root = B::float_add_scalar(B::float_sqrt(moment2.clone()), rule.epsilon.into());
+    let step = B::float_div(scaled(moment1.clone(), rule.rate), root);
+    (B::float_sub(parameters, step), moment1, moment2)
 }
 
 /// The operations that a backend may have kernels for. The bodies here are the stock ones.
@@ -72,6 +92,75 @@ pub trait Kernels: Backend {
         let result = Self::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
         (result.x_grad, result.gamma_grad, result.beta_grad)
     }
+
+    /// Batch norm with given statistics.
+    fn kernel_batch_norm_inference(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        Self::batch_norm(input, weight, bias, mean, variance, epsilon)
+    }
+
+    /// One update of Adam: parameters and both moments.
+    fn kernel_adam(
+        parameters: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment1: FloatTensor<Self>,
+        moment2: FloatTensor<Self>,
+        rule: AdamRule,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        stock_adam::<Self>(parameters, gradient, moment1, moment2, rule)
+    }
+}
+
+/// Batch norm with given statistics, as in inference: `(input - mean) / sqrt(variance + epsilon) * weight + bias`.
+///
+/// # Shapes
+///
+/// - `input`, output: `[batch, channels, ...]`
+/// - the others: `[channels]`
+pub fn batch_norm_inference<const D: usize>(
+    input: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::kernel_batch_norm_inference(
+        input.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        epsilon,
+    ))
+}
+
+/// One update of Adam, off the autodiff device: new parameters and moments.
+///
+/// # Shapes
+///
+/// - all of one shape
+pub(crate) fn adam_update<const D: usize>(
+    parameters: Tensor<D>,
+    gradient: Tensor<D>,
+    moment1: Tensor<D>,
+    moment2: Tensor<D>,
+    rule: AdamRule,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let (parameters, moment1, moment2) = Dispatch::kernel_adam(
+        parameters.into_dispatch(),
+        gradient.into_dispatch(),
+        moment1.into_dispatch(),
+        moment2.into_dispatch(),
+        rule,
+    );
+    (Tensor::from_dispatch(parameters), Tensor::from_dispatch(moment1), Tensor::from_dispatch(moment2))
 }
 
 /// What [`batch_norm_train`] gives.
@@ -222,7 +311,10 @@ mod flex {
     use burn::backend::ops::ModuleOps;
     use burn::tensor::{DType, TensorData};
 
-    use super::{Kernels, options};
+    use rayon::prelude::*;
+
+    use super::{Kernels, options, stock_adam};
+    use crate::adam::{AdamRule, update};
     use crate::batch_norm::Planes;
     use crate::convolution::Convolution;
 
@@ -235,6 +327,15 @@ mod flex {
 
     fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
         FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+    }
+
+    /// The tensor with nothing in its storage but its own values, in order.
+    fn own(contiguous: FlexTensor) -> FlexTensor {
+        let whole = Some((0, contiguous.storage::<f32>().len()));
+        if contiguous.layout().contiguous_offsets() == whole {
+            return contiguous;
+        }
+        tensor(values(&contiguous).to_vec(), contiguous.shape().as_slice())
     }
 
     fn are_f32(tensors: &[&FlexTensor]) -> bool {
@@ -342,6 +443,50 @@ mod flex {
             );
             let channel = [sizes.channels];
             (tensor(of_input, shape.as_slice()), tensor(of_weight, &channel), tensor(of_bias, &channel))
+        }
+
+        fn kernel_batch_norm_inference(
+            input: FlexTensor,
+            weight: FlexTensor,
+            bias: FlexTensor,
+            mean: FlexTensor,
+            variance: FlexTensor,
+            epsilon: f64,
+        ) -> FlexTensor {
+            if !are_f32(&[&input, &weight, &bias, &mean, &variance]) {
+                return <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
+            }
+            let (sizes, shape) = (planes(&input), input.shape());
+            let [input, weight, bias, mean, variance] =
+                [input, weight, bias, mean, variance].map(|tensor| tensor.to_contiguous());
+            let (weight, bias) = (values(&weight), values(&bias));
+            let output = sizes.apply(values(&input), weight, bias, values(&mean), values(&variance), epsilon);
+            tensor(output, shape.as_slice())
+        }
+
+        fn kernel_adam(
+            parameters: FlexTensor,
+            gradient: FlexTensor,
+            moment1: FlexTensor,
+            moment2: FlexTensor,
+            rule: AdamRule,
+        ) -> (FlexTensor, FlexTensor, FlexTensor) {
+            const CHUNK: usize = 1 << 15;
+            if !are_f32(&[&parameters, &gradient, &moment1, &moment2]) {
+                return stock_adam::<Flex>(parameters, gradient, moment1, moment2, rule);
+            }
+            let [mut parameters, gradient, mut moment1, mut moment2] =
+                [parameters, gradient, moment1, moment2].map(|tensor| own(tensor.to_contiguous()));
+            // In place when nobody else holds the tensor; copied first when somebody does.
+            let chunks = parameters.storage_mut::<f32>().par_chunks_mut(CHUNK);
+            let moments = moment1
+                .storage_mut::<f32>()
+                .par_chunks_mut(CHUNK)
+                .zip(moment2.storage_mut::<f32>().par_chunks_mut(CHUNK));
+            chunks.zip(values(&gradient).par_chunks(CHUNK)).zip(moments).for_each(|((p, g), (m1, m2))| {
+                update(p, g, m1, m2, rule);
+            });
+            (parameters, moment1, moment2)
         }
     }
 }

@@ -3,11 +3,13 @@
 // A test that meets an unexpected error should stop right there.
 #![allow(clippy::unwrap_used)]
 
-use burn::tensor::module::{batch_norm_train as stock_batch_norm, conv2d as stock_conv2d};
+use burn::tensor::module::{
+    batch_norm as stock_inference, batch_norm_train as stock_batch_norm, conv2d as stock_conv2d,
+};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use vireid_core::{Stream, Streams};
-use vireid_kernels::{batch_norm_train, conv2d};
+use vireid_kernels::{batch_norm_inference, batch_norm_train, conv2d};
 
 fn stream(key: u64) -> Stream {
     Streams::new(11).stream("kernels", [key, 0, 0])
@@ -156,6 +158,46 @@ fn batch_norms() {
     check_batch_norm([5, 3, 7, 5]);
     check_batch_norm([4, 24, 48, 24]);
     check_batch_norm([2, 7, 1, 1]);
+}
+
+#[test]
+fn batch_norm_with_given_statistics() {
+    let device = Device::default();
+    let x = random([3, 5, 7, 4], 1, &device);
+    let channel = |key| random([5], key, &device);
+    let variance = channel(5).powi_scalar(2);
+    let ours = batch_norm_inference(x.clone(), channel(2), channel(3), channel(4), variance.clone(), 1e-5);
+    let stock = stock_inference(x, channel(2), channel(3), channel(4), variance, 1e-5);
+    near(ours.into_data(), stock.into_data(), "output");
+}
+
+/// Both optimisers on the same gradients; a parameter that somebody else holds is left alone.
+#[test]
+fn adam_is_burns() {
+    use burn::optim::{AdamConfig, GradientsParams, decay::WeightDecayConfig};
+    #[derive(burn::module::Module, Debug)]
+    struct One {
+        weight: burn::module::Param<Tensor<2>>,
+    }
+    let device = Device::default();
+    let id = burn::module::ParamId::from(1);
+    let start: Tensor<2> = random([70, 500], 1, &device);
+    let held = start.clone();
+    let model = || {
+        let tracked: Tensor<2> = Tensor::from_inner(random([70, 500], 1, &device));
+        One { weight: burn::module::Param::initialized(id, tracked.require_grad()) }
+    };
+    let stock = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(Some(WeightDecayConfig::new(0.01))).init();
+    let (mut ours, mut theirs) = ((vireid_kernels::Adam::new(0.01).init(), model()), (stock, model()));
+    for step in 0..5 {
+        for (optimizer, model) in [&mut ours, &mut theirs] {
+            let mut gradients = GradientsParams::new();
+            gradients.register(id, random([70, 500], 10 + step, &device));
+            *model = optimizer.step(1e-2, model.clone(), gradients);
+        }
+    }
+    near(ours.1.weight.val().into_data(), theirs.1.weight.val().into_data(), "weights");
+    near(held.into_data(), random([70, 500], 1, &device).into_data(), "a tensor held elsewhere");
 }
 
 #[test]
