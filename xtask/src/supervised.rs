@@ -10,7 +10,7 @@ use vireid_core::{Association, Identity, ModalityTag, PerModality, PseudoLabels,
 use vireid_data::sampler::{BatchShape, associated_clusters};
 use vireid_data::{Loader, LoaderConfig, Sample};
 use vireid_losses::{batch_hard_triplet, cross_entropy, label_tensor};
-use vireid_methods::{MethodError, RunConfig, Score, TrainingImages, adam, build_network, evaluate, method};
+use vireid_methods::{MethodError, RunConfig, Score, TrainingImages, adam, build_network, evaluate, registry};
 
 /// Margin of the triplet loss.
 pub const MARGIN: f64 = 0.3;
@@ -63,7 +63,7 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
     let same = Association::from_fn(infrared.clusters(), visible.clusters(), |i, v| i == v);
     let mut stream = streams.stream("sampler", [0; 3]);
     let plans = associated_clusters(&visible, &infrared, &same, SHAPE, STEPS, &mut stream)?;
-    let recipes = method::build(config)?.recipes(0);
+    let recipes = registry::build(config)?.recipes(0);
     let loader = LoaderConfig { workers: config.input.workers, prefetch: config.input.prefetch };
     let batches = Loader::start(images.train.clone(), recipes, plans, streams, 0, 0, loader);
 

@@ -10,12 +10,20 @@
 #![allow(unused_qualifications)]
 
 mod adam;
+mod autodiff;
+#[cfg(feature = "flex")]
 mod batch_norm;
+#[cfg(feature = "flex")]
 mod convolution;
 mod extension;
+#[cfg(feature = "flex")]
+mod flex;
 mod memory;
+mod operations;
+mod optimizer;
+#[cfg(feature = "flex")]
 mod product;
 
-pub use adam::{Adam, AdamRule};
-pub use extension::{BatchNormOutput, batch_norm_inference, batch_norm_train, conv2d};
 pub use memory::keep_freed_memory;
+pub use operations::{BatchNormOutput, batch_norm_inference, batch_norm_train, conv2d};
+pub use optimizer::Adam;

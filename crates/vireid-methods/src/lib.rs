@@ -2,7 +2,7 @@
 //!
 //! A [`Method`] says how clusters are associated, which memories there are, which images a step takes and what it
 //! minimises; [`Engine`] does what they share: extracting embeddings, clustering, stepping, evaluating, checkpointing.
-//! [`methods`](method::methods) lists the methods; [`RunConfig`] holds every setting, from an embedded preset with
+//! [`registry`] lists the methods; [`RunConfig`] holds every setting, from an embedded preset with
 //! overrides.
 //!
 //! Invariant: the engine knows no method by name.
@@ -23,6 +23,7 @@ pub mod method;
 mod network;
 mod optimizer;
 mod progress;
+pub mod registry;
 mod run_dir;
 mod session;
 mod system;

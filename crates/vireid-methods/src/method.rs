@@ -1,4 +1,4 @@
-//! What a method is, and the list of them.
+//! What a method is.
 
 use burn::tensor::{Device, Tensor};
 use vireid_core::{Association, Embeddings, PerModality, Stream};
@@ -6,9 +6,8 @@ use vireid_data::ViewRecipes;
 use vireid_data::sampler::{BatchShape, StepPlan};
 use vireid_memory::MemoryBank;
 
+use crate::MethodError;
 use crate::labelling::Labels;
-use crate::mbccm::Mbccm;
-use crate::{MethodError, RunConfig};
 
 /// What a step minimises.
 #[derive(Debug)]
@@ -77,29 +76,4 @@ pub trait Method: Send {
 
     /// Puts memories of a checkpoint back; `rows(name)` gives their prototypes.
     fn restore_memories(&mut self, rows: &mut dyn FnMut(&str) -> Option<Tensor<2>>);
-}
-
-type Build = fn(&RunConfig) -> Result<Box<dyn Method>, MethodError>;
-
-/// Every method by name. To add one, write its module and list it here.
-const REGISTRY: [(&str, Build); 1] = [("mbccm", |config| Ok(Box::new(Mbccm::new(config)?)))];
-
-/// The names of the methods.
-pub fn methods() -> impl Iterator<Item = &'static str> {
-    REGISTRY.iter().map(|(name, _)| *name)
-}
-
-/// Builds the method that a configuration names.
-///
-/// # Errors
-///
-/// `VR0503` for an unknown name; `VR0501`, `VR0502` for its settings.
-pub fn build(config: &RunConfig) -> Result<Box<dyn Method>, MethodError> {
-    let found = REGISTRY.iter().find(|(name, _)| *name == config.method);
-    let (_, build) = found.ok_or_else(|| MethodError::Unknown {
-        what: "method",
-        name: config.method.clone(),
-        known: methods().map(str::to_string).collect(),
-    })?;
-    build(config)
 }

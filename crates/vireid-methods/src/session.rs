@@ -10,8 +10,8 @@ use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSiz
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::{
-    CheckpointKind, Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, TestImages, build_network, method,
-    parse_device, peak_memory_mib,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, TestImages, build_network,
+    parse_device, peak_memory_mib, registry,
 };
 
 /// What a training session is started with.
@@ -148,7 +148,7 @@ impl Session {
     pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
         let SessionOptions { config, out, resume, device } = options;
         let opened = parse_device(&device)?;
-        let method = method::build(&config)?;
+        let method = registry::build(&config)?;
         let network = build_network(&config.backbone, Streams::new(config.seed), &opened)?;
         let run = if resume {
             let run = RunDir::open(&out)?.0;

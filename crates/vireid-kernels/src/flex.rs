@@ -1,0 +1,182 @@
+//! The kernels of the CPU backend, for f32; other number types keep the stock operations.
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::{Flex, FlexTensor};
+use burn::backend::ops::ModuleOps;
+use burn::tensor::{DType, TensorData};
+
+use rayon::prelude::*;
+
+use crate::adam::{AdamRule, update};
+use crate::batch_norm::Planes;
+use crate::convolution::Convolution;
+use crate::extension::{Kernels, options, stock_adam};
+
+fn values(tensor: &FlexTensor) -> &[f32] {
+    match tensor.as_slice::<f32>() {
+        Some(values) => values,
+        None => unreachable!("made contiguous before"),
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+}
+
+/// The tensor with nothing in its storage but its own values, in order.
+fn own(contiguous: FlexTensor) -> FlexTensor {
+    let whole = Some((0, contiguous.storage::<f32>().len()));
+    if contiguous.layout().contiguous_offsets() == whole {
+        return contiguous;
+    }
+    tensor(values(&contiguous).to_vec(), contiguous.shape().as_slice())
+}
+
+fn are_f32(tensors: &[&FlexTensor]) -> bool {
+    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+}
+
+fn sizes(input: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usize) -> Convolution {
+    let [batch, channels, height, width] = input.shape().dims();
+    let [output, _, kernel_height, kernel_width] = weight.shape().dims();
+    let kernel = [kernel_height, kernel_width];
+    Convolution { batch, input: channels, height, width, output, kernel, stride, padding }
+}
+
+fn planes(input: &FlexTensor) -> Planes {
+    let shape = input.shape();
+    let dims = shape.as_slice();
+    Planes { batch: dims[0], channels: dims[1], positions: dims[2..].iter().product() }
+}
+
+impl Kernels for Flex {
+    fn kernel_conv2d(input: FlexTensor, weight: FlexTensor, stride: usize, padding: usize) -> FlexTensor {
+        if !are_f32(&[&input, &weight]) {
+            return <Flex as ModuleOps<Flex>>::conv2d(input, weight, None, options(stride, padding));
+        }
+        let c = sizes(&input, &weight, stride, padding);
+        let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
+        let output = c.forward(values(&input), values(&weight));
+        tensor(output, &[c.batch, c.output, c.out_height(), c.out_width()])
+    }
+
+    fn kernel_conv2d_input_gradient(
+        input: FlexTensor,
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        stride: usize,
+        padding: usize,
+    ) -> FlexTensor {
+        if !are_f32(&[&input, &weight, &gradient]) {
+            return <Flex as ModuleOps<Flex>>::conv2d_x_backward(input, weight, gradient, options(stride, padding));
+        }
+        let c = sizes(&input, &weight, stride, padding);
+        let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+        let result = c.input_gradient(values(&weight), values(&gradient));
+        tensor(result, &[c.batch, c.input, c.height, c.width])
+    }
+
+    fn kernel_conv2d_weight_gradient(
+        input: FlexTensor,
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        stride: usize,
+        padding: usize,
+    ) -> FlexTensor {
+        if !are_f32(&[&input, &weight, &gradient]) {
+            let options = options(stride, padding);
+            return <Flex as ModuleOps<Flex>>::conv2d_weight_backward(input, weight, gradient, options);
+        }
+        let c = sizes(&input, &weight, stride, padding);
+        let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
+        let result = c.weight_gradient(values(&input), values(&gradient));
+        tensor(result, &[c.output, c.input, c.kernel[0], c.kernel[1]])
+    }
+
+    fn kernel_batch_norm(
+        input: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        epsilon: f64,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !are_f32(&[&input, &weight, &bias]) {
+            let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
+            return (result.output, result.mean, result.variance);
+        }
+        let (sizes, shape) = (planes(&input), input.shape());
+        let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
+        let result = sizes.forward(values(&input), values(&weight), values(&bias), epsilon);
+        let channel = [sizes.channels];
+        (tensor(result.output, shape.as_slice()), tensor(result.mean, &channel), tensor(result.variance, &channel))
+    }
+
+    fn kernel_batch_norm_gradients(
+        input: FlexTensor,
+        weight: FlexTensor,
+        mean: FlexTensor,
+        variance: FlexTensor,
+        gradient: FlexTensor,
+        epsilon: f64,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !are_f32(&[&input, &weight, &mean, &variance, &gradient]) {
+            let result =
+                <Flex as ModuleOps<Flex>>::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
+            return (result.x_grad, result.gamma_grad, result.beta_grad);
+        }
+        let (sizes, shape) = (planes(&input), input.shape());
+        let [input, weight, mean, variance, gradient] =
+            [input, weight, mean, variance, gradient].map(|tensor| tensor.to_contiguous());
+        let (of_input, of_weight, of_bias) = sizes.backward(
+            values(&input),
+            values(&weight),
+            values(&mean),
+            values(&variance),
+            values(&gradient),
+            epsilon,
+        );
+        let channel = [sizes.channels];
+        (tensor(of_input, shape.as_slice()), tensor(of_weight, &channel), tensor(of_bias, &channel))
+    }
+
+    fn kernel_batch_norm_inference(
+        input: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        mean: FlexTensor,
+        variance: FlexTensor,
+        epsilon: f64,
+    ) -> FlexTensor {
+        if !are_f32(&[&input, &weight, &bias, &mean, &variance]) {
+            return <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
+        }
+        let (sizes, shape) = (planes(&input), input.shape());
+        let [input, weight, bias, mean, variance] =
+            [input, weight, bias, mean, variance].map(|tensor| tensor.to_contiguous());
+        let (weight, bias) = (values(&weight), values(&bias));
+        let output = sizes.apply(values(&input), weight, bias, values(&mean), values(&variance), epsilon);
+        tensor(output, shape.as_slice())
+    }
+
+    fn kernel_adam(
+        parameters: FlexTensor,
+        gradient: FlexTensor,
+        moment1: FlexTensor,
+        moment2: FlexTensor,
+        rule: AdamRule,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        const CHUNK: usize = 1 << 15;
+        if !are_f32(&[&parameters, &gradient, &moment1, &moment2]) {
+            return stock_adam::<Flex>(parameters, gradient, moment1, moment2, rule);
+        }
+        let [mut parameters, gradient, mut moment1, mut moment2] =
+            [parameters, gradient, moment1, moment2].map(|tensor| own(tensor.to_contiguous()));
+        // In place when nobody else holds the tensor; copied first when somebody does.
+        let chunks = parameters.storage_mut::<f32>().par_chunks_mut(CHUNK);
+        let moments =
+            moment1.storage_mut::<f32>().par_chunks_mut(CHUNK).zip(moment2.storage_mut::<f32>().par_chunks_mut(CHUNK));
+        chunks.zip(values(&gradient).par_chunks(CHUNK)).zip(moments).for_each(|((p, g), (m1, m2))| {
+            update(p, g, m1, m2, rule);
+        });
+        (parameters, moment1, moment2)
+    }
+}

@@ -1,0 +1,96 @@
+//! The operations as tensors see them.
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::adam::AdamRule;
+use crate::extension::Kernels;
+
+/// Convolution without bias, groups or dilation.
+///
+/// # Shapes
+///
+/// - `input`: `[batch, channels_in, height, width]`
+/// - `weight`: `[channels_out, channels_in, kernel_height, kernel_width]`
+/// - output: `[batch, channels_out, (height + 2 padding - kernel_height) / stride + 1, ...]`
+pub fn conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::kernel_conv2d(input.into_dispatch(), weight.into_dispatch(), stride, padding))
+}
+
+/// What [`batch_norm_train`] gives.
+#[derive(Debug, Clone)]
+pub struct BatchNormOutput<const D: usize> {
+    /// The normalised input.
+    pub output: Tensor<D>,
+    /// Mean of each channel; a constant for autodiff.
+    pub mean: Tensor<1>,
+    /// Biased variance of each channel; a constant for autodiff.
+    pub variance: Tensor<1>,
+}
+
+/// Batch norm with the statistics of the batch.
+///
+/// # Shapes
+///
+/// - `input`, output: `[batch, channels, ...]`
+/// - `weight`, `bias`, mean, variance: `[channels]`
+pub fn batch_norm_train<const D: usize>(
+    input: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> BatchNormOutput<D> {
+    let (output, mean, variance) =
+        Dispatch::kernel_batch_norm(input.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), epsilon);
+    BatchNormOutput {
+        output: Tensor::from_dispatch(output),
+        mean: Tensor::from_dispatch(mean),
+        variance: Tensor::from_dispatch(variance),
+    }
+}
+
+/// Batch norm with given statistics, as in inference: `(input - mean) / sqrt(variance + epsilon) * weight + bias`.
+///
+/// # Shapes
+///
+/// - `input`, output: `[batch, channels, ...]`
+/// - the others: `[channels]`
+pub fn batch_norm_inference<const D: usize>(
+    input: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    mean: Tensor<1>,
+    variance: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::kernel_batch_norm_inference(
+        input.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        epsilon,
+    ))
+}
+
+/// One update of Adam, off the autodiff device: new parameters and moments.
+///
+/// # Shapes
+///
+/// - all of one shape
+pub(crate) fn adam_update<const D: usize>(
+    parameters: Tensor<D>,
+    gradient: Tensor<D>,
+    moment1: Tensor<D>,
+    moment2: Tensor<D>,
+    rule: AdamRule,
+) -> (Tensor<D>, Tensor<D>, Tensor<D>) {
+    let (parameters, moment1, moment2) = Dispatch::kernel_adam(
+        parameters.into_dispatch(),
+        gradient.into_dispatch(),
+        moment1.into_dispatch(),
+        moment2.into_dispatch(),
+        rule,
+    );
+    (Tensor::from_dispatch(parameters), Tensor::from_dispatch(moment1), Tensor::from_dispatch(moment2))
+}
