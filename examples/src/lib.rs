@@ -101,12 +101,12 @@ fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
     let options =
         SessionOptions { config, out: out.clone(), resume: arguments.resume, device: arguments.device.clone() };
     let mut session = Session::open(options, images)?;
-    eprintln!("{}", session.plan());
-
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = interrupt.clone();
     // Without a handler Ctrl-C simply ends the program, and the last epoch's checkpoint is there.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    eprintln!("{}", session.plan());
+
     let mut progress = ProgressObserver::new();
     let outcome = session.train(&mut progress, &interrupt);
     drop(progress);

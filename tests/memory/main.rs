@@ -10,7 +10,7 @@ use vireid_backbone::{Backbone, TwoStreamNetConfig};
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
 use vireid_methods::adam;
-use vireid_methods::mbccm::{BankGradient, MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
+use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
 
 const STEPS: usize = 200;
 const WARM_UP: usize = 40;
@@ -42,17 +42,7 @@ fn memory_is_flat() {
     let extraction = growth(|| drop(inference.embed(images.clone(), Modality::Visible).into_data()));
     assert!(extraction < 8.0, "{STEPS} extraction steps hold {extraction:.1} MiB more");
 
-    let settings = MbccmSettings {
-        temperature: 0.05,
-        momentum_specific: 0.1,
-        momentum_agnostic: 0.1,
-        alpha: 0.9,
-        beta: 0.5,
-        bank_gradient: BankGradient::Live,
-        cc_cross_normalize: false,
-        match_mirror: false,
-        linear_transform: 0.0,
-    };
+    let settings = MbccmSettings::released();
     let rows = |shift: f32| normalize_rows(Tensor::<2>::ones([4, 128], &device) * shift);
     let mut banks = MemoryBanks::new(PerModality { visible: rows(1.0), infrared: rows(-1.0) }, &settings);
     let mut optimizer = adam(5e-4);

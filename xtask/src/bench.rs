@@ -16,7 +16,7 @@ use vireid_core::{Modality, PerModality, Stream, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
 use vireid_memory::normalize_rows;
-use vireid_methods::mbccm::{BankGradient, MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
+use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
 use vireid_methods::{adam, extract, peak_memory_mib};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/train.py");
@@ -188,17 +188,7 @@ fn files(root: &Path) -> Result<ImageList, Failure> {
 fn step_seconds(net: TwoStreamNet, slots: usize, size: [usize; 2], stream: &mut Stream) -> f64 {
     let device = Device::flex();
     let tracked = device.clone().autodiff();
-    let settings = MbccmSettings {
-        temperature: 0.05,
-        momentum_specific: 0.1,
-        momentum_agnostic: 0.1,
-        alpha: 0.9,
-        beta: 0.5,
-        bank_gradient: BankGradient::Live,
-        cc_cross_normalize: false,
-        match_mirror: false,
-        linear_transform: 0.0,
-    };
+    let settings = MbccmSettings::released();
     let dim = net.dim();
     let mut rows = |count: usize| {
         let values: Vec<f32> = (0..count * dim).map(|_| stream.normal(0.0, 1.0) as f32).collect();

@@ -56,6 +56,23 @@ pub struct MbccmSettings {
     pub linear_transform: f64,
 }
 
+impl MbccmSettings {
+    /// The values of the authors' released code.
+    pub fn released() -> Self {
+        Self {
+            temperature: 0.05,
+            momentum_specific: 0.1,
+            momentum_agnostic: 0.1,
+            alpha: 0.9,
+            beta: 0.5,
+            bank_gradient: BankGradient::Live,
+            cc_cross_normalize: false,
+            match_mirror: false,
+            linear_transform: 0.8,
+        }
+    }
+}
+
 /// The method.
 #[derive(Debug)]
 pub struct Mbccm {
@@ -200,5 +217,24 @@ impl Method for Mbccm {
 
     fn restore_memories(&mut self, rows: &mut dyn FnMut(&str) -> Option<Tensor<2>>) {
         self.banks = MemoryBanks::restored(rows, &self.settings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_preset_has_the_released_values() {
+        let config = RunConfig::from_preset("mbccm_sysu_paper", &[]).unwrap();
+        assert_eq!(Mbccm::new(&config).unwrap().settings, MbccmSettings::released());
+    }
+
+    #[test]
+    fn settings_without_meaning_are_refused() {
+        for set in ["settings.momentum_specific=1.5", "settings.temperature=0", "settings.bank_gradient=\"both\""] {
+            let config = RunConfig::from_preset("mbccm_sysu_quick", &[set.to_string()]).unwrap();
+            assert!(Mbccm::new(&config).unwrap_err().to_string().starts_with("VR0502"), "{set}");
+        }
     }
 }

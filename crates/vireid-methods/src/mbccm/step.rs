@@ -294,17 +294,7 @@ mod tests {
     use vireid_core::Streams;
 
     fn settings(bank_gradient: BankGradient, cc_cross_normalize: bool) -> MbccmSettings {
-        MbccmSettings {
-            temperature: 0.05,
-            momentum_specific: 0.1,
-            momentum_agnostic: 0.1,
-            alpha: 0.9,
-            beta: 0.5,
-            bank_gradient,
-            cc_cross_normalize,
-            match_mirror: false,
-            linear_transform: 0.8,
-        }
+        MbccmSettings { bank_gradient, cc_cross_normalize, ..MbccmSettings::released() }
     }
 
     fn random(rows: usize, scale: f64, key: u64, device: &Device) -> Tensor<2> {
