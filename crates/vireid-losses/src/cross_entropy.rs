@@ -1,5 +1,5 @@
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
 /// Labels as a tensor on a device.
 ///
@@ -37,9 +37,11 @@ pub fn soft_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 ///
 /// - as [`cross_entropy`]; output: `[batch, classes]`
 pub fn cross_entropy_gradient(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<2> {
-    let [batch, classes] = logits.dims();
-    let one_hot: Tensor<2> = labels.one_hot::<2>(classes).float();
-    (softmax(logits, 1) - one_hot).div_scalar(batch as f64)
+    let [batch, _] = logits.dims();
+    let minus_one = Tensor::<2>::ones([batch, 1], &logits.device()).neg();
+    // Not by a one-hot tensor: Burn refuses one of a single class, and a single cluster is a lawful outcome.
+    let difference = softmax(logits, 1).scatter(1, labels.reshape([batch, 1]), minus_one, IndexingUpdateOp::Add);
+    difference.div_scalar(batch as f64)
 }
 
 #[cfg(test)]
@@ -58,6 +60,16 @@ mod tests {
         for (got, expected) in gradient.iter().zip([0.979_629_2, -0.982_057_5, 0.002_428_258]) {
             assert!((got - expected).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn a_single_class_has_no_loss_and_no_gradient() {
+        let device = Device::default();
+        let logits = Tensor::<2>::from_floats([[3.0], [-1.0]], &device);
+        let labels = label_tensor(&[0, 0], &device);
+        assert_eq!(cross_entropy(logits.clone(), labels.clone()).into_scalar::<f32>(), 0.0);
+        let gradient = cross_entropy_gradient(logits, labels).into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(gradient, [0.0, 0.0]);
     }
 
     #[test]
