@@ -1,7 +1,7 @@
 use burn::config::Config;
 use burn::module::{Flag, Initializer, Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
-use vireid_kernels::{batch_norm_inference, batch_norm_train};
+use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train};
 
 /// Consecutive parts of a batch that are normalised on their own, as the devices of replicated training do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,25 +84,35 @@ impl GroupedBatchNorm {
     ///
     /// - `input`, output: `[batch, channels, ...]`, where the sizes of `groups` sum to `batch`
     pub fn forward<const D: usize>(&self, input: Tensor<D>, groups: &BatchGroups) -> Tensor<D> {
+        self.forward_then(input, Tail::Nothing, groups)
+    }
+
+    /// As [`Self::forward`], followed by `tail`.
+    pub fn forward_then<const D: usize>(&self, input: Tensor<D>, tail: Tail<D>, groups: &BatchGroups) -> Tensor<D> {
         if !(input.device().is_autodiff() && self.training.is_enabled()) {
             let (mean, variance) = (self.running_mean.value(), self.running_var.value());
-            return batch_norm_inference(input, self.weight.val(), self.bias.val(), mean, variance, self.epsilon);
+            return batch_norm_inference(input, self.weight.val(), self.bias.val(), mean, variance, self.epsilon, tail);
         }
         if let [_] = groups.sizes() {
-            return self.normalize_group(input, true);
+            return self.normalize_group(input, tail, true);
         }
         let mut start = 0;
         let mut parts = Vec::with_capacity(groups.sizes().len());
         for &size in groups.sizes() {
-            parts.push(self.normalize_group(input.clone().narrow(0, start, size), start == 0));
+            let part = |tensor: &Tensor<D>| tensor.clone().narrow(0, start, size);
+            let tail = match &tail {
+                Tail::Residual(shortcut) => Tail::Residual(part(shortcut)),
+                other => other.clone(),
+            };
+            parts.push(self.normalize_group(part(&input), tail, start == 0));
             start += size;
         }
         Tensor::cat(parts, 0)
     }
 
-    fn normalize_group<const D: usize>(&self, input: Tensor<D>, feeds_statistics: bool) -> Tensor<D> {
+    fn normalize_group<const D: usize>(&self, input: Tensor<D>, tail: Tail<D>, feeds_statistics: bool) -> Tensor<D> {
         let dims = input.dims();
-        let result = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon);
+        let result = batch_norm_train(input, self.weight.val(), self.bias.val(), self.epsilon, tail);
         if feeds_statistics {
             let count: usize = dims.iter().product::<usize>() / dims[1];
             let unbiased = count as f64 / (count.max(2) - 1) as f64;

@@ -1,7 +1,7 @@
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use vireid_kernels::Tail;
 
 use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock, NonLocalBlockConfig};
@@ -80,16 +80,19 @@ impl Block {
     /// - `input`: `[batch, input, height, width]`
     /// - output: `[batch, output, height / stride, width / stride]`
     pub fn forward(&self, input: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
-        let x = relu(self.bn1.forward(self.conv1.forward(input.clone()), groups));
-        let mut x = self.bn2.forward(self.conv2.forward(x), groups);
-        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            x = bn3.forward(conv3.forward(relu(x)), groups);
-        }
         let shortcut = match &self.downsample {
-            Some(downsample) => downsample.bn.forward(downsample.conv.forward(input), groups),
-            None => input,
+            Some(downsample) => downsample.bn.forward(downsample.conv.forward(input.clone()), groups),
+            None => input.clone(),
         };
-        let x = relu(x + shortcut);
+        let x = self.bn1.forward_then(self.conv1.forward(input), Tail::Relu, groups);
+        let x = self.conv2.forward(x);
+        let x = match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => {
+                let x = conv3.forward(self.bn2.forward_then(x, Tail::Relu, groups));
+                bn3.forward_then(x, Tail::Residual(shortcut), groups)
+            }
+            _ => self.bn2.forward_then(x, Tail::Residual(shortcut), groups),
+        };
         match &self.non_local {
             Some(non_local) => non_local.forward(x, groups),
             None => x,

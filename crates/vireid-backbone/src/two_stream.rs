@@ -2,9 +2,9 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use vireid_core::{Modality, PerModality, Stream};
+use vireid_kernels::Tail;
 
 use crate::backbone::Backbone;
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
@@ -56,7 +56,7 @@ impl Stem {
     /// - `images`: `[batch, 3, height, width]`
     /// - output: `[batch, channels, height / 2, width / 2]`, halved again with pooling
     pub fn forward(&self, images: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
-        let x = relu(self.bn.forward(self.conv.forward(images), groups));
+        let x = self.bn.forward_then(self.conv.forward(images), Tail::Relu, groups);
         match &self.pool {
             Some(pool) => pool.forward(x),
             None => x,

@@ -57,22 +57,18 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         epsilon: f64,
+        relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         #[derive(Debug)]
         struct BatchNormBackward;
 
         impl<B: Kernels> Backward<B, 3> for BatchNormBackward {
-            type State = (NodeId, NodeId, FloatTensor<B>, FloatTensor<B>, f64);
+            type State = Normalization<B>;
 
             fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
-                let nodes = ops.parents;
                 let gradient = gradients.consume::<B>(&ops.node);
-                let (input, weight, mean, variance, epsilon) = ops.state;
-                let input = checkpointer.retrieve_node_output::<FloatTensor<B>>(input);
-                let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
-                let (of_input, of_weight, of_bias) =
-                    B::kernel_batch_norm_gradients(input, weight, mean, variance, gradient, epsilon);
-                for (node, value) in nodes.into_iter().zip([of_input, of_weight, of_bias]) {
+                let values = ops.state.gradients(gradient, checkpointer);
+                for (node, value) in ops.parents.into_iter().zip(values) {
                     if let Some(node) = node {
                         gradients.register::<B>(node.id, value);
                     }
@@ -81,28 +77,98 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         }
 
         let nodes = [input.node(), weight.node(), bias.node()];
-        let constant = |tensor: FloatTensor<B>| <Self as AutodiffBackend>::from_inner(tensor);
         match BatchNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let (of_input, of_weight) = (prep.checkpoint(&input), prep.checkpoint(&weight));
-                let (output, mean, variance) = B::kernel_batch_norm(
-                    input.into_primitive(),
-                    weight.into_primitive(),
-                    bias.into_primitive(),
-                    epsilon,
-                );
-                let state = (of_input, of_weight, mean.clone(), variance.clone(), epsilon);
-                (prep.finish(state, output), constant(mean), constant(variance))
+                let checkpoints = [&input, &weight, &bias].map(|tensor| prep.checkpoint(tensor));
+                let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.into_primitive());
+                let (output, mean, variance) = B::kernel_batch_norm(input, weight, bias, epsilon, relu);
+                let statistics = constants::<B, C>(&mean, &variance);
+                let output = prep.finish(Normalization { checkpoints, mean, variance, epsilon, relu }, output);
+                (output, statistics.0, statistics.1)
             }
             OpsKind::UnTracked(prep) => {
-                let (output, mean, variance) = B::kernel_batch_norm(
-                    input.into_primitive(),
-                    weight.into_primitive(),
-                    bias.into_primitive(),
-                    epsilon,
-                );
-                (prep.finish(output), constant(mean), constant(variance))
+                let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.into_primitive());
+                let (output, mean, variance) = B::kernel_batch_norm(input, weight, bias, epsilon, relu);
+                let statistics = constants::<B, C>(&mean, &variance);
+                (prep.finish(output), statistics.0, statistics.1)
             }
         }
+    }
+
+    fn kernel_batch_norm_residual(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        #[derive(Debug)]
+        struct ResidualBackward;
+
+        impl<B: Kernels> Backward<B, 4> for ResidualBackward {
+            /// With the output, which is the ReLU's gate.
+            type State = (Normalization<B>, FloatTensor<B>);
+
+            fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+                let (normalization, output) = ops.state;
+                let gradient = B::kernel_relu_gradient(output, gradients.consume::<B>(&ops.node));
+                let [of_input, of_weight, of_bias] = normalization.gradients(gradient.clone(), checkpointer);
+                for (node, value) in ops.parents.into_iter().zip([of_input, of_weight, of_bias, gradient]) {
+                    if let Some(node) = node {
+                        gradients.register::<B>(node.id, value);
+                    }
+                }
+            }
+        }
+
+        let nodes = [input.node(), weight.node(), bias.node(), residual.node()];
+        match ResidualBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let checkpoints = [&input, &weight, &bias].map(|tensor| prep.checkpoint(tensor));
+                let [input, weight, bias, residual] =
+                    [input, weight, bias, residual].map(|tensor| tensor.into_primitive());
+                let (output, mean, variance) = B::kernel_batch_norm_residual(input, weight, bias, residual, epsilon);
+                let statistics = constants::<B, C>(&mean, &variance);
+                let normalization = Normalization { checkpoints, mean, variance, epsilon, relu: false };
+                (prep.finish((normalization, output.clone()), output), statistics.0, statistics.1)
+            }
+            OpsKind::UnTracked(prep) => {
+                let [input, weight, bias, residual] =
+                    [input, weight, bias, residual].map(|tensor| tensor.into_primitive());
+                let (output, mean, variance) = B::kernel_batch_norm_residual(input, weight, bias, residual, epsilon);
+                let statistics = constants::<B, C>(&mean, &variance);
+                (prep.finish(output), statistics.0, statistics.1)
+            }
+        }
+    }
+}
+
+/// The statistics, which carry no gradient.
+fn constants<B: Kernels, C: CheckpointStrategy>(
+    mean: &FloatTensor<B>,
+    variance: &FloatTensor<B>,
+) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
+    let constant = |tensor: &FloatTensor<B>| <Autodiff<B, C> as AutodiffBackend>::from_inner(tensor.clone());
+    (constant(mean), constant(variance))
+}
+
+/// What the backward pass of a batch norm needs.
+#[derive(Debug, Clone)]
+struct Normalization<B: Kernels> {
+    /// Input, weight and bias.
+    checkpoints: [NodeId; 3],
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    epsilon: f64,
+    relu: bool,
+}
+
+impl<B: Kernels> Normalization<B> {
+    /// Of input, weight and bias.
+    fn gradients(self, gradient: FloatTensor<B>, checkpointer: &mut Checkpointer) -> [FloatTensor<B>; 3] {
+        let [input, weight, bias] =
+            self.checkpoints.map(|node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node));
+        let Self { mean, variance, epsilon, relu, .. } = self;
+        B::kernel_batch_norm_gradients(input, weight, bias, mean, variance, gradient, epsilon, relu).into()
     }
 }

@@ -1,8 +1,10 @@
-//! Batch norm with the statistics of the batch, over `[batch, channels, positions]`.
+//! Batch norm over `[batch, channels, positions]`, with the sum and the ReLU that follow it in a residual network.
 //!
 //! Sums are formed in f64 within a plane and in image order across planes: the same on any number of threads.
 
 use rayon::prelude::*;
+
+use crate::fresh::fresh;
 
 /// What the forward pass gives.
 pub(crate) struct Normalized {
@@ -35,28 +37,31 @@ impl Planes {
         (0..self.channels).into_par_iter().map(f).collect()
     }
 
-    /// Writes every plane of a new tensor.
-    fn planes(&self, f: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
-        let mut values = vec![0.0; self.batch * self.channels * self.positions];
-        values.par_chunks_mut((self.channels * self.positions).max(1)).enumerate().for_each(|(image, planes)| {
-            for (channel, plane) in planes.chunks_exact_mut(self.positions).enumerate() {
-                f(image, channel, plane);
-            }
-        });
-        values
+    /// Writes every plane of a new tensor: image, channel, plane.
+    fn planes(&self, f: impl Fn(usize, usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
+        let image = self.channels * self.positions;
+        fresh(
+            self.batch * image,
+            image,
+            || (),
+            |(), image, planes| {
+                for (channel, plane) in planes.chunks_exact_mut(self.positions).enumerate() {
+                    f(image, channel, plane);
+                }
+            },
+        )
     }
 
-    pub fn forward(&self, input: &[f32], weight: &[f32], bias: &[f32], epsilon: f64) -> Normalized {
-        let statistics = self.per_channel(|channel| {
-            let planes = || (0..self.batch).map(|image| self.plane(input, image, channel));
-            let mean = planes().map(sum).sum::<f64>() / self.count();
-            let center = mean as f32;
-            let variance =
-                planes().map(|plane| sum_of(plane, |x| (x - center) * (x - center))).sum::<f64>() / self.count();
-            (center, variance as f32)
-        });
-        let (mean, variance): (Vec<f32>, Vec<f32>) = statistics.into_iter().unzip();
-        let output = self.apply(input, weight, bias, &mean, &variance, epsilon);
+    pub fn forward(&self, input: &[f32], weight: &[f32], bias: &[f32], epsilon: f64, tail: Tail) -> Normalized {
+        let (mean, variance): (Vec<f32>, Vec<f32>) = self
+            .per_channel(|channel| {
+                let planes = (0..self.batch).map(|image| Moments::of(self.plane(input, image, channel)));
+                let total = planes.fold(Moments::default(), Moments::merge);
+                (total.mean as f32, (total.squares / self.count()) as f32)
+            })
+            .into_iter()
+            .unzip();
+        let output = self.apply(input, weight, bias, Statistics { mean: &mean, variance: &variance, epsilon }, tail);
         Normalized { output, mean, variance }
     }
 
@@ -66,92 +71,191 @@ impl Planes {
         input: &[f32],
         weight: &[f32],
         bias: &[f32],
-        mean: &[f32],
-        variance: &[f32],
-        epsilon: f64,
+        statistics: Statistics<'_>,
+        tail: Tail<'_>,
     ) -> Vec<f32> {
         self.planes(|image, channel, plane| {
-            let scale = weight[channel] * inverse_deviation(variance[channel], epsilon);
-            let offset = bias[channel] - mean[channel] * scale;
-            plane.iter_mut().zip(self.plane(input, image, channel)).for_each(|(y, x)| *y = x * scale + offset);
+            let (scale, offset) = statistics.line(channel, weight, bias);
+            let input = self.plane(input, image, channel);
+            match tail.residual.map(|residual| self.plane(residual, image, channel)) {
+                Some(residual) => {
+                    let values = plane.iter_mut().zip(input).zip(residual);
+                    values.for_each(|((y, x), r)| *y = x * scale + offset + r);
+                }
+                None => plane.iter_mut().zip(input).for_each(|(y, x)| *y = x * scale + offset),
+            }
+            if tail.relu {
+                plane.iter_mut().for_each(|y| *y = relu(*y));
+            }
         })
     }
 
-    /// Gradients with respect to input, weight and bias.
+    /// Gradients with respect to input, weight and bias. With `relu`, the gradient is that of the output after a ReLU.
     pub fn backward(
         &self,
         input: &[f32],
         weight: &[f32],
-        mean: &[f32],
-        variance: &[f32],
+        bias: &[f32],
+        statistics: Statistics<'_>,
         gradient: &[f32],
-        epsilon: f64,
+        relu: bool,
     ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        // The ReLU's gate is worked out again from the input, in the very arithmetic of the forward pass.
+        let gate = |channel: usize| {
+            let (scale, offset) = statistics.line(channel, weight, bias);
+            move |x: f32, g: f32| if !relu || passes(x * scale + offset) { g } else { 0.0 }
+        };
         let sums = self.per_channel(|channel| {
-            let center = mean[channel];
+            let (center, gate) = (statistics.mean[channel], gate(channel));
             let (mut plain, mut centered) = (0.0, 0.0);
             for image in 0..self.batch {
                 let (x, g) = (self.plane(input, image, channel), self.plane(gradient, image, channel));
-                plain += sum(g);
-                centered += sum_of_pairs(x, g, |x, g| (x - center) * g);
+                let sums = sum_of_pairs(x, g, |x, g| {
+                    let g = gate(x, g);
+                    [g, (x - center) * g]
+                });
+                plain += sums[0];
+                centered += sums[1];
             }
             (plain, centered)
         });
-        let inverse: Vec<f32> = variance.iter().map(|&v| inverse_deviation(v, epsilon)).collect();
+        let inverse: Vec<f32> = (0..self.channels).map(|channel| statistics.inverse_deviation(channel)).collect();
         let weight_gradient = sums.iter().zip(&inverse).map(|((_, centered), i)| (*centered as f32) * i).collect();
         let bias_gradient = sums.iter().map(|(plain, _)| *plain as f32).collect();
         let input_gradient = self.planes(|image, channel, plane| {
-            let (plain, centered) = sums[channel];
-            let scale = weight[channel] * inverse[channel];
+            let ((plain, centered), gate) = (sums[channel], gate(channel));
+            let (scale, mean) = (weight[channel] * inverse[channel], statistics.mean[channel]);
             let mean_gradient = (plain / self.count()) as f32;
             let slope = (centered / self.count()) as f32 * inverse[channel] * inverse[channel];
             let (x, g) = (self.plane(input, image, channel), self.plane(gradient, image, channel));
-            for ((target, x), g) in plane.iter_mut().zip(x).zip(g) {
-                *target = scale * (g - mean_gradient - (x - mean[channel]) * slope);
+            for ((target, &x), &g) in plane.iter_mut().zip(x).zip(g) {
+                *target = scale * (gate(x, g) - mean_gradient - (x - mean) * slope);
             }
         });
         (input_gradient, weight_gradient, bias_gradient)
     }
 }
 
-fn inverse_deviation(variance: f32, epsilon: f64) -> f32 {
-    (1.0 / (f64::from(variance) + epsilon).sqrt()) as f32
+/// What follows the normalisation: a sum with another tensor, then a ReLU.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tail<'a> {
+    pub residual: Option<&'a [f32]>,
+    pub relu: bool,
+}
+
+/// The statistics that a pass normalises with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statistics<'a> {
+    pub mean: &'a [f32],
+    /// Biased.
+    pub variance: &'a [f32],
+    pub epsilon: f64,
+}
+
+impl Statistics<'_> {
+    fn inverse_deviation(&self, channel: usize) -> f32 {
+        (1.0 / (f64::from(self.variance[channel]) + self.epsilon).sqrt()) as f32
+    }
+
+    /// Slope and intercept of a channel's values.
+    fn line(&self, channel: usize, weight: &[f32], bias: &[f32]) -> (f32, f32) {
+        let scale = weight[channel] * self.inverse_deviation(channel);
+        (scale, bias[channel] - self.mean[channel] * scale)
+    }
+}
+
+/// The gradient of a ReLU's output at its input.
+pub(crate) fn relu_gradient(output: &[f32], gradient: &[f32]) -> Vec<f32> {
+    const CHUNK: usize = 1 << 14;
+    fresh(
+        output.len(),
+        CHUNK,
+        || (),
+        |(), number, target| {
+            let from = number * CHUNK..number * CHUNK + target.len();
+            let pairs = output[from.clone()].iter().zip(&gradient[from]);
+            target.iter_mut().zip(pairs).for_each(|(to, (&y, &g))| *to = if passes(y) { g } else { 0.0 });
+        },
+    )
+}
+
+/// Not-a-number stays, as in PyTorch.
+fn relu(x: f32) -> f32 {
+    if passes(x) { x } else { 0.0 }
+}
+
+fn passes(x: f32) -> bool {
+    x > 0.0 || x.is_nan()
+}
+
+/// Count, mean and sum of squared deviations, merged as in Chan, Golub and LeVeque (1979): each plane is read twice while
+/// the cache still has it, so memory is read once, and nothing cancels.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn of(plane: &[f32]) -> Self {
+        let count = plane.len() as f64;
+        let mean = sum_of(plane, |x| x) / count;
+        let center = mean as f32;
+        // The center is rounded: the deviations from the mean itself are smaller by the square of the difference.
+        let off = mean - f64::from(center);
+        let squares = sum_of(plane, |x| (x - center) * (x - center)) - count * off * off;
+        Self { count, mean, squares }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        let difference = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + difference * other.count / count,
+            squares: self.squares + other.squares + difference * difference * self.count * other.count / count,
+        }
+    }
 }
 
 /// Values added in f32 before they go into the f64 sum: short enough to lose nothing that matters, wide enough for
 /// vector instructions.
 const LANES: usize = 16;
 
-fn sum(values: &[f32]) -> f64 {
-    sum_of(values, |x| x)
-}
-
 fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     let mut total = 0.0f64;
     for block in values.chunks(64 * LANES) {
         let mut lanes = [0.0f32; LANES];
-        let whole = block.chunks_exact(LANES);
-        let rest = whole.remainder().iter().map(|&x| f(x)).sum::<f32>();
+        let (whole, rest) = block.as_chunks::<LANES>();
         for chunk in whole {
             lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane += f(x));
         }
-        total += f64::from(lanes.iter().sum::<f32>() + rest);
+        total += f64::from(lanes.iter().sum::<f32>() + rest.iter().map(|&x| f(x)).sum::<f32>());
     }
     total
 }
 
-fn sum_of_pairs(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
-    let mut total = 0.0f64;
+fn sum_of_pairs(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> [f32; 2]) -> [f64; 2] {
+    let mut total = [0.0f64; 2];
     for (left, right) in left.chunks(64 * LANES).zip(right.chunks(64 * LANES)) {
-        let mut lanes = [0.0f32; LANES];
-        let (l, r) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
-        let rest = l.remainder().iter().zip(r.remainder()).map(|(&x, &y)| f(x, y)).sum::<f32>();
-        for (l, r) in l.zip(r) {
+        let mut lanes = [[0.0f32; LANES]; 2];
+        let ((l, l_rest), (r, r_rest)) = (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
+        for (l, r) in l.iter().zip(r) {
             for lane in 0..LANES {
-                lanes[lane] += f(l[lane], r[lane]);
+                let [first, second] = f(l[lane], r[lane]);
+                lanes[0][lane] += first;
+                lanes[1][lane] += second;
             }
         }
-        total += f64::from(lanes.iter().sum::<f32>() + rest);
+        for (total, lanes) in total.iter_mut().zip(&lanes) {
+            *total += f64::from(lanes.iter().sum::<f32>());
+        }
+        for (&x, &y) in l_rest.iter().zip(r_rest) {
+            let [first, second] = f(x, y);
+            total[0] += f64::from(first);
+            total[1] += f64::from(second);
+        }
     }
     total
 }

@@ -5,6 +5,8 @@
 
 use rayon::prelude::*;
 
+use crate::fresh::fresh;
+use crate::padded::Padded;
 use crate::product::{Shape, multiply};
 
 /// The sizes of a convolution: square stride and padding, no dilation, no channel groups.
@@ -30,12 +32,12 @@ impl Convolution {
     }
 
     /// Output positions of one image.
-    fn positions(&self) -> usize {
+    pub fn positions(&self) -> usize {
         self.out_height() * self.out_width()
     }
 
     /// Values under one window.
-    fn window(&self) -> usize {
+    pub fn window(&self) -> usize {
         self.input * self.kernel[0] * self.kernel[1]
     }
 
@@ -48,68 +50,87 @@ impl Convolution {
         self.kernel == [1, 1] && self.stride == 1 && self.padding == 0
     }
 
-    fn column_shape(&self) -> Shape {
-        Shape::row_major(self.window(), self.positions())
+    fn out_image(&self) -> usize {
+        self.output * self.positions()
     }
 
     fn weight_shape(&self) -> Shape {
         Shape::row_major(self.output, self.window())
     }
 
-    fn output_shape(&self) -> Shape {
-        Shape::row_major(self.output, self.positions())
+    /// Images whose columns stand side by side in one product: a product with few columns is slow.
+    fn images_at_once(&self) -> usize {
+        COLUMNS.div_ceil(self.positions().max(1)).min(self.batch.div_ceil(rayon::current_num_threads())).max(1)
     }
 
     /// `[batch, output, out_height, out_width]`.
     pub fn forward(&self, input: &[f32], weight: &[f32]) -> Vec<f32> {
-        let per_image = self.output * self.positions();
-        let mut output = vec![0.0; self.batch * per_image];
-        output.par_chunks_mut(per_image.max(1)).zip(input.par_chunks(self.image().max(1))).for_each_init(
-            || self.scratch(),
-            |scratch, (output, image)| {
-                let columns = self.columns(image, scratch);
-                multiply(output, (weight, self.weight_shape()), (columns, self.column_shape()), false);
+        let at_once = self.images_at_once();
+        fresh(
+            self.batch * self.out_image(),
+            at_once * self.out_image(),
+            || self.scratch(at_once),
+            |scratch, number, to| {
+                let count = to.len() / self.out_image();
+                let first = number * at_once;
+                let Scratch { columns, planes, padded } = scratch;
+                let columns =
+                    self.columns(&input[first * self.image()..(first + count) * self.image()], columns, padded);
+                let columns = (columns, Shape::row_major(self.window(), count * self.positions()));
+                if count == 1 {
+                    multiply(to, (weight, self.weight_shape()), columns, false);
+                } else {
+                    multiply(planes, (weight, self.weight_shape()), columns, false);
+                    self.from_side_by_side(planes, to);
+                }
             },
-        );
-        output
+        )
     }
 
     /// The gradient with respect to the input, `[batch, input, height, width]`.
-    pub fn input_gradient(&self, weight: &[f32], output_gradient: &[f32]) -> Vec<f32> {
-        let per_image = self.output * self.positions();
-        let mut gradient = vec![0.0; self.batch * self.image()];
+    pub fn input_gradient(&self, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let at_once = self.images_at_once();
         let transposed = (weight, self.weight_shape().transposed());
-        gradient.par_chunks_mut(self.image().max(1)).zip(output_gradient.par_chunks(per_image.max(1))).for_each_init(
-            || self.scratch(),
-            |scratch, (gradient, output_gradient)| {
-                let from = (output_gradient, self.output_shape());
-                if self.is_product() {
-                    multiply(gradient, transposed, from, false);
-                } else {
-                    multiply(&mut scratch.columns, transposed, from, false);
-                    self.add_columns(&mut scratch.columns, gradient);
+        fresh(
+            self.batch * self.image(),
+            at_once * self.image(),
+            || self.scratch(at_once),
+            |scratch, number, to| {
+                let count = to.len() / self.image();
+                let from = &gradient[number * at_once * self.out_image()..][..count * self.out_image()];
+                let from = self.side_by_side(from, &mut scratch.planes);
+                let from = (from, Shape::row_major(self.output, count * self.positions()));
+                if self.is_product() && count == 1 {
+                    multiply(to, transposed, from, false);
+                    return;
+                }
+                multiply(&mut scratch.columns, transposed, from, false);
+                for (number, image) in to.chunks_exact_mut(self.image()).enumerate() {
+                    self.add_columns(&mut scratch.columns, number, count, image);
                 }
             },
-        );
-        gradient
+        )
     }
 
     /// The gradient with respect to the weight, `[output, input, kernel, kernel]`.
-    pub fn weight_gradient(&self, input: &[f32], output_gradient: &[f32]) -> Vec<f32> {
+    pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let size = self.output * self.window();
         let parts = rayon::current_num_threads().min(self.batch).max(1);
-        let images_per_part = self.batch.div_ceil(parts).max(1);
+        let (per_part, at_once) = (self.batch.div_ceil(parts).max(1), self.images_at_once());
         let partial: Vec<Vec<f32>> = input
-            .par_chunks((images_per_part * self.image()).max(1))
-            .zip(output_gradient.par_chunks((images_per_part * self.output * self.positions()).max(1)))
+            .par_chunks((per_part * self.image()).max(1))
+            .zip(gradient.par_chunks((per_part * self.out_image()).max(1)))
             .map(|(images, gradients)| {
-                let (mut sum, mut scratch) = (vec![0.0; size], self.scratch());
-                let pairs =
-                    images.chunks(self.image().max(1)).zip(gradients.chunks((self.output * self.positions()).max(1)));
-                for (number, (image, gradient)) in pairs.enumerate() {
-                    let columns = self.columns(image, &mut scratch);
-                    let transposed = (columns, self.column_shape().transposed());
-                    multiply(&mut sum, (gradient, self.output_shape()), transposed, number > 0);
+                let (mut sum, mut scratch) = (vec![0.0; size], self.scratch(at_once));
+                let images = images.chunks((at_once * self.image()).max(1));
+                let gradients = gradients.chunks((at_once * self.out_image()).max(1));
+                for (number, (images, gradients)) in images.zip(gradients).enumerate() {
+                    let Scratch { columns, planes, padded } = &mut scratch;
+                    let length = gradients.len() / self.output;
+                    let columns = self.columns(images, columns, padded);
+                    let columns = (columns, Shape::row_major(self.window(), length).transposed());
+                    let gradients = (self.side_by_side(gradients, planes), Shape::row_major(self.output, length));
+                    multiply(&mut sum, gradients, columns, number > 0);
                 }
                 sum
             })
@@ -122,131 +143,77 @@ impl Convolution {
         total
     }
 
+    /// Images `[images, output, positions]` as `[output, images, positions]`; a single image is both.
+    fn side_by_side<'a>(&self, images: &'a [f32], planes: &'a mut [f32]) -> &'a [f32] {
+        let (count, positions) = (images.len() / self.out_image().max(1), self.positions());
+        if count <= 1 {
+            return images;
+        }
+        for (number, image) in images.chunks_exact(self.out_image()).enumerate() {
+            for (plane, target) in image.chunks_exact(positions).zip(planes.chunks_exact_mut(count * positions)) {
+                target[number * positions..(number + 1) * positions].copy_from_slice(plane);
+            }
+        }
+        planes
+    }
+
+    /// The reverse of [`Self::side_by_side`].
+    fn from_side_by_side(&self, planes: &[f32], images: &mut [f32]) {
+        let (count, positions) = (images.len() / self.out_image(), self.positions());
+        for (number, image) in images.chunks_exact_mut(self.out_image()).enumerate() {
+            for (plane, source) in image.chunks_exact_mut(positions).zip(planes.chunks_exact(count * positions)) {
+                plane.copy_from_slice(&source[number * positions..(number + 1) * positions]);
+            }
+        }
+    }
+
     /// Whether each output position sits on an input position: stride 1 and padding that keeps the size.
     fn keeps_size(&self) -> bool {
         self.stride == 1 && self.out_height() == self.height && self.out_width() == self.width
     }
 
-    /// Pixels of a row whose column is `phase` modulo the stride, rounded up so that all phases have equal room.
-    fn phase_width(&self) -> usize {
-        self.width.div_ceil(self.stride)
+    /// Room for some images at once.
+    fn scratch(&self, images: usize) -> Scratch {
+        let planes = vec![0.0; if images > 1 { images * self.out_image() } else { 0 }];
+        if self.is_product() && images == 1 {
+            return Scratch { columns: Vec::new(), planes, padded: None };
+        }
+        let padded = Padded::new(*self);
+        Scratch { columns: padded.columns(images), planes, padded: Some((padded.images(images), padded)) }
     }
 
-    /// Room for the columns of one image and, with a stride, for the image split by phase.
-    fn scratch(&self) -> Scratch {
-        if self.is_product() {
-            return Scratch::default();
-        }
-        let phases = self.input * self.height * self.stride * self.phase_width();
-        Scratch {
-            columns: vec![0.0; self.window() * self.positions()],
-            phases: vec![0.0; if self.stride > 1 { phases } else { 0 }],
-        }
-    }
-
-    /// The windows of an image as the columns of a matrix.
-    fn columns<'a>(&self, image: &'a [f32], scratch: &'a mut Scratch) -> &'a [f32] {
-        if self.is_product() {
-            return image;
-        }
-        if self.stride > 1 {
-            self.split_phases(image, &mut scratch.phases);
-        }
-        let Scratch { columns, phases } = scratch;
-        for (row, target) in columns.chunks_exact_mut(self.positions()).enumerate() {
-            if self.keeps_size() {
-                self.shift_plane(row, image, target);
-            } else if self.stride > 1 {
-                self.copy_rows(row, phases, target);
-            } else {
-                self.copy_rows(row, image, target);
-            }
-        }
+    /// The windows of images as the columns of a matrix, `[window, images, positions]`.
+    fn columns<'a>(
+        &self,
+        images: &'a [f32],
+        columns: &'a mut [f32],
+        padded: &mut Option<(Vec<f32>, Padded)>,
+    ) -> &'a [f32] {
+        let Some((room, padded)) = padded else { return images };
+        padded.pad(images, room);
+        padded.window_columns(room, images.len() / self.image(), columns);
         columns
     }
 
-    /// Sorts the pixels of every row by their column modulo the stride, so that a window's pixels lie side by side.
-    fn split_phases(&self, image: &[f32], phases: &mut [f32]) {
-        let (stride, room) = (self.stride, self.phase_width());
-        for (row, target) in image.chunks_exact(self.width).zip(phases.chunks_exact_mut(stride * room)) {
-            for (phase, target) in target.chunks_exact_mut(room).enumerate() {
-                let pixels = row.get(phase..).unwrap_or_default().iter().step_by(stride);
-                target.iter_mut().zip(pixels).for_each(|(to, &from)| *to = from);
-            }
-        }
-    }
-
-    /// One row of the columns, row of the image by row: `image` is split by phase where there is a stride.
-    fn copy_rows(&self, row: usize, image: &[f32], target: &mut [f32]) {
-        let (plane, dy, dx) = self.tap(row);
-        let row_length = self.stride * self.phase_width();
-        let plane = &image[plane * self.height * row_length..(plane + 1) * self.height * row_length];
-        let (first, last) = self.valid_columns(dx);
-        for (y, target) in target.chunks_exact_mut(self.out_width()).enumerate() {
-            let from = (y * self.stride + dy) as isize - self.padding as isize;
-            if from < 0 || from >= self.height as isize || first >= last {
-                target.fill(0.0);
-                continue;
-            }
-            let source = &plane[from as usize * row_length..(from as usize + 1) * row_length];
-            let column = first * self.stride + dx - self.padding;
-            let start = column % self.stride * self.phase_width() + column / self.stride;
-            target[..first].fill(0.0);
-            target[last..].fill(0.0);
-            target[first..last].copy_from_slice(&source[start..start + last - first]);
-        }
-    }
-
-    /// One row of the columns where the size is kept: the plane as a whole, shifted, with zeros where it wrapped round.
-    fn shift_plane(&self, row: usize, image: &[f32], target: &mut [f32]) {
-        let (plane, dy, dx) = self.tap(row);
-        let plane = &image[plane * self.positions()..(plane + 1) * self.positions()];
-        let (shift, first, last) = self.overlap(dy, dx);
-        target[..first].fill(0.0);
-        target[last..].fill(0.0);
-        if first < last {
-            let start = (first as isize + shift) as usize;
-            target[first..last].copy_from_slice(&plane[start..start + last - first]);
-            self.clear_wrapped(dx, target);
-        }
-    }
-
-    /// How far a tap moves the plane, and the positions that stay within it.
-    fn overlap(&self, dy: usize, dx: usize) -> (isize, usize, usize) {
-        let padding = self.padding as isize;
-        let shift = (dy as isize - padding) * self.width as isize + dx as isize - padding;
-        let positions = self.positions() as isize;
-        let first = (-shift).clamp(0, positions);
-        let last = (positions - shift).clamp(first, positions);
-        (shift, first as usize, last as usize)
-    }
-
-    /// Zeros at the columns whose pixel lies outside its row.
-    fn clear_wrapped(&self, dx: usize, plane: &mut [f32]) {
-        let (first, last) = self.valid_columns(dx);
-        for row in plane.chunks_exact_mut(self.width) {
-            row[..first].fill(0.0);
-            row[last..].fill(0.0);
-        }
-    }
-
-    /// Adds the columns of a matrix back to the pixels of an image that they were taken from.
-    fn add_columns(&self, columns: &mut [f32], image: &mut [f32]) {
-        let out_width = self.out_width();
-        for (row, source) in columns.chunks_exact_mut(self.positions()).enumerate() {
+    /// Adds the columns of one of several images back to the pixels that they were taken from.
+    fn add_columns(&self, columns: &mut [f32], number: usize, images: usize, image: &mut [f32]) {
+        let (out_width, positions) = (self.out_width(), self.positions());
+        for (row, source) in columns.chunks_exact_mut(images * positions).take(self.window()).enumerate() {
+            let source = &mut source[number * positions..(number + 1) * positions];
             let (plane, dy, dx) = self.tap(row);
             let plane = &mut image[plane * self.height * self.width..(plane + 1) * self.height * self.width];
+            let (first, last) = self.valid_columns(dx);
             if self.keeps_size() {
-                let (shift, first, last) = self.overlap(dy, dx);
-                if first < last {
-                    self.clear_wrapped(dx, source);
-                    let start = (first as isize + shift) as usize;
-                    let targets = plane[start..start + last - first].iter_mut();
-                    targets.zip(&source[first..last]).for_each(|(to, &from)| *to += from);
+                // The plane as a whole, shifted, without the columns whose pixel lies outside its row.
+                let wrapped = (0..first).chain(last..out_width);
+                wrapped.for_each(|column| source[column..].iter_mut().step_by(out_width).for_each(|x| *x = 0.0));
+                let (shift, from, to) = self.overlap(dy, dx);
+                if from < to {
+                    let targets = plane[(from as isize + shift) as usize..].iter_mut();
+                    targets.zip(&source[from..to]).for_each(|(to, &from)| *to += from);
                 }
                 continue;
             }
-            let (first, last) = self.valid_columns(dx);
             for (y, source) in source.chunks_exact(out_width).enumerate() {
                 let to = (y * self.stride + dy) as isize - self.padding as isize;
                 if to < 0 || to >= self.height as isize || first >= last {
@@ -260,6 +227,16 @@ impl Convolution {
         }
     }
 
+    /// How far a tap moves the plane, and the positions that stay within it.
+    fn overlap(&self, dy: usize, dx: usize) -> (isize, usize, usize) {
+        let padding = self.padding as isize;
+        let shift = (dy as isize - padding) * self.width as isize + dx as isize - padding;
+        let positions = self.positions() as isize;
+        let first = (-shift).clamp(0, positions);
+        let last = (positions - shift).clamp(first, positions);
+        (shift, first as usize, last as usize)
+    }
+
     /// Channel, row and column within the window of a row of the column matrix.
     fn tap(&self, row: usize) -> (usize, usize, usize) {
         let [kernel_height, kernel_width] = self.kernel;
@@ -268,15 +245,20 @@ impl Convolution {
 
     /// Output columns whose pixel at offset `dx` lies within the image.
     fn valid_columns(&self, dx: usize) -> (usize, usize) {
-        let first = self.padding.saturating_sub(dx).div_ceil(self.stride);
+        let first = self.padding.saturating_sub(dx).div_ceil(self.stride).min(self.out_width());
         let last = (self.width + self.padding).saturating_sub(dx).div_ceil(self.stride).min(self.out_width());
         (first.min(last), last)
     }
 }
 
+/// The least columns of a product, where there are images enough.
+const COLUMNS: usize = 128;
+
 /// What a thread works in.
-#[derive(Default)]
 struct Scratch {
     columns: Vec<f32>,
-    phases: Vec<f32>,
+    /// Output planes of several images side by side.
+    planes: Vec<f32>,
+    /// Room for padded images, and where their pixels lie.
+    padded: Option<(Vec<f32>, Padded)>,
 }

@@ -28,8 +28,31 @@ pub(crate) fn stock_adam<B: Backend>(
     (B::float_sub(parameters, step), moment1, moment2)
 }
 
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn stock_batch_norm_gradients<B: Backend>(
+    input: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    epsilon: f64,
+    relu: bool,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let gradient = if relu {
+        let statistics = (mean.clone(), variance.clone());
+        let output = B::batch_norm(input.clone(), weight.clone(), bias, statistics.0, statistics.1, epsilon);
+        B::relu_backward(B::relu(output), gradient)
+    } else {
+        gradient
+    };
+    let result = B::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
+    (result.x_grad, result.gamma_grad, result.beta_grad)
+}
+
 /// The operations that a backend may have kernels for. The bodies here are the stock ones.
 #[backend_extension(Flex: cfg(feature = "flex"), Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]
+#[allow(clippy::too_many_arguments)]
 pub trait Kernels: Backend {
     /// Convolution without bias.
     fn kernel_conv2d(
@@ -63,31 +86,50 @@ pub trait Kernels: Backend {
         Self::conv2d_weight_backward(input, weight, gradient, options(stride, padding))
     }
 
-    /// Batch norm with the statistics of the batch: output, mean and biased variance.
+    /// Batch norm with the statistics of the batch, then perhaps a ReLU: output, mean and biased variance.
     fn kernel_batch_norm(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         epsilon: f64,
+        relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let result = Self::batch_norm_train(input, weight, bias, epsilon);
-        (result.output, result.mean, result.variance)
+        (if relu { Self::relu(result.output) } else { result.output }, result.mean, result.variance)
     }
 
-    /// Its gradients with respect to input, weight and bias.
+    /// Batch norm with the statistics of the batch, then the sum with `residual`, then a ReLU.
+    fn kernel_batch_norm_residual(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let result = Self::batch_norm_train(input, weight, bias, epsilon);
+        (Self::relu(Self::float_add(result.output, residual)), result.mean, result.variance)
+    }
+
+    /// The gradients of batch norm, and of a ReLU after it, with respect to input, weight and bias.
     fn kernel_batch_norm_gradients(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         epsilon: f64,
+        relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let result = Self::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
-        (result.x_grad, result.gamma_grad, result.beta_grad)
+        stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, relu)
     }
 
-    /// Batch norm with given statistics.
+    /// The gradient of a ReLU, given its output.
+    fn kernel_relu_gradient(output: FloatTensor<Self>, gradient: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::relu_backward(output, gradient)
+    }
+
+    /// Batch norm with given statistics, then perhaps a ReLU.
     fn kernel_batch_norm_inference(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -95,8 +137,23 @@ pub trait Kernels: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         epsilon: f64,
+        relu: bool,
     ) -> FloatTensor<Self> {
-        Self::batch_norm(input, weight, bias, mean, variance, epsilon)
+        let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
+        if relu { Self::relu(output) } else { output }
+    }
+
+    /// Batch norm with given statistics, then the sum with `residual`, then a ReLU.
+    fn kernel_batch_norm_residual_inference(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        Self::relu(Self::float_add(Self::batch_norm(input, weight, bias, mean, variance, epsilon), residual))
     }
 
     /// One update of Adam: parameters and both moments.

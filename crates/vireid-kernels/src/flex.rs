@@ -2,15 +2,15 @@
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
-use burn::backend::ops::ModuleOps;
+use burn::backend::ops::{ActivationOps, FloatTensorOps, ModuleOps};
 use burn::tensor::{DType, TensorData};
 
 use rayon::prelude::*;
 
 use crate::adam::{AdamRule, update};
-use crate::batch_norm::Planes;
+use crate::batch_norm::{Planes, Statistics, Tail, relu_gradient};
 use crate::convolution::Convolution;
-use crate::extension::{Kernels, options, stock_adam};
+use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients};
 
 fn values(tensor: &FlexTensor) -> &[f32] {
     match tensor.as_slice::<f32>() {
@@ -32,8 +32,8 @@ fn own(contiguous: FlexTensor) -> FlexTensor {
     tensor(values(&contiguous).to_vec(), contiguous.shape().as_slice())
 }
 
-fn are_f32(tensors: &[&FlexTensor]) -> bool {
-    tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+fn are_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
+    tensors.into_iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 
 fn sizes(input: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usize) -> Convolution {
@@ -49,9 +49,38 @@ fn planes(input: &FlexTensor) -> Planes {
     Planes { batch: dims[0], channels: dims[1], positions: dims[2..].iter().product() }
 }
 
+fn normalize(
+    input: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    residual: Option<FlexTensor>,
+    epsilon: f64,
+    relu: bool,
+) -> (FlexTensor, FlexTensor, FlexTensor) {
+    let (sizes, shape) = (planes(&input), input.shape());
+    let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
+    let residual = residual.map(|tensor| tensor.to_contiguous());
+    let tail = Tail { residual: residual.as_ref().map(values), relu };
+    let result = sizes.forward(values(&input), values(&weight), values(&bias), epsilon, tail);
+    let channel = [sizes.channels];
+    (tensor(result.output, shape.as_slice()), tensor(result.mean, &channel), tensor(result.variance, &channel))
+}
+
+/// Input, weight, bias, mean and variance.
+fn apply(tensors: [FlexTensor; 5], residual: Option<FlexTensor>, epsilon: f64, relu: bool) -> FlexTensor {
+    let (sizes, shape) = (planes(&tensors[0]), tensors[0].shape());
+    let [input, weight, bias, mean, variance] = tensors.map(|tensor| tensor.to_contiguous());
+    let residual = residual.map(|tensor| tensor.to_contiguous());
+    let statistics = Statistics { mean: values(&mean), variance: values(&variance), epsilon };
+    let tail = Tail { residual: residual.as_ref().map(values), relu };
+    let output = sizes.apply(values(&input), values(&weight), values(&bias), statistics, tail);
+    tensor(output, shape.as_slice())
+}
+
+#[allow(clippy::too_many_arguments)]
 impl Kernels for Flex {
     fn kernel_conv2d(input: FlexTensor, weight: FlexTensor, stride: usize, padding: usize) -> FlexTensor {
-        if !are_f32(&[&input, &weight]) {
+        if !are_f32([&input, &weight]) {
             return <Flex as ModuleOps<Flex>>::conv2d(input, weight, None, options(stride, padding));
         }
         let c = sizes(&input, &weight, stride, padding);
@@ -67,7 +96,7 @@ impl Kernels for Flex {
         stride: usize,
         padding: usize,
     ) -> FlexTensor {
-        if !are_f32(&[&input, &weight, &gradient]) {
+        if !are_f32([&input, &weight, &gradient]) {
             return <Flex as ModuleOps<Flex>>::conv2d_x_backward(input, weight, gradient, options(stride, padding));
         }
         let c = sizes(&input, &weight, stride, padding);
@@ -83,7 +112,7 @@ impl Kernels for Flex {
         stride: usize,
         padding: usize,
     ) -> FlexTensor {
-        if !are_f32(&[&input, &weight, &gradient]) {
+        if !are_f32([&input, &weight, &gradient]) {
             let options = options(stride, padding);
             return <Flex as ModuleOps<Flex>>::conv2d_weight_backward(input, weight, gradient, options);
         }
@@ -98,44 +127,61 @@ impl Kernels for Flex {
         weight: FlexTensor,
         bias: FlexTensor,
         epsilon: f64,
+        relu: bool,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        if !are_f32(&[&input, &weight, &bias]) {
+        if !are_f32([&input, &weight, &bias]) {
             let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
-            return (result.output, result.mean, result.variance);
+            let output = if relu { <Flex as ActivationOps<Flex>>::relu(result.output) } else { result.output };
+            return (output, result.mean, result.variance);
         }
-        let (sizes, shape) = (planes(&input), input.shape());
-        let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
-        let result = sizes.forward(values(&input), values(&weight), values(&bias), epsilon);
-        let channel = [sizes.channels];
-        (tensor(result.output, shape.as_slice()), tensor(result.mean, &channel), tensor(result.variance, &channel))
+        normalize(input, weight, bias, None, epsilon, relu)
+    }
+
+    fn kernel_batch_norm_residual(
+        input: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        residual: FlexTensor,
+        epsilon: f64,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if !are_f32([&input, &weight, &bias, &residual]) {
+            let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
+            let sum = <Flex as FloatTensorOps<Flex>>::float_add(result.output, residual);
+            return (<Flex as ActivationOps<Flex>>::relu(sum), result.mean, result.variance);
+        }
+        normalize(input, weight, bias, Some(residual), epsilon, true)
     }
 
     fn kernel_batch_norm_gradients(
         input: FlexTensor,
         weight: FlexTensor,
+        bias: FlexTensor,
         mean: FlexTensor,
         variance: FlexTensor,
         gradient: FlexTensor,
         epsilon: f64,
+        relu: bool,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        if !are_f32(&[&input, &weight, &mean, &variance, &gradient]) {
-            let result =
-                <Flex as ModuleOps<Flex>>::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
-            return (result.x_grad, result.gamma_grad, result.beta_grad);
+        if !are_f32([&input, &weight, &bias, &mean, &variance, &gradient]) {
+            return stock_batch_norm_gradients::<Flex>(input, weight, bias, mean, variance, gradient, epsilon, relu);
         }
         let (sizes, shape) = (planes(&input), input.shape());
-        let [input, weight, mean, variance, gradient] =
-            [input, weight, mean, variance, gradient].map(|tensor| tensor.to_contiguous());
-        let (of_input, of_weight, of_bias) = sizes.backward(
-            values(&input),
-            values(&weight),
-            values(&mean),
-            values(&variance),
-            values(&gradient),
-            epsilon,
-        );
+        let [input, weight, bias, mean, variance, gradient] =
+            [input, weight, bias, mean, variance, gradient].map(|tensor| tensor.to_contiguous());
+        let statistics = Statistics { mean: values(&mean), variance: values(&variance), epsilon };
+        let (of_input, of_weight, of_bias) =
+            sizes.backward(values(&input), values(&weight), values(&bias), statistics, values(&gradient), relu);
         let channel = [sizes.channels];
         (tensor(of_input, shape.as_slice()), tensor(of_weight, &channel), tensor(of_bias, &channel))
+    }
+
+    fn kernel_relu_gradient(output: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+        if !are_f32([&output, &gradient]) {
+            return <Flex as ActivationOps<Flex>>::relu_backward(output, gradient);
+        }
+        let shape = output.shape();
+        let (output, gradient) = (output.to_contiguous(), gradient.to_contiguous());
+        tensor(relu_gradient(values(&output), values(&gradient)), shape.as_slice())
     }
 
     fn kernel_batch_norm_inference(
@@ -145,16 +191,29 @@ impl Kernels for Flex {
         mean: FlexTensor,
         variance: FlexTensor,
         epsilon: f64,
+        relu: bool,
     ) -> FlexTensor {
-        if !are_f32(&[&input, &weight, &bias, &mean, &variance]) {
-            return <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
+        if !are_f32([&input, &weight, &bias, &mean, &variance]) {
+            let output = <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
+            return if relu { <Flex as ActivationOps<Flex>>::relu(output) } else { output };
         }
-        let (sizes, shape) = (planes(&input), input.shape());
-        let [input, weight, bias, mean, variance] =
-            [input, weight, bias, mean, variance].map(|tensor| tensor.to_contiguous());
-        let (weight, bias) = (values(&weight), values(&bias));
-        let output = sizes.apply(values(&input), weight, bias, values(&mean), values(&variance), epsilon);
-        tensor(output, shape.as_slice())
+        apply([input, weight, bias, mean, variance], None, epsilon, relu)
+    }
+
+    fn kernel_batch_norm_residual_inference(
+        input: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        mean: FlexTensor,
+        variance: FlexTensor,
+        residual: FlexTensor,
+        epsilon: f64,
+    ) -> FlexTensor {
+        if !are_f32([&input, &weight, &bias, &mean, &variance, &residual]) {
+            let output = <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
+            return <Flex as ActivationOps<Flex>>::relu(<Flex as FloatTensorOps<Flex>>::float_add(output, residual));
+        }
+        apply([input, weight, bias, mean, variance], Some(residual), epsilon, true)
     }
 
     fn kernel_adam(
@@ -165,7 +224,7 @@ impl Kernels for Flex {
         rule: AdamRule,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         const CHUNK: usize = 1 << 15;
-        if !are_f32(&[&parameters, &gradient, &moment1, &moment2]) {
+        if !are_f32([&parameters, &gradient, &moment1, &moment2]) {
             return stock_adam::<Flex>(parameters, gradient, moment1, moment2, rule);
         }
         let [mut parameters, gradient, mut moment1, mut moment2] =

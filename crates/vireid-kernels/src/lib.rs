@@ -4,7 +4,8 @@
 //! A function takes and returns tensors like any of Burn's and carries gradients. On the CPU (`flex`, f32) it runs the
 //! kernels of this crate, elsewhere the stock operation: nobody has to ask which backend it is.
 //!
-//! Invariant: `unsafe` stands in `product.rs` (the matrix product) and `memory.rs` (a setting of the allocator) only.
+//! Invariant: `unsafe` stands in `product.rs` (the matrix product), `fresh.rs` (new tensors) and `memory.rs` (a setting of
+//! the allocator) only.
 
 // The extension macro names Burn's items by their public paths.
 #![allow(unused_qualifications)]
@@ -18,12 +19,16 @@ mod convolution;
 mod extension;
 #[cfg(feature = "flex")]
 mod flex;
+#[cfg(feature = "flex")]
+mod fresh;
 mod memory;
 mod operations;
 mod optimizer;
 #[cfg(feature = "flex")]
+mod padded;
+#[cfg(feature = "flex")]
 mod product;
 
 pub use memory::keep_freed_memory;
-pub use operations::{BatchNormOutput, batch_norm_inference, batch_norm_train, conv2d};
+pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d};
 pub use optimizer::Adam;

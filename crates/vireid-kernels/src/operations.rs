@@ -20,7 +20,7 @@ pub fn conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize
 /// What [`batch_norm_train`] gives.
 #[derive(Debug, Clone)]
 pub struct BatchNormOutput<const D: usize> {
-    /// The normalised input.
+    /// The normalised input, after what follows it.
     pub output: Tensor<D>,
     /// Mean of each channel; a constant for autodiff.
     pub mean: Tensor<1>,
@@ -28,7 +28,18 @@ pub struct BatchNormOutput<const D: usize> {
     pub variance: Tensor<1>,
 }
 
-/// Batch norm with the statistics of the batch.
+/// What follows a normalisation; on the CPU it is done in the same pass over memory.
+#[derive(Debug, Clone)]
+pub enum Tail<const D: usize> {
+    /// Nothing.
+    Nothing,
+    /// A ReLU.
+    Relu,
+    /// The sum with a shortcut of the same shape, then a ReLU: the end of a residual block.
+    Residual(Tensor<D>),
+}
+
+/// Batch norm with the statistics of the batch, and what follows it.
 ///
 /// # Shapes
 ///
@@ -39,9 +50,16 @@ pub fn batch_norm_train<const D: usize>(
     weight: Tensor<1>,
     bias: Tensor<1>,
     epsilon: f64,
+    tail: Tail<D>,
 ) -> BatchNormOutput<D> {
-    let (output, mean, variance) =
-        Dispatch::kernel_batch_norm(input.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), epsilon);
+    let (input, weight, bias) = (input.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    let (output, mean, variance) = match tail {
+        Tail::Nothing => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, false),
+        Tail::Relu => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, true),
+        Tail::Residual(shortcut) => {
+            Dispatch::kernel_batch_norm_residual(input, weight, bias, shortcut.into_dispatch(), epsilon)
+        }
+    };
     BatchNormOutput {
         output: Tensor::from_dispatch(output),
         mean: Tensor::from_dispatch(mean),
@@ -49,7 +67,8 @@ pub fn batch_norm_train<const D: usize>(
     }
 }
 
-/// Batch norm with given statistics, as in inference: `(input - mean) / sqrt(variance + epsilon) * weight + bias`.
+/// Batch norm with given statistics, as in inference, and what follows it:
+/// `(input - mean) / sqrt(variance + epsilon) * weight + bias`.
 ///
 /// # Shapes
 ///
@@ -62,15 +81,18 @@ pub fn batch_norm_inference<const D: usize>(
     mean: Tensor<1>,
     variance: Tensor<1>,
     epsilon: f64,
+    tail: Tail<D>,
 ) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::kernel_batch_norm_inference(
-        input.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        mean.into_dispatch(),
-        variance.into_dispatch(),
-        epsilon,
-    ))
+    let input = input.into_dispatch();
+    let [weight, bias, mean, variance] = [weight, bias, mean, variance].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(match tail {
+        Tail::Nothing => Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, false),
+        Tail::Relu => Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, true),
+        Tail::Residual(shortcut) => {
+            let shortcut = shortcut.into_dispatch();
+            Dispatch::kernel_batch_norm_residual_inference(input, weight, bias, mean, variance, shortcut, epsilon)
+        }
+    })
 }
 
 /// One update of Adam, off the autodiff device: new parameters and moments.

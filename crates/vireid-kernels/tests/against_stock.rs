@@ -3,13 +3,14 @@
 // A test that meets an unexpected error should stop right there.
 #![allow(clippy::unwrap_used)]
 
+use burn::tensor::activation::relu;
 use burn::tensor::module::{
     batch_norm as stock_inference, batch_norm_train as stock_batch_norm, conv2d as stock_conv2d,
 };
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 use vireid_core::{Stream, Streams};
-use vireid_kernels::{batch_norm_inference, batch_norm_train, conv2d};
+use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, conv2d};
 
 fn stream(key: u64) -> Stream {
     Streams::new(11).stream("kernels", [key, 0, 0])
@@ -129,26 +130,48 @@ fn convolution_gradients_are_finite_differences() {
     check(&w, tw.grad(&gradients).unwrap(), &|moved| loss(x.clone(), moved));
 }
 
+/// Batch norm and each tail against the stock operations.
 fn check_batch_norm<const D: usize>(shape: [usize; D]) {
+    for tail in ["nothing", "relu", "residual"] {
+        check_batch_norm_then(shape, tail);
+    }
+}
+
+fn check_batch_norm_then<const D: usize>(shape: [usize; D], tail: &str) {
     let device = Device::default().autodiff();
     let channels = [shape[1]];
     let inputs = || {
         let x = random(shape, 1, &device).mul_scalar(3.0).add_scalar(5.0);
         let x = Tensor::from_inner(x.inner()).require_grad();
-        (x, random(channels, 2, &device).require_grad(), random(channels, 3, &device).require_grad())
+        let parameters = [random(channels, 2, &device).require_grad(), random(channels, 3, &device).require_grad()];
+        (x, parameters, random(shape, 5, &device).require_grad())
     };
-    let ((x, w, b), (sx, sw, sb)) = (inputs(), inputs());
-    let ours = batch_norm_train(x.clone(), w.clone(), b.clone(), 1e-5);
+    let ((x, [w, b], r), (sx, [sw, sb], sr)) = (inputs(), inputs());
+    let ours_tail = match tail {
+        "nothing" => Tail::Nothing,
+        "relu" => Tail::Relu,
+        _ => Tail::Residual(r.clone()),
+    };
+    let ours = batch_norm_train(x.clone(), w.clone(), b.clone(), 1e-5, ours_tail);
     let stock = stock_batch_norm(sx.clone(), sw.clone(), sb.clone(), 1e-5);
-    near(ours.output.clone().into_data(), stock.output.clone().into_data(), "output");
-    near(ours.mean.into_data(), stock.mean.into_data(), "mean");
-    near(ours.variance.into_data(), stock.variance.into_data(), "variance");
+    let expected = match tail {
+        "nothing" => stock.output,
+        "relu" => relu(stock.output),
+        _ => relu(stock.output + sr.clone()),
+    };
+    let what = |part: &str| format!("{shape:?} {tail} {part}");
+    near(ours.output.clone().into_data(), expected.clone().into_data(), &what("output"));
+    near(ours.mean.into_data(), stock.mean.into_data(), &what("mean"));
+    near(ours.variance.into_data(), stock.variance.into_data(), &what("variance"));
     let upstream = random(shape, 4, &device);
     let gradients = (ours.output * upstream.clone()).sum().backward();
-    let expected = (stock.output * upstream).sum().backward();
-    near(x.grad(&gradients).unwrap().into_data(), sx.grad(&expected).unwrap().into_data(), "input gradient");
-    near(w.grad(&gradients).unwrap().into_data(), sw.grad(&expected).unwrap().into_data(), "weight gradient");
-    near(b.grad(&gradients).unwrap().into_data(), sb.grad(&expected).unwrap().into_data(), "bias gradient");
+    let expected = (expected * upstream).sum().backward();
+    near(x.grad(&gradients).unwrap().into_data(), sx.grad(&expected).unwrap().into_data(), &what("input gradient"));
+    near(w.grad(&gradients).unwrap().into_data(), sw.grad(&expected).unwrap().into_data(), &what("weight gradient"));
+    near(b.grad(&gradients).unwrap().into_data(), sb.grad(&expected).unwrap().into_data(), &what("bias gradient"));
+    if tail == "residual" {
+        near(r.grad(&gradients).unwrap().into_data(), sr.grad(&expected).unwrap().into_data(), &what("shortcut"));
+    }
 }
 
 #[test]
@@ -160,15 +183,43 @@ fn batch_norms() {
     check_batch_norm([2, 7, 1, 1]);
 }
 
+/// A mean far from zero must not eat the variance.
+#[test]
+fn batch_norm_of_a_large_mean() {
+    let device = Device::default();
+    let x = random::<4>([4, 3, 9, 7], 1, &device);
+    let near_zero = batch_norm_train(x.clone(), ones(&device), ones(&device), 1e-5, Tail::Nothing);
+    let far = batch_norm_train(x.add_scalar(1000.0), ones(&device), ones(&device), 1e-5, Tail::Nothing);
+    let difference = (far.variance / near_zero.variance).sub_scalar(1.0).abs().max().into_scalar::<f32>();
+    assert!(difference < 1e-3, "{difference}");
+}
+
+fn ones(device: &Device) -> Tensor<1> {
+    Tensor::ones([3], device)
+}
+
+/// Values that are not numbers must not vanish in a ReLU.
+#[test]
+fn nan_passes_a_relu() {
+    let device = Device::default();
+    let x = Tensor::<4>::full([2, 3, 2, 2], f32::NAN, &device);
+    let output = batch_norm_train(x, ones(&device), ones(&device), 1e-5, Tail::Relu).output;
+    assert!(output.into_data().try_to_vec::<f32>().unwrap().iter().all(|value| value.is_nan()));
+}
+
 #[test]
 fn batch_norm_with_given_statistics() {
     let device = Device::default();
-    let x = random([3, 5, 7, 4], 1, &device);
+    let (x, r) = (random([3, 5, 7, 4], 1, &device), random([3, 5, 7, 4], 6, &device));
     let channel = |key| random([5], key, &device);
     let variance = channel(5).powi_scalar(2);
-    let ours = batch_norm_inference(x.clone(), channel(2), channel(3), channel(4), variance.clone(), 1e-5);
-    let stock = stock_inference(x, channel(2), channel(3), channel(4), variance, 1e-5);
-    near(ours.into_data(), stock.into_data(), "output");
+    let ours = |tail| {
+        batch_norm_inference(x.clone(), channel(2), channel(3), channel(4), variance.clone(), 1e-5, tail).into_data()
+    };
+    let stock = stock_inference(x.clone(), channel(2), channel(3), channel(4), variance.clone(), 1e-5);
+    near(ours(Tail::Nothing), stock.clone().into_data(), "output");
+    near(ours(Tail::Relu), relu(stock.clone()).into_data(), "output after a ReLU");
+    near(ours(Tail::Residual(r.clone())), relu(stock + r).into_data(), "output after a sum");
 }
 
 /// Both optimisers on the same gradients; a parameter that somebody else holds is left alone.
