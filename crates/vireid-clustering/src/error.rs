@@ -34,6 +34,20 @@ pub enum ClusteringError {
         /// The solver's words.
         reason: String,
     },
+    /// A transport kernel is zero along a row or a column.
+    #[error(
+        "VR0204: the transport broke down at step {step}: exp(-{lambda} cost) is zero along a row or a column; lower \
+         lambda or use the logarithmic form"
+    )]
+    Transport {
+        /// Step at which it happened, from 0.
+        step: usize,
+        /// Factor of the cost.
+        lambda: f64,
+    },
+    /// Labels cannot be transferred without images and clusters on both sides.
+    #[error("VR0205: labels cannot be transferred: a modality has no image or no cluster")]
+    NothingToTransfer,
     /// Basic values are wrong.
     #[error(transparent)]
     Core(#[from] CoreError),

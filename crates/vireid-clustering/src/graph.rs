@@ -19,7 +19,7 @@ impl NeighbourGraph {
             return Err(ClusteringError::Parameter { name: "eps", value: eps.to_string(), expected });
         }
         let near = encoding.within(eps as f32);
-        Ok(Self::from_lists(near.iter().map(|row| row.iter().map(|&(other, _)| other))))
+        Ok(Self::from_lists((0..near.rows()).map(|row| near.row(row).0.iter().copied())))
     }
 
     /// The pairs of a dense `n x n` distance matrix (row-major) at most `eps` apart.

@@ -8,70 +8,9 @@
 use rayon::prelude::*;
 use vireid_core::Embeddings;
 
-use crate::{ClusteringError, NeighbourRanking, nearest_neighbours};
-
-/// Parameters of the k-reciprocal encoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JaccardConfig {
-    /// Neighbours ranked per sample, itself included.
-    pub k1: usize,
-    /// Neighbours averaged by the query expansion; 1 switches it off. At most `k1` are there to average.
-    pub k2: usize,
-}
-
-/// A sparse matrix row by row, columns ascending.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct SparseRows {
-    pub(crate) starts: Vec<usize>,
-    pub(crate) columns: Vec<u32>,
-    pub(crate) values: Vec<f32>,
-}
-
-impl SparseRows {
-    fn from_rows(rows: Vec<Vec<(u32, f32)>>) -> Self {
-        let mut starts = Vec::with_capacity(rows.len() + 1);
-        starts.push(0);
-        let total = rows.iter().map(Vec::len).sum();
-        let (mut columns, mut values) = (Vec::with_capacity(total), Vec::with_capacity(total));
-        for row in rows {
-            columns.extend(row.iter().map(|&(column, _)| column));
-            values.extend(row.iter().map(|&(_, value)| value));
-            starts.push(columns.len());
-        }
-        Self { starts, columns, values }
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    fn row(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
-        let range = self.starts[row]..self.starts[row + 1];
-        self.columns[range.clone()].iter().copied().zip(self.values[range].iter().copied())
-    }
-
-    /// The transpose of a square matrix.
-    fn transposed(&self) -> Self {
-        let mut starts = vec![0usize; self.rows() + 1];
-        for &column in &self.columns {
-            starts[column as usize + 1] += 1;
-        }
-        for row in 0..self.rows() {
-            starts[row + 1] += starts[row];
-        }
-        let mut next = starts.clone();
-        let (mut columns, mut values) = (vec![0u32; self.columns.len()], vec![0.0; self.values.len()]);
-        for row in 0..self.rows() {
-            for (column, value) in self.row(row) {
-                let slot = &mut next[column as usize];
-                columns[*slot] = row as u32;
-                values[*slot] = value;
-                *slot += 1;
-            }
-        }
-        Self { starts, columns, values }
-    }
-}
+use crate::expansion::expand;
+use crate::reciprocal::reciprocal_weights;
+use crate::{ClusteringError, Expansion, NeighbourRanking, SparseRows, nearest_neighbours};
 
 /// The k-reciprocal encodings of all samples of a clustering, from which distances are read pair by pair.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,20 +22,32 @@ pub struct JaccardEncoding {
 impl JaccardEncoding {
     /// Encodes embeddings.
     ///
-    /// The steps: rank `k1` neighbours; keep the mutual ones; add the mutual half-lists that overlap them by more than
-    /// two thirds; weight by the softmax of minus the squared distance `2 - 2 <x, y>`; average over the `k2` nearest.
+    /// The steps: rank `k1` neighbours, the sample included; keep the mutual ones; add the mutual half-lists that overlap
+    /// them by more than two thirds; weight by the softmax of minus the squared distance `2 - 2 <x, y>`; expand.
     ///
     /// # Errors
     ///
-    /// `VR0201` when `k1` or `k2` is 0.
-    pub fn new(embeddings: &Embeddings, config: JaccardConfig) -> Result<Self, ClusteringError> {
-        if config.k2 == 0 {
-            return Err(ClusteringError::Parameter { name: "k2", value: "0".into(), expected: "at least 1" });
+    /// `VR0201` when `k1` or a parameter of the expansion is 0, `VR0202` when there are not as many origins as samples.
+    pub fn new(embeddings: &Embeddings, k1: usize, expansion: &Expansion) -> Result<Self, ClusteringError> {
+        Self::from_ranking(embeddings, &nearest_neighbours(embeddings, k1)?, expansion)
+    }
+
+    /// Encodes embeddings whose neighbours are ranked already: `k1` is the length of the ranking.
+    ///
+    /// # Errors
+    ///
+    /// `VR0201` and `VR0202` as in [`Self::new`], and when the ranking is of other samples.
+    pub fn from_ranking(
+        embeddings: &Embeddings,
+        ranking: &NeighbourRanking,
+        expansion: &Expansion,
+    ) -> Result<Self, ClusteringError> {
+        if ranking.rows() != embeddings.rows() {
+            let what = "ranked samples and embeddings";
+            return Err(ClusteringError::Length { what, left: ranking.rows(), right: embeddings.rows() });
         }
-        let ranking = nearest_neighbours(embeddings, config.k1)?;
-        let weights = reciprocal_weights(embeddings, &ranking, config.k1);
-        let rows = if config.k2 == 1 { weights } else { expand_queries(&weights, &ranking, config.k2) };
-        let by_column = rows.transposed();
+        let rows = expand(reciprocal_weights(embeddings, ranking), embeddings, ranking, expansion)?;
+        let by_column = rows.transposed(rows.rows());
         Ok(Self { rows, by_column })
     }
 
@@ -110,128 +61,54 @@ impl JaccardEncoding {
         self.len() == 0
     }
 
-    /// For every sample the samples at a distance of at most `limit` (itself included) with their distances, by index.
-    /// Samples at distance 1 share nothing and are left out even for `limit = 1`.
-    pub fn within(&self, limit: f32) -> Vec<Vec<(u32, f32)>> {
+    /// The weights of every sample over samples; rows sum to 1.
+    pub fn weights(&self) -> &SparseRows {
+        &self.rows
+    }
+
+    /// The distances of at most `limit` of every sample, itself included. Samples that share nothing are at distance 1 and
+    /// are left out even for `limit = 1`.
+    pub fn within(&self, limit: f32) -> SparseRows {
         let n = self.len();
-        (0..n)
+        // Distance at most `limit` is shared mass of at least this much, less a margin for rounding: what passes is
+        // compared exactly.
+        let least_mass = 2.0 * (1.0 - limit) / (2.0 - limit) - 1e-4;
+        let upper: Vec<Vec<(u32, f32)>> = (0..n)
             .into_par_iter()
             .map_init(
                 || (vec![0.0f32; n], Vec::<u32>::new()),
                 |(shared, touched), row| {
-                    for (column, weight) in self.rows.row(row) {
-                        for (other, other_weight) in self.by_column.row(column as usize) {
-                            if shared[other as usize] == 0.0 {
+                    for (column, weight) in self.rows.pairs(row) {
+                        let (others, weights) = self.by_column.row(column as usize);
+                        // Only samples from here on: the distance is symmetric.
+                        let from = others.partition_point(|&other| (other as usize) < row);
+                        for (&other, &other_weight) in others[from..].iter().zip(&weights[from..]) {
+                            let sum = &mut shared[other as usize];
+                            if *sum == 0.0 {
                                 touched.push(other);
                             }
-                            shared[other as usize] += weight.min(other_weight);
+                            *sum += weight.min(other_weight);
                         }
                     }
-                    touched.sort_unstable();
-                    // A weight that underflows to 0 would list its sample twice.
-                    touched.dedup();
                     let mut near = Vec::new();
                     for &other in touched.iter() {
                         let mass = std::mem::take(&mut shared[other as usize]);
-                        let distance = (1.0 - mass / (2.0 - mass)).max(0.0);
-                        if distance <= limit {
-                            near.push((other, distance));
+                        // A weight that underflows to 0 lists its sample twice; the second time its mass is gone.
+                        if mass > least_mass && mass > 0.0 {
+                            let distance = (1.0 - mass / (2.0 - mass)).max(0.0);
+                            if distance <= limit {
+                                near.push((other, distance));
+                            }
                         }
                     }
                     touched.clear();
+                    near.sort_unstable_by_key(|&(other, _)| other);
                     near
                 },
             )
-            .collect()
+            .collect();
+        SparseRows::from_rows(upper).mirrored()
     }
-}
-
-/// Half of k, rounded half to even as the reference does: 15 for 30, 2 for 5, 4 for 7.
-fn half(k: usize) -> usize {
-    let floor = k / 2;
-    if k % 2 == 1 && floor % 2 == 1 { floor + 1 } else { floor }
-}
-
-/// The neighbours among the first `k + 1` of each sample that have it among their first `k + 1`, in ascending order.
-/// The ranking has `k1` columns, so for `k = k1` the list is cut at `k1`: as in the reference, the "+ 1" has no effect.
-fn mutual_neighbours(ranking: &NeighbourRanking, k: usize) -> Vec<Vec<u32>> {
-    let depth = (k + 1).min(ranking.k());
-    (0..ranking.rows())
-        .into_par_iter()
-        .map(|row| {
-            let mut mutual: Vec<u32> = ranking.row(row)[..depth]
-                .iter()
-                .copied()
-                .filter(|&other| ranking.row(other as usize)[..depth].contains(&(row as u32)))
-                .collect();
-            mutual.sort_unstable();
-            mutual
-        })
-        .collect()
-}
-
-fn reciprocal_weights(embeddings: &Embeddings, ranking: &NeighbourRanking, k1: usize) -> SparseRows {
-    let full = mutual_neighbours(ranking, k1);
-    let halved = mutual_neighbours(ranking, half(k1));
-    let rows = (0..ranking.rows())
-        .into_par_iter()
-        .map(|row| {
-            let mutual = &full[row];
-            let mut expanded = mutual.clone();
-            for &candidate in mutual {
-                let list = &halved[candidate as usize];
-                let overlap = list.iter().filter(|other| mutual.binary_search(other).is_ok()).count();
-                if 3 * overlap > 2 * list.len() {
-                    expanded.extend_from_slice(list);
-                }
-            }
-            expanded.sort_unstable();
-            expanded.dedup();
-            softmax_weights(embeddings, row, &expanded)
-        })
-        .collect();
-    SparseRows::from_rows(rows)
-}
-
-fn softmax_weights(embeddings: &Embeddings, row: usize, neighbours: &[u32]) -> Vec<(u32, f32)> {
-    let origin = embeddings.row(row);
-    let similarity = |other: u32| -> f32 {
-        2.0 * origin.iter().zip(embeddings.row(other as usize)).map(|(a, b)| a * b).sum::<f32>() - 2.0
-    };
-    let logits: Vec<f32> = neighbours.iter().map(|&other| similarity(other)).collect();
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let total: f32 = exponentials.iter().sum();
-    neighbours.iter().zip(exponentials).map(|(&other, value)| (other, value / total)).collect()
-}
-
-fn expand_queries(weights: &SparseRows, ranking: &NeighbourRanking, k2: usize) -> SparseRows {
-    let n = weights.rows();
-    let rows = (0..n)
-        .into_par_iter()
-        .map_init(
-            || (vec![0.0f32; n], Vec::<u32>::new()),
-            |(sum, touched), row| {
-                let nearest = &ranking.row(row)[..k2.min(ranking.k())];
-                for &neighbour in nearest {
-                    for (column, weight) in weights.row(neighbour as usize) {
-                        if sum[column as usize] == 0.0 {
-                            touched.push(column);
-                        }
-                        sum[column as usize] += weight;
-                    }
-                }
-                touched.sort_unstable();
-                touched.dedup();
-                let count = nearest.len() as f32;
-                let row =
-                    touched.iter().map(|&column| (column, std::mem::take(&mut sum[column as usize]) / count)).collect();
-                touched.clear();
-                row
-            },
-        )
-        .collect();
-    SparseRows::from_rows(rows)
 }
 
 #[cfg(test)]
@@ -246,27 +123,20 @@ mod tests {
         Embeddings::new(values, rows, dim).unwrap().normalized()
     }
 
-    #[test]
-    fn half_rounds_to_even() {
-        let halves: Vec<usize> = [3, 4, 5, 6, 7, 9, 15, 25, 30].into_iter().map(half).collect();
-        assert_eq!(halves, [2, 2, 2, 3, 4, 4, 8, 12, 15]);
-    }
-
     proptest! {
         #[test]
         fn rows_sum_to_one_and_distances_are_symmetric(rows in 2usize..80, k1 in 2usize..25, k2 in 1usize..8, seed: u64) {
             let embeddings = random_embeddings(rows, 6, seed);
-            let encoding = JaccardEncoding::new(&embeddings, JaccardConfig { k1, k2 }).unwrap();
+            let encoding = JaccardEncoding::new(&embeddings, k1, &Expansion::Mean { k2 }).unwrap();
             for row in 0..rows {
-                let total: f32 = encoding.rows.row(row).map(|(_, value)| value).sum();
+                let total: f32 = encoding.rows.row(row).1.iter().sum();
                 prop_assert!((total - 1.0).abs() < 1e-5);
             }
             let near = encoding.within(1.0);
-            for (i, row) in near.iter().enumerate() {
-                for &(j, distance) in row {
+            for i in 0..rows {
+                for (j, distance) in near.pairs(i) {
                     prop_assert!((0.0..=1.0).contains(&distance));
-                    let back = near[j as usize].iter().find(|&&(back, _)| back == i as u32);
-                    prop_assert!(back.is_some_and(|&(_, other)| (other - distance).abs() < 1e-6));
+                    prop_assert_eq!(near.pairs(j as usize).find(|&(back, _)| back == i as u32).unwrap().1, distance);
                     prop_assert!(j != i as u32 || distance < 1e-6);
                 }
             }
@@ -276,10 +146,10 @@ mod tests {
         #[test]
         fn equals_the_dense_form(rows in 2usize..50, k1 in 2usize..20, k2 in 1usize..6, seed: u64) {
             let embeddings = random_embeddings(rows, 5, seed);
-            let encoding = JaccardEncoding::new(&embeddings, JaccardConfig { k1, k2 }).unwrap();
+            let encoding = JaccardEncoding::new(&embeddings, k1, &Expansion::Mean { k2 }).unwrap();
             let mut dense = vec![vec![0.0f32; rows]; rows];
             for (row, values) in dense.iter_mut().enumerate() {
-                for (column, value) in encoding.rows.row(row) {
+                for (column, value) in encoding.rows.pairs(row) {
                     values[column as usize] = value;
                 }
             }
@@ -289,8 +159,8 @@ mod tests {
                     let low: f32 = (0..rows).map(|c| dense[i][c].min(dense[j][c])).sum();
                     let high: f32 = (0..rows).map(|c| dense[i][c].max(dense[j][c])).sum();
                     let expected = 1.0 - low / high;
-                    match near[i].iter().find(|&&(other, _)| other == j as u32) {
-                        Some(&(_, distance)) => prop_assert!((distance - expected).abs() < 1e-5),
+                    match near.pairs(i).find(|&(other, _)| other == j as u32) {
+                        Some((_, distance)) => prop_assert!((distance - expected).abs() < 1e-5),
                         None => prop_assert!(expected > 0.9 - 1e-5),
                     }
                 }
@@ -298,21 +168,56 @@ mod tests {
         }
     }
 
-    #[test]
-    fn one_sample_and_none() {
-        let config = JaccardConfig { k1: 30, k2: 6 };
-        let one = JaccardEncoding::new(&random_embeddings(1, 4, 0), config).unwrap();
-        assert_eq!(one.within(0.5), vec![vec![(0, 0.0)]]);
-        let none = JaccardEncoding::new(&Embeddings::new(vec![], 0, 4).unwrap(), config).unwrap();
-        assert!(none.within(0.5).is_empty());
+    proptest! {
+        /// What is kept for a small limit is what a large limit keeps below it: pruning loses nothing.
+        #[test]
+        fn a_smaller_limit_keeps_the_same_pairs(rows in 2usize..60, k1 in 2usize..20, limit in 0.05f32..0.95, seed: u64) {
+            let embeddings = random_embeddings(rows, 4, seed);
+            let encoding = JaccardEncoding::new(&embeddings, k1, &Expansion::Mean { k2: 3 }).unwrap();
+            let (all, near) = (encoding.within(1.0), encoding.within(limit));
+            for row in 0..rows {
+                let expected: Vec<_> = all.pairs(row).filter(|&(_, distance)| distance <= limit).collect();
+                prop_assert_eq!(near.pairs(row).collect::<Vec<_>>(), expected);
+            }
+        }
+
+        /// Another order of the rows gives the same distances.
+        #[test]
+        fn rows_can_be_permuted(rows in 2usize..40, k1 in 2usize..15, seed: u64) {
+            let embeddings = random_embeddings(rows, 6, seed);
+            let order = Streams::new(seed).stream("order", [0; 3]).distinct(rows, rows);
+            let distances = |embeddings: &Embeddings| {
+                JaccardEncoding::new(embeddings, k1, &Expansion::Mean { k2: 2 }).unwrap().within(1.0)
+            };
+            let (plain, permuted) = (distances(&embeddings), distances(&embeddings.select(&order)));
+            for (i, &from) in order.iter().enumerate() {
+                let mut renamed: Vec<_> = permuted.pairs(i).map(|(j, d)| (order[j as usize] as u32, d)).collect();
+                renamed.sort_by_key(|pair| pair.0);
+                for ((j, d), (other, expected)) in renamed.into_iter().zip(plain.pairs(from)) {
+                    prop_assert!(j == other && (d - expected).abs() < 1e-5);
+                }
+            }
+        }
     }
 
     #[test]
-    fn duplicates_are_at_distance_zero() {
-        let row = [0.6f32, 0.8];
-        let values: Vec<f32> = (0..8).flat_map(|_| row).collect();
-        let encoding =
-            JaccardEncoding::new(&Embeddings::new(values, 8, 2).unwrap(), JaccardConfig { k1: 8, k2: 3 }).unwrap();
-        assert!(encoding.within(0.1).iter().all(|near| near.len() == 8));
+    fn one_sample_and_none() {
+        let mean = Expansion::Mean { k2: 6 };
+        let one = JaccardEncoding::new(&random_embeddings(1, 4, 0), 30, &mean).unwrap();
+        assert_eq!(one.within(0.5), SparseRows::from_rows(vec![vec![(0, 0.0)]]));
+        let none = JaccardEncoding::new(&Embeddings::new(vec![], 0, 4).unwrap(), 30, &mean).unwrap();
+        assert_eq!(none.within(0.5).rows(), 0);
+    }
+
+    #[test]
+    fn duplicates_and_zero_rows() {
+        let encode = |row: [f32; 2], k1| {
+            let embeddings = Embeddings::new(row.repeat(8), 8, 2).unwrap();
+            JaccardEncoding::new(&embeddings, k1, &Expansion::Mean { k2: 3 }).unwrap().within(0.1)
+        };
+        assert_eq!(encode([0.6, 0.8], 8).entries(), 64);
+        assert_eq!(encode([0.0, 0.0], 8).entries(), 64);
+        // More duplicates than neighbours: those that nobody ranks are alone, as with the dense reference.
+        assert!((0..8).all(|row| encode([0.6, 0.8], 3).row(row).0.len() <= 8));
     }
 }

@@ -1,27 +1,45 @@
-//! Embeddings to pseudo-labels.
+//! Embeddings to pseudo-labels, and pseudo-labels of two modalities to associations.
 //!
 //! The chain of an epoch: [`nearest_neighbours`] ranks every sample's neighbours, [`JaccardEncoding`] turns the ranking
-//! into sparse k-reciprocal encodings, [`NeighbourGraph`] keeps the pairs within `eps`, [`dbscan`] labels them,
-//! [`centroids`] averages the clusters and [`bilateral_match`] associates those of the two modalities.
+//! into sparse k-reciprocal encodings (widened by an [`Expansion`]), [`NeighbourGraph`] keeps the pairs within `eps`,
+//! [`dbscan`] labels them and [`centroids`] averages the clusters. [`bilateral_match`], [`vote`], [`nearest_by_memories`]
+//! and [`LabelTransfer`] associate the clusters of the two modalities, each as one published method does.
 //!
-//! Invariant: no N x N matrix is ever formed; memory grows with N times k.
+//! Invariant: no N x N matrix is ever formed; memory grows with N times k. The one dense matrix is the kernel of a
+//! transport between the two modalities.
 //! Invariant: no file, image or device is seen here; functions take slices and return owned values.
 //! Invariant: no third-party numeric type appears in a signature.
+//! Invariant: results do not depend on the number of threads.
 
 mod assignment;
 mod bilateral;
 mod centroids;
 mod dbscan;
 mod error;
+mod expansion;
 mod graph;
 mod jaccard;
+mod kmeans;
+mod multi_memory;
 mod neighbours;
+mod reciprocal;
+mod sparse;
+mod transfer;
+mod transport;
+mod vote;
 
 pub use assignment::linear_assignment;
 pub use bilateral::{MatchOrientation, bilateral_match, squared_distances};
 pub use centroids::centroids;
 pub use dbscan::dbscan;
 pub use error::ClusteringError;
+pub use expansion::{Expansion, Origin};
 pub use graph::NeighbourGraph;
-pub use jaccard::{JaccardConfig, JaccardEncoding};
-pub use neighbours::{NeighbourRanking, nearest_neighbours};
+pub use jaccard::JaccardEncoding;
+pub use kmeans::{KMeans, KMeansClusters};
+pub use multi_memory::nearest_by_memories;
+pub use neighbours::{NeighbourRanking, nearest_across, nearest_neighbours};
+pub use sparse::SparseRows;
+pub use transfer::{LabelTransfer, SoftLabels, TransferInput, TransferredLabels};
+pub use transport::{LogScaling, Scaling, Sinkhorn, TransportKernel, sinkhorn_log};
+pub use vote::{VotedPair, vote};

@@ -1,27 +1,48 @@
-use ndarray::ArrayView2;
+//! Exact nearest neighbours by blocked matrix products with a running selection.
+
+use std::sync::{Mutex, MutexGuard};
+
 use rayon::prelude::*;
 use vireid_core::Embeddings;
+use vireid_product::{Shape, multiply};
 
 use crate::ClusteringError;
 
-/// Rows of the two blocks whose products are formed at a time: 256 x 2048 f32 products, 2 MiB per thread.
-const QUERY_BLOCK: usize = 256;
-const CANDIDATE_BLOCK: usize = 2048;
+/// Rows of a block: a product of two blocks is 1 MiB per thread.
+const BLOCK: usize = 512;
 
 /// For every sample its nearest samples, nearest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeighbourRanking {
     indices: Vec<u32>,
+    rows: usize,
     k: usize,
 }
 
 impl NeighbourRanking {
-    /// Number of samples.
-    pub fn rows(&self) -> usize {
-        self.indices.len().checked_div(self.k).unwrap_or(0)
+    /// Takes `rows * k` indices, row after row, nearest first: a ranking that was made elsewhere, on a GPU for instance.
+    ///
+    /// # Errors
+    ///
+    /// `VR0202` when the length does not fit, `VR0201` when an index is not below `candidates`.
+    pub fn from_indices(indices: Vec<u32>, rows: usize, k: usize, candidates: usize) -> Result<Self, ClusteringError> {
+        if indices.len() != rows * k {
+            let what = "indices of a ranking";
+            return Err(ClusteringError::Length { what, left: indices.len(), right: rows * k });
+        }
+        if let Some(index) = indices.iter().find(|&&index| index as usize >= candidates) {
+            let expected = "below the number of candidates";
+            return Err(ClusteringError::Parameter { name: "neighbour", value: index.to_string(), expected });
+        }
+        Ok(Self { indices, rows, k })
     }
 
-    /// Neighbours per sample, the sample itself (normally the first) included.
+    /// Number of samples.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Neighbours per sample.
     pub fn k(&self) -> usize {
         self.k
     }
@@ -35,68 +56,191 @@ impl NeighbourRanking {
 /// The `k` nearest rows of every row in squared Euclidean distance, the row itself included; ties go to the smaller
 /// index. With fewer than `k` rows, all of them are ranked.
 ///
-/// Exact: distances come from blocked matrix products with a running selection, so memory is a few blocks.
+/// Exact, and every pair's product is formed once: blocks on one side of the diagonal serve both of their rows. Memory is
+/// a block per thread and the lists.
 ///
 /// # Errors
 ///
 /// `VR0201` when `k` is 0.
 pub fn nearest_neighbours(embeddings: &Embeddings, k: usize) -> Result<NeighbourRanking, ClusteringError> {
+    symmetric(embeddings, k, BLOCK)
+}
+
+fn symmetric(embeddings: &Embeddings, k: usize, block: usize) -> Result<NeighbourRanking, ClusteringError> {
+    let k = checked(k)?.min(embeddings.rows());
+    let rows = Blocks::new(embeddings, block);
+    let lists = lists(&rows, k);
+    // Near the diagonal first, so that threads seldom want the same lists.
+    let mut pairs: Vec<(usize, usize)> =
+        (0..rows.count()).flat_map(|a| (a..rows.count()).map(move |b| (a, b))).collect();
+    pairs.sort_by_key(|&(a, b)| b - a);
+    pairs.into_par_iter().for_each_init(
+        || vec![0.0f32; block * block],
+        |room, (a, b)| {
+            let distances = rows.distances(a, &rows, b, room);
+            offer_rows(&mut locked(&lists[a]), distances, b * block);
+            if a != b {
+                offer_columns(&mut locked(&lists[b]), distances, a * block);
+            }
+        },
+    );
+    Ok(ranking(lists, embeddings.rows(), k))
+}
+
+/// The `k` nearest rows of `candidates` for every row of `queries`; otherwise as [`nearest_neighbours`].
+///
+/// # Errors
+///
+/// `VR0201` when `k` is 0, `VR0202` when the dimensions differ.
+pub fn nearest_across(
+    queries: &Embeddings,
+    candidates: &Embeddings,
+    k: usize,
+) -> Result<NeighbourRanking, ClusteringError> {
+    if queries.dim() != candidates.dim() {
+        let what = "dimensions of queries and candidates";
+        return Err(ClusteringError::Length { what, left: queries.dim(), right: candidates.dim() });
+    }
+    let k = checked(k)?.min(candidates.rows());
+    let (of_queries, of_candidates) = (Blocks::new(queries, BLOCK), Blocks::new(candidates, BLOCK));
+    let lists = lists(&of_queries, k);
+    (0..of_queries.count()).into_par_iter().for_each_init(
+        || vec![0.0f32; BLOCK * BLOCK],
+        |room, a| {
+            for b in 0..of_candidates.count() {
+                let distances = of_queries.distances(a, &of_candidates, b, room);
+                offer_rows(&mut locked(&lists[a]), distances, b * BLOCK);
+            }
+        },
+    );
+    Ok(ranking(lists, queries.rows(), k))
+}
+
+fn checked(k: usize) -> Result<usize, ClusteringError> {
     if k == 0 {
         return Err(ClusteringError::Parameter { name: "k", value: "0".into(), expected: "at least 1" });
     }
-    let (rows, dim) = (embeddings.rows(), embeddings.dim());
-    let k = k.min(rows);
-    if rows == 0 {
-        return Ok(NeighbourRanking { indices: Vec::new(), k: 0 });
-    }
-    let squared_norms: Vec<f32> = (0..rows).map(|row| embeddings.row(row).iter().map(|x| x * x).sum::<f32>()).collect();
-    let block = |from: usize, to: usize| view(&embeddings.as_slice()[from * dim..to * dim], dim);
+    Ok(k)
+}
 
-    let mut indices = vec![0u32; rows * k];
-    indices.par_chunks_mut(QUERY_BLOCK * k).enumerate().for_each(|(number, output)| {
-        let first = number * QUERY_BLOCK;
-        let queries = block(first, first + output.len() / k);
-        let mut selections: Vec<Selection> = (0..output.len() / k).map(|_| Selection::new(k)).collect();
-        for start in (0..rows).step_by(CANDIDATE_BLOCK) {
-            let products = queries.dot(&block(start, (start + CANDIDATE_BLOCK).min(rows)).t());
-            for (query, selection) in selections.iter_mut().enumerate() {
-                let norm = squared_norms[first + query];
-                for (offset, &product) in products.row(query).iter().enumerate() {
-                    let candidate = start + offset;
-                    let distance = (norm + squared_norms[candidate] - 2.0 * product).max(0.0);
-                    selection.offer(distance, candidate as u32);
+/// Embeddings in blocks of rows.
+struct Blocks<'a> {
+    embeddings: &'a Embeddings,
+    squared_norms: Vec<f32>,
+    block: usize,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(embeddings: &'a Embeddings, block: usize) -> Self {
+        let rows = embeddings.as_slice().par_chunks_exact(embeddings.dim());
+        let squared_norms = rows.map(|row| row.iter().map(|x| x * x).sum()).collect();
+        Self { embeddings, squared_norms, block }
+    }
+
+    fn count(&self) -> usize {
+        self.embeddings.rows().div_ceil(self.block)
+    }
+
+    fn range(&self, number: usize) -> std::ops::Range<usize> {
+        number * self.block..((number + 1) * self.block).min(self.embeddings.rows())
+    }
+
+    fn rows(&self, number: usize) -> (&[f32], Shape) {
+        let (range, dim) = (self.range(number), self.embeddings.dim());
+        (&self.embeddings.as_slice()[range.start * dim..range.end * dim], Shape::row_major(range.len(), dim))
+    }
+
+    /// The squared distances of a block's rows to those of another, one row per own row.
+    fn distances<'r>(&self, own: usize, others: &Blocks, other: usize, room: &'r mut [f32]) -> Distances<'r> {
+        let ((left, shape), (right, right_shape)) = (self.rows(own), others.rows(other));
+        let values = &mut room[..shape.rows * right_shape.rows];
+        multiply(values, (left, shape), (right, right_shape.transposed()), false);
+        let norms = &others.squared_norms[others.range(other)];
+        for (row, &norm) in values.chunks_exact_mut(norms.len()).zip(&self.squared_norms[self.range(own)]) {
+            row.iter_mut().zip(norms).for_each(|(value, other)| *value = (norm + other - 2.0 * *value).max(0.0));
+        }
+        Distances { values, columns: norms.len() }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Distances<'a> {
+    values: &'a [f32],
+    columns: usize,
+}
+
+impl<'a> Distances<'a> {
+    fn rows(self) -> impl Iterator<Item = &'a [f32]> {
+        self.values.chunks_exact(self.columns)
+    }
+}
+
+/// Distances that are compared at a time before any is looked at.
+const LANES: usize = 16;
+
+fn offer_rows(lists: &mut [Selection], distances: Distances, first: usize) {
+    for (list, row) in lists.iter_mut().zip(distances.rows()) {
+        for (number, chunk) in row.chunks(LANES).enumerate() {
+            if chunk.iter().fold(false, |any, &distance| any | (distance <= list.worst)) {
+                for (lane, &distance) in chunk.iter().enumerate() {
+                    list.offer(distance, (first + number * LANES + lane) as u32);
                 }
             }
         }
-        for (selection, row) in selections.into_iter().zip(output.chunks_exact_mut(k)) {
-            row.copy_from_slice(&selection.sorted());
+    }
+}
+
+fn offer_columns(lists: &mut [Selection], distances: Distances, first: usize) {
+    let mut worst: Vec<f32> = lists.iter().map(|list| list.worst).collect();
+    for (number, row) in distances.rows().enumerate() {
+        for (start, chunk) in (0..).step_by(LANES).zip(row.chunks(LANES)) {
+            let limits = &worst[start..start + chunk.len()];
+            if chunk.iter().zip(limits).fold(false, |any, (distance, limit)| any | (distance <= limit)) {
+                for (lane, &distance) in chunk.iter().enumerate() {
+                    lists[start + lane].offer(distance, (first + number) as u32);
+                    worst[start + lane] = lists[start + lane].worst;
+                }
+            }
         }
-    });
-    Ok(NeighbourRanking { indices, k })
+    }
 }
 
-fn view(values: &[f32], dim: usize) -> ArrayView2<'_, f32> {
-    // The slice is cut at multiples of `dim`, so the shape always fits.
-    ArrayView2::from_shape((values.len() / dim, dim), values).unwrap_or_else(|_| unreachable!("cut at row ends"))
+fn lists(rows: &Blocks, k: usize) -> Vec<Mutex<Vec<Selection>>> {
+    (0..rows.count()).map(|number| Mutex::new(vec![Selection::new(k); rows.range(number).len()])).collect()
 }
 
-/// The `k` smallest of a stream of (distance, index): a buffer of up to `2k` that is cut back when full.
+fn locked<T>(lists: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Poisoned only when another thread has panicked, and then that panic ends the whole call.
+    lists.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn ranking(lists: Vec<Mutex<Vec<Selection>>>, rows: usize, k: usize) -> NeighbourRanking {
+    let sorted = |lists: Mutex<Vec<Selection>>| {
+        let lists = lists.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lists.into_iter().flat_map(Selection::sorted).collect::<Vec<u32>>()
+    };
+    let indices: Vec<Vec<u32>> = lists.into_par_iter().map(sorted).collect();
+    NeighbourRanking { indices: indices.concat(), rows, k }
+}
+
+/// The `k` smallest of a stream of (distance, index) in any order: a buffer of up to `2k` that is cut back when full.
+#[derive(Clone)]
 struct Selection {
     k: usize,
     buffer: Vec<(f32, u32)>,
+    /// No distance above this one can belong to the smallest.
     worst: f32,
 }
 
 impl Selection {
     fn new(k: usize) -> Self {
-        Self { k, buffer: Vec::with_capacity(2 * k), worst: f32::INFINITY }
+        Self { k, buffer: Vec::new(), worst: f32::INFINITY }
     }
 
     fn offer(&mut self, distance: f32, index: u32) {
-        // Candidates come in ascending index order, so a later one of equal distance never displaces an earlier one.
-        if distance < self.worst {
+        if distance <= self.worst {
             self.buffer.push((distance, index));
-            if self.buffer.len() == 2 * self.k {
+            if self.buffer.len() >= 2 * self.k {
                 self.cut();
             }
         }
@@ -128,48 +272,67 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn brute_force(values: &[f32], dim: usize, k: usize) -> Vec<Vec<u32>> {
-        let rows: Vec<&[f32]> = values.chunks(dim).collect();
-        rows.iter()
-            .map(|a| {
-                let mut all: Vec<(f32, u32)> = rows
-                    .iter()
-                    .enumerate()
-                    .map(|(j, b)| (a.iter().zip(*b).map(|(x, y)| (x - y).powi(2)).sum(), j as u32))
-                    .collect();
+    /// Small integers make every distance exact, so ties are real ties and the order must agree to the last entry.
+    fn integers(rows: usize, dim: usize, below: usize, seed: u64) -> Embeddings {
+        let mut stream = vireid_core::Streams::new(seed).stream("knn", [0; 3]);
+        Embeddings::new((0..rows * dim).map(|_| stream.below(below) as f32).collect(), rows, dim).unwrap()
+    }
+
+    fn brute_force(queries: &Embeddings, candidates: &Embeddings, k: usize) -> Vec<Vec<u32>> {
+        let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum::<f32>();
+        (0..queries.rows())
+            .map(|i| {
+                let mut all: Vec<(f32, u32)> =
+                    (0..candidates.rows()).map(|j| (distance(queries.row(i), candidates.row(j)), j as u32)).collect();
                 all.sort_by(compare);
                 all.into_iter().take(k).map(|(_, j)| j).collect()
             })
             .collect()
     }
 
+    fn check(ranking: &NeighbourRanking, expected: &[Vec<u32>]) {
+        assert_eq!(ranking.rows(), expected.len());
+        (0..expected.len()).for_each(|row| assert_eq!(ranking.row(row), &expected[row][..], "row {row}"));
+    }
+
     proptest! {
-        /// Small integers make every distance exact, so ties are real ties and the order must agree to the last entry.
         #[test]
-        fn equals_brute_force(rows in 1usize..60, k in 1usize..20, seed in any::<u64>()) {
-            let mut stream = vireid_core::Streams::new(seed).stream("knn", [0; 3]);
-            let values: Vec<f32> = (0..rows * 3).map(|_| stream.below(5) as f32).collect();
-            let ranking = nearest_neighbours(&Embeddings::new(values.clone(), rows, 3).unwrap(), k).unwrap();
-            let expected = brute_force(&values, 3, k.min(rows));
-            for (row, expected) in expected.iter().enumerate() {
-                prop_assert_eq!(ranking.row(row), &expected[..]);
-            }
+        fn equals_brute_force_for_any_block(rows in 1usize..60, k in 1usize..20, block in 1usize..70, seed: u64) {
+            let embeddings = integers(rows, 3, 5, seed);
+            check(&symmetric(&embeddings, k, block).unwrap(), &brute_force(&embeddings, &embeddings, k));
+        }
+
+        #[test]
+        fn across_equals_brute_force(queries in 0usize..20, candidates in 0usize..40, k in 1usize..20, seed: u64) {
+            let (queries, candidates) = (integers(queries, 3, 5, seed), integers(candidates, 3, 5, !seed));
+            check(&nearest_across(&queries, &candidates, k).unwrap(), &brute_force(&queries, &candidates, k));
         }
     }
 
     #[test]
     fn more_rows_than_a_block() {
-        let mut stream = vireid_core::Streams::new(3).stream("knn", [0; 3]);
-        let rows = CANDIDATE_BLOCK + QUERY_BLOCK + 7;
-        let values: Vec<f32> = (0..rows * 2).map(|_| stream.below(100) as f32).collect();
-        let ranking = nearest_neighbours(&Embeddings::new(values.clone(), rows, 2).unwrap(), 5).unwrap();
-        let expected = brute_force(&values, 2, 5);
-        assert!((0..rows).all(|row| ranking.row(row) == &expected[row][..]));
+        let embeddings = integers(2 * BLOCK + 7, 2, 100, 3);
+        check(&nearest_neighbours(&embeddings, 5).unwrap(), &brute_force(&embeddings, &embeddings, 5));
     }
 
     #[test]
-    fn no_rows() {
-        let ranking = nearest_neighbours(&Embeddings::new(vec![], 0, 4).unwrap(), 30).unwrap();
+    fn the_number_of_threads_changes_nothing() {
+        let mut stream = vireid_core::Streams::new(5).stream("knn", [0; 3]);
+        let values = (0..1500 * 8).map(|_| stream.normal(0.0, 1.0) as f32).collect();
+        let embeddings = Embeddings::new(values, 1500, 8).unwrap();
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| nearest_neighbours(&embeddings, 10).unwrap())
+        };
+        assert_eq!(with(1), with(3));
+    }
+
+    #[test]
+    fn no_rows_and_no_neighbours() {
+        let ranking = nearest_neighbours(&integers(0, 4, 2, 0), 30).unwrap();
         assert_eq!((ranking.rows(), ranking.k()), (0, 0));
+        assert!(nearest_neighbours(&integers(3, 4, 2, 0), 0).unwrap_err().to_string().starts_with("VR0201"));
+        assert!(NeighbourRanking::from_indices(vec![0, 3], 2, 1, 3).is_err());
+        assert!(NeighbourRanking::from_indices(vec![0], 2, 1, 3).is_err());
     }
 }

@@ -1,6 +1,6 @@
-use ndarray::{ArrayView2, Axis};
 use rayon::prelude::*;
 use vireid_core::Embeddings;
+use vireid_product::{Shape, multiply};
 
 use crate::EvalError;
 
@@ -18,23 +18,13 @@ pub fn similarities(queries: &Embeddings, gallery: &Embeddings) -> Result<Vec<f3
         let what = "dimensions of query and gallery embeddings";
         return Err(EvalError::Length { what, left: queries.dim(), right: gallery.dim() });
     }
-    if queries.rows() == 0 || gallery.rows() == 0 {
-        return Ok(Vec::new());
-    }
-    let (queries, gallery) = (view(queries), view(gallery));
-    let mut products = vec![0.0f32; queries.nrows() * gallery.nrows()];
-    let columns = gallery.nrows();
-    products.par_chunks_mut(BLOCK * columns).enumerate().for_each(|(number, output)| {
-        let (_, rest) = queries.split_at(Axis(0), number * BLOCK);
-        let (block, _) = rest.split_at(Axis(0), output.len() / columns);
-        for (row, output) in block.dot(&gallery.t()).outer_iter().zip(output.chunks_exact_mut(columns)) {
-            output.iter_mut().zip(row).for_each(|(to, &from)| *to = from);
-        }
+    let (dim, columns) = (queries.dim(), gallery.rows());
+    let mut products = vec![0.0f32; queries.rows() * columns];
+    let transposed = Shape::row_major(columns, dim).transposed();
+    let blocks = products.par_chunks_mut((BLOCK * columns).max(1)).zip(queries.as_slice().par_chunks(BLOCK * dim));
+    blocks.for_each(|(output, queries)| {
+        let shape = Shape::row_major(queries.len() / dim, dim);
+        multiply(output, (queries, shape), (gallery.as_slice(), transposed), false);
     });
     Ok(products)
-}
-
-fn view(embeddings: &Embeddings) -> ArrayView2<'_, f32> {
-    ArrayView2::from_shape((embeddings.rows(), embeddings.dim()), embeddings.as_slice())
-        .unwrap_or_else(|_| unreachable!("embeddings hold rows x dim values"))
 }

@@ -4,10 +4,10 @@
 //! is. Sums over images are formed in a fixed number of parts, so results do not depend on timing.
 
 use rayon::prelude::*;
+use vireid_product::{Shape, multiply};
 
 use crate::fresh::fresh;
 use crate::padded::Padded;
-use crate::product::{Shape, multiply};
 
 /// The sizes of a convolution: square stride and padding, no dilation, no channel groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,7 @@
 //! A function takes and returns tensors like any of Burn's and carries gradients. On the CPU (`flex`, f32) it runs the
 //! kernels of this crate, elsewhere the stock operation: nobody has to ask which backend it is.
 //!
-//! Invariant: `unsafe` stands in `product.rs` (the matrix product), `fresh.rs` (new tensors) and `memory.rs` (a setting of
-//! the allocator) only.
+//! Invariant: `unsafe` stands in `fresh.rs` (new tensors) and `memory.rs` (a setting of the allocator) only.
 
 // The extension macro names Burn's items by their public paths.
 #![allow(unused_qualifications)]
@@ -26,8 +25,6 @@ mod operations;
 mod optimizer;
 #[cfg(feature = "flex")]
 mod padded;
-#[cfg(feature = "flex")]
-mod product;
 
 pub use memory::keep_freed_memory;
 pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d};

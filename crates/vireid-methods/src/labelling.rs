@@ -1,4 +1,4 @@
-use vireid_clustering::{JaccardConfig, JaccardEncoding, NeighbourGraph, centroids, dbscan};
+use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, centroids, dbscan};
 use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
 
 use crate::{ClusteringSettings, MethodError};
@@ -46,7 +46,7 @@ fn label<M: ModalityTag>(
     eps: f64,
     epoch: usize,
 ) -> Result<PseudoLabels<M>, MethodError> {
-    let encoding = JaccardEncoding::new(embeddings, JaccardConfig { k1: settings.k1, k2: settings.k2 })?;
+    let encoding = JaccardEncoding::new(embeddings, settings.k1, &Expansion::Mean { k2: settings.k2 })?;
     let graph = NeighbourGraph::from_jaccard(&encoding, eps)?;
     let labels = PseudoLabels::new(&dbscan(&graph, settings.min_samples)?)?;
     if labels.clusters() == 0 {

@@ -37,15 +37,19 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("eval_sysu", evaluation::eval_sysu),
     ("gem_pool", tensors::gem_pool),
     ("jaccard_distance", clustering::jaccard_distance),
+    ("jaccard_distance_modality_camera", clustering::jaccard_distance_modality_camera),
     ("mbccm_consistency_loss", mbccm::consistency_loss),
     ("mbccm_match", mbccm::matching),
     ("mbccm_step", mbccm::step),
     ("memory_update_hard", tensors::memory_update_hard),
     ("memory_update_momentum", tensors::memory_update_momentum),
+    ("mmm_match", clustering::mmm_match),
+    ("mult_label_transfer", clustering::mult_label_transfer),
     ("non_local_block", tensors::non_local_block),
     ("resize_bicubic", images::resize),
     ("resize_bilinear", images::resize),
     ("resize_lanczos", images::resize),
+    ("sinkhorn", clustering::sinkhorn),
 ];
 
 /// Runs every case of a folder, prints a line for each, and fails if any case did.

@@ -1,13 +1,22 @@
-//! The matrix product, on slices.
+//! A matrix product on slices, with checked sizes.
+//!
+//! The `gemm` crate is the fastest pure-Rust product and has an unsafe interface; this is its safe face, for products of
+//! one thread: callers spread their blocks over threads themselves.
+//!
+//! Invariant: `unsafe` stands in [`multiply`] only, behind assertions on the length of every slice.
 
 use gemm::Parallelism;
 
 /// A matrix in a slice: its size and the distances between neighbours of a column and of a row.
-#[derive(Clone, Copy)]
-pub(crate) struct Shape {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Number of rows.
     pub rows: usize,
+    /// Number of columns.
     pub columns: usize,
+    /// From a value to the one below it.
     pub row_stride: usize,
+    /// From a value to the one on its right.
     pub column_stride: usize,
 }
 
@@ -37,7 +46,7 @@ impl Shape {
 ///
 /// When the sizes do not fit together or a slice is too short: callers derive both from tensor shapes.
 #[allow(unsafe_code)]
-pub(crate) fn multiply(target: &mut [f32], left: (&[f32], Shape), right: (&[f32], Shape), accumulate: bool) {
+pub fn multiply(target: &mut [f32], left: (&[f32], Shape), right: (&[f32], Shape), accumulate: bool) {
     let ((left, l), (right, r)) = (left, right);
     let t = Shape::row_major(l.rows, r.columns);
     assert_eq!(l.columns, r.rows, "inner sizes of a product");

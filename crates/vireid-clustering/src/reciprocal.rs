@@ -1,0 +1,88 @@
+//! k-reciprocal sets and their weights (Zhong et al., CVPR 2017), as unsupervised re-identification uses them.
+
+use rayon::prelude::*;
+use vireid_core::Embeddings;
+
+use crate::{NeighbourRanking, SparseRows};
+
+/// The weights of every sample over its k-reciprocal neighbours: rows sum to 1. A sample that is not among its own
+/// neighbours (it has `k1` exact duplicates) may have none.
+pub(crate) fn reciprocal_weights(embeddings: &Embeddings, ranking: &NeighbourRanking) -> SparseRows {
+    let full = mutual_neighbours(ranking, ranking.k());
+    let halved = mutual_neighbours(ranking, half(ranking.k()));
+    let rows = (0..ranking.rows())
+        .into_par_iter()
+        .map(|row| {
+            let mutual = &full[row];
+            let mut expanded = mutual.clone();
+            for &candidate in mutual {
+                let list = &halved[candidate as usize];
+                let overlap = list.iter().filter(|other| mutual.binary_search(other).is_ok()).count();
+                if 3 * overlap > 2 * list.len() {
+                    expanded.extend_from_slice(list);
+                }
+            }
+            expanded.sort_unstable();
+            expanded.dedup();
+            softmax_weights(embeddings, row, &expanded)
+        })
+        .collect();
+    SparseRows::from_rows(rows)
+}
+
+/// Half of k, rounded half to even as the reference does: 15 for 30, 2 for 5, 4 for 7.
+fn half(k: usize) -> usize {
+    let floor = k / 2;
+    if k % 2 == 1 && floor % 2 == 1 { floor + 1 } else { floor }
+}
+
+/// The neighbours among the first `k + 1` of each sample that have it among their first `k + 1`, in ascending order.
+/// For the full `k` the list is cut at the ranking's length: as in the reference, the "+ 1" has no effect.
+fn mutual_neighbours(ranking: &NeighbourRanking, k: usize) -> Vec<Vec<u32>> {
+    let depth = (k + 1).min(ranking.k());
+    (0..ranking.rows())
+        .into_par_iter()
+        .map(|row| {
+            let near = ranking.row(row)[..depth].iter().copied();
+            let mut mutual: Vec<u32> =
+                near.filter(|&other| ranking.row(other as usize)[..depth].contains(&(row as u32))).collect();
+            mutual.sort_unstable();
+            mutual
+        })
+        .collect()
+}
+
+/// The softmax of minus the squared distance, taken as `2 - 2 <x, y>` whatever the lengths, as the reference does.
+fn softmax_weights(embeddings: &Embeddings, row: usize, neighbours: &[u32]) -> Vec<(u32, f32)> {
+    let origin = embeddings.row(row);
+    let similarity = |other: u32| -> f32 { 2.0 * dot(origin, embeddings.row(other as usize)) - 2.0 };
+    let logits: Vec<f32> = neighbours.iter().map(|&other| similarity(other)).collect();
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let total: f32 = exponentials.iter().sum();
+    neighbours.iter().zip(exponentials).map(|(&other, value)| (other, value / total)).collect()
+}
+
+/// With independent sums side by side, so that it runs in vector instructions.
+fn dot(left: &[f32], right: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<16>(), right.as_chunks::<16>());
+    for (left, right) in left.iter().zip(right) {
+        for lane in 0..16 {
+            lanes[lane] += left[lane] * right[lane];
+        }
+    }
+    let rest: f32 = left_rest.iter().zip(right_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_rounds_to_even() {
+        let halves: Vec<usize> = [3, 4, 5, 6, 7, 9, 15, 25, 30].into_iter().map(half).collect();
+        assert_eq!(halves, [2, 2, 2, 3, 4, 4, 8, 12, 15]);
+    }
+}
