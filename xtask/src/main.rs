@@ -1,6 +1,7 @@
 //! Tasks of the project: `cargo xtask parity | pretrain | study | bench`.
 
 mod bench;
+mod bench_clustering;
 mod pretrain;
 mod study;
 mod supervised;
@@ -82,6 +83,23 @@ enum Bench {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// The clustering engine at the size of SYSU-MM01 and beyond
+    Clustering {
+        /// Which works; `million` (twenty minutes and more) only when named
+        #[arg(value_delimiter = ',', default_value = "neighbours,visible,infrared,joint,transfer")]
+        works: Vec<String>,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// One measurement of the clustering engine, as JSON
+    #[command(hide = true)]
+    OneClustering {
+        /// Which work
+        work: String,
+        /// Share of the identities
+        share: f64,
+    },
     /// One measurement, as JSON
     #[command(hide = true)]
     One {
@@ -91,8 +109,12 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
-    vireid_kernels::keep_freed_memory();
-    let result: Result<(), Box<dyn std::error::Error>> = match Arguments::parse().task {
+    let task = Arguments::parse().task;
+    // Not where memory is measured that a program without this setting would use.
+    if !matches!(task, Task::Bench { what: Bench::OneClustering { .. } }) {
+        vireid_kernels::keep_freed_memory();
+    }
+    let result: Result<(), Box<dyn std::error::Error>> = match task {
         Task::Parity { dir } => vireid_tests::golden::run(&dir.unwrap_or_else(vireid_tests::golden::directory)),
         Task::Pretrain { out, share } => pretrain::run(&out, share),
         Task::Bench { what: Bench::Train { python, rounds, out } } => {
@@ -101,6 +123,8 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Load { python, rounds, out } } => {
             bench::load(python.as_deref(), rounds, out.as_deref())
         }
+        Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
+        Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { work } } => bench::one(&work),
         Task::Study { out, seeds, world_seed, overrides } => study::run(&out, &seeds, world_seed, &overrides),
     };
