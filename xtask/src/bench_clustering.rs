@@ -12,7 +12,8 @@ use std::time::Instant;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{
-    Expansion, JaccardEncoding, LabelTransfer, NeighbourGraph, TransferInput, centroids, dbscan, nearest_neighbours,
+    ApproximateNeighbours, Expansion, JaccardEncoding, LabelTransfer, NeighbourGraph, TransferInput, centroids, dbscan,
+    nearest_neighbours,
 };
 use vireid_core::{Embeddings, PerModality, PseudoLabels, Streams};
 use vireid_methods::peak_memory_mib;
@@ -60,7 +61,7 @@ pub fn run(works: &[String], out: Option<&Path>) -> Result<(), Failure> {
     println!("{:<14} {:>9} {:>9} {:>9} {:>9} {:>7}  figures", "work", "rows", "s", "MiB", "clusters", "noise");
     let (mut measurements, mut growth) = (Vec::new(), Vec::new());
     for work in works {
-        let shares = if work == "million" { &SHARES[3..] } else { &SHARES[..] };
+        let shares = if work.starts_with("million") { &SHARES[3..] } else { &SHARES[..] };
         let mut points = Vec::new();
         for share in shares {
             let measured = measure(work, *share)?;
@@ -129,8 +130,9 @@ pub fn one(work: &str, share: f64) -> Result<(), Failure> {
         "infrared" => labels(work, &draw(share, DIM, 1).infrared, 30, 6)?,
         "joint" => labels(work, &joined(draw(share, DIM, 1))?, 40, 32)?,
         "transfer" => transfer(share)?,
-        "million" => million(share)?,
-        _ => return Err("works are neighbours, visible, infrared, joint, transfer and million".into()),
+        "million" => million(share, false)?,
+        "million-hnsw" => million(share, true)?,
+        _ => return Err("works are neighbours, visible, infrared, joint, transfer, million and million-hnsw".into()),
     };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
@@ -207,8 +209,8 @@ fn transfer(share: f64) -> Result<Measurement, Failure> {
     })
 }
 
-/// A million embeddings of 256 numbers, exact neighbours and all.
-fn million(share: f64) -> Result<Measurement, Failure> {
+/// A million embeddings of 256 numbers, neighbours and all.
+fn million(share: f64, approximate: bool) -> Result<Measurement, Failure> {
     let images: usize = counts().iter().flatten().sum();
     let copies = (share * 1e6 / images as f64).ceil() as usize;
     let embeddings = joined(draw(1.0, 256, copies))?;
@@ -217,13 +219,20 @@ fn million(share: f64) -> Result<Measurement, Failure> {
     let mut parts = Vec::new();
     let clock = Instant::now();
     let (seconds, mib_above_input, labels) = timed(&[&embeddings], || -> Result<_, Failure> {
-        let ranking = nearest_neighbours(&embeddings, 30)?;
-        parts.push(("exact neighbours".to_string(), clock.elapsed().as_secs_f64()));
+        let ranking = if approximate {
+            let mut stream = Streams::new(8).stream("recall", [0; 3]);
+            let found = ApproximateNeighbours::default().rank(&embeddings, 30, &mut stream)?;
+            parts.push(("recall".to_string(), found.recall));
+            found.ranking
+        } else {
+            nearest_neighbours(&embeddings, 30)?
+        };
+        parts.push(("neighbours".to_string(), clock.elapsed().as_secs_f64()));
         let encoding = JaccardEncoding::from_ranking(&embeddings, &ranking, &Expansion::Mean { k2: 6 })?;
         Ok(dbscan(&NeighbourGraph::from_jaccard(&encoding, EPS)?, MIN_SAMPLES)?)
     })?;
     Ok(Measurement {
-        work: "million".into(),
+        work: if approximate { "million-hnsw" } else { "million" }.into(),
         rows,
         seconds,
         mib_above_input,

@@ -85,7 +85,7 @@ enum Bench {
     },
     /// The clustering engine at the size of SYSU-MM01 and beyond
     Clustering {
-        /// Which works; `million` (twenty minutes and more) only when named
+        /// Which works; `million` and `million-hnsw` (long) only when named
         #[arg(value_delimiter = ',', default_value = "neighbours,visible,infrared,joint,transfer")]
         works: Vec<String>,
         /// File to write

@@ -9,8 +9,11 @@
 //! transport between the two modalities.
 //! Invariant: no file, image or device is seen here; functions take slices and return owned values.
 //! Invariant: no third-party numeric type appears in a signature.
-//! Invariant: results do not depend on the number of threads.
+//! Invariant: results do not depend on the number of threads, except for approximate neighbours, which nobody gets
+//! without asking.
 
+#[cfg(feature = "hnsw")]
+mod approximate;
 mod assignment;
 mod bilateral;
 mod centroids;
@@ -28,6 +31,8 @@ mod transfer;
 mod transport;
 mod vote;
 
+#[cfg(feature = "hnsw")]
+pub use approximate::{ApproximateNeighbours, ApproximateRanking};
 pub use assignment::linear_assignment;
 pub use bilateral::{MatchOrientation, bilateral_match, squared_distances};
 pub use centroids::centroids;
@@ -43,3 +48,8 @@ pub use sparse::SparseRows;
 pub use transfer::{LabelTransfer, SoftLabels, TransferInput, TransferredLabels};
 pub use transport::{LogScaling, Scaling, Sinkhorn, TransportKernel, sinkhorn_log};
 pub use vote::{VotedPair, vote};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

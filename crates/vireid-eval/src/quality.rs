@@ -13,6 +13,26 @@ pub struct LabelQuality {
     pub nmi: f64,
     /// Share of samples whose identity is the majority of their cluster.
     pub purity: f64,
+    /// Precision and recall sample by sample.
+    pub b_cubed: BCubed,
+}
+
+/// B-cubed precision and recall (Bagga and Baldwin, 1998): for every sample the share of its cluster that is of its
+/// identity, and the share of its identity that is in its cluster; means over samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BCubed {
+    /// Falls when clusters mix identities.
+    pub precision: f64,
+    /// Falls when identities are split.
+    pub recall: f64,
+}
+
+impl BCubed {
+    /// The harmonic mean of both.
+    pub fn f1(&self) -> f64 {
+        let sum = self.precision + self.recall;
+        if sum == 0.0 { 0.0 } else { 2.0 * self.precision * self.recall / sum }
+    }
 }
 
 /// Compares pseudo-labels with identities, sample by sample.
@@ -24,6 +44,7 @@ pub fn label_quality<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity
         ari: table.adjusted_rand_index(),
         nmi: table.normalized_mutual_information(),
         purity: table.purity(),
+        b_cubed: table.b_cubed(),
     }
 }
 
@@ -89,6 +110,16 @@ impl Contingency {
             .map(|&(r, c, n)| n / self.total * (n * self.total / (self.rows[r] * self.columns[c])).ln())
             .sum();
         2.0 * shared / (rows + columns)
+    }
+
+    fn b_cubed(&self) -> BCubed {
+        if self.total == 0.0 {
+            return BCubed { precision: 1.0, recall: 1.0 };
+        }
+        let mean = |of: &dyn Fn(usize, usize) -> f64| -> f64 {
+            self.cells.iter().map(|&(r, c, n)| n * n / of(r, c)).sum::<f64>() / self.total
+        };
+        BCubed { precision: mean(&|r, _| self.rows[r]), recall: mean(&|_, c| self.columns[c]) }
     }
 
     fn purity(&self) -> f64 {
@@ -158,10 +189,24 @@ mod tests {
     fn perfect_and_merged() {
         let truth: Vec<Identity> = [1, 1, 2, 2, 3].map(Identity).to_vec();
         let perfect = PseudoLabels::<Visible>::new(&[Some(1), Some(1), Some(0), Some(0), None]).unwrap();
-        assert_eq!(label_quality(&perfect, &truth), LabelQuality { ari: 1.0, nmi: 1.0, purity: 1.0 });
+        assert_eq!(
+            label_quality(&perfect, &truth),
+            LabelQuality { ari: 1.0, nmi: 1.0, purity: 1.0, b_cubed: BCubed { precision: 1.0, recall: 1.0 } }
+        );
         let merged = PseudoLabels::<Visible>::new(&[Some(0); 5]).unwrap();
         let quality = label_quality(&merged, &truth);
         assert!(quality.ari.abs() < 1e-12 && quality.nmi.abs() < 1e-12 && (quality.purity - 0.4).abs() < 1e-12);
+    }
+
+    /// Sample by sample: clusters {1, 1, 2} and {2, 3} of identities 1, 2 and 3.
+    #[test]
+    fn b_cubed_by_hand() {
+        let truth: Vec<Identity> = [1, 1, 2, 2, 3].map(Identity).to_vec();
+        let labels = PseudoLabels::<Visible>::new(&[Some(0), Some(0), Some(0), Some(1), Some(1)]).unwrap();
+        let b_cubed = label_quality(&labels, &truth).b_cubed;
+        assert!((b_cubed.precision - (2.0 / 3.0 + 2.0 / 3.0 + 1.0 / 3.0 + 0.5 + 0.5) / 5.0).abs() < 1e-12);
+        assert!((b_cubed.recall - (1.0 + 1.0 + 0.5 + 0.5 + 1.0) / 5.0).abs() < 1e-12);
+        assert!((b_cubed.f1() - 2.0 * b_cubed.precision * 0.8 / (b_cubed.precision + 0.8)).abs() < 1e-12);
     }
 
     #[test]

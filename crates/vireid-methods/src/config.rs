@@ -82,6 +82,18 @@ pub struct ClusteringSettings {
     pub flip_average: bool,
     /// Images per extraction batch.
     pub batch: usize,
+    /// Where neighbours are searched.
+    pub neighbours: NeighbourSearch,
+}
+
+/// Where the exact search for neighbours runs; the result is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NeighbourSearch {
+    /// On the host's processors.
+    Host,
+    /// On the device that trains.
+    Device,
 }
 
 /// A number for each modality.

@@ -288,7 +288,8 @@ impl<B: Backbone> Engine<B> {
         seconds.extraction += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let clusters = cluster(&PerModality { visible, infrared }, &self.config.clustering, self.position.epoch)?;
+        let embeddings = PerModality { visible, infrared };
+        let clusters = cluster(&embeddings, &self.config.clustering, self.position.epoch, &self.device)?;
         let association = self.method.associate(stage, &clusters.centroids)?;
         self.method.build_memories(&clusters.centroids, &self.device);
         seconds.clustering += clock.elapsed().as_secs_f64();

@@ -126,6 +126,10 @@ pub struct ModalityReport {
     pub nmi: f64,
     /// Purity.
     pub purity: f64,
+    /// B-cubed precision: falls when clusters mix identities.
+    pub b_cubed_precision: f64,
+    /// B-cubed recall: falls when identities are split.
+    pub b_cubed_recall: f64,
 }
 
 /// The association of clusters.
@@ -148,8 +152,9 @@ impl ClusterReport {
     ) -> Self {
         let truth = images.as_ref().map(|list| list.samples().iter().map(|s| s.identity).collect::<Vec<Identity>>());
         let report = |clusters, noise, samples, quality: LabelQuality| {
-            let LabelQuality { ari, nmi, purity } = quality;
-            ModalityReport { clusters, noise, samples, ari, nmi, purity }
+            let LabelQuality { ari, nmi, purity, b_cubed } = quality;
+            let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);
+            ModalityReport { clusters, noise, samples, ari, nmi, purity, b_cubed_precision, b_cubed_recall }
         };
         let Labels { visible, infrared } = labels;
         let association = association.map(|association| {

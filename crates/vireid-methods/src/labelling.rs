@@ -1,7 +1,8 @@
-use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, centroids, dbscan};
+use burn::tensor::Device;
+use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, centroids, dbscan, nearest_neighbours};
 use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
 
-use crate::{ClusteringSettings, MethodError};
+use crate::{ClusteringSettings, MethodError, NeighbourSearch, nearest_neighbours_on};
 
 /// The pseudo-labels of both training sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub struct Clusters {
     pub centroids: PerModality<Embeddings>,
 }
 
-/// Clusters each modality on its own: k-reciprocal Jaccard distance, DBSCAN, centroids.
+/// Clusters each modality on its own: neighbours (on `device` where the settings say so), k-reciprocal Jaccard distance,
+/// DBSCAN, centroids.
 ///
 /// # Errors
 ///
@@ -30,9 +32,10 @@ pub fn cluster(
     embeddings: &PerModality<Embeddings>,
     settings: &ClusteringSettings,
     epoch: usize,
+    device: &Device,
 ) -> Result<Clusters, MethodError> {
-    let visible = label(&embeddings.visible, settings, settings.eps.visible, epoch)?;
-    let infrared = label(&embeddings.infrared, settings, settings.eps.infrared, epoch)?;
+    let visible = label(&embeddings.visible, settings, settings.eps.visible, epoch, device)?;
+    let infrared = label(&embeddings.infrared, settings, settings.eps.infrared, epoch, device)?;
     let centroids = PerModality {
         visible: centroids(&embeddings.visible, &visible)?,
         infrared: centroids(&embeddings.infrared, &infrared)?,
@@ -45,8 +48,13 @@ fn label<M: ModalityTag>(
     settings: &ClusteringSettings,
     eps: f64,
     epoch: usize,
+    device: &Device,
 ) -> Result<PseudoLabels<M>, MethodError> {
-    let encoding = JaccardEncoding::new(embeddings, settings.k1, &Expansion::Mean { k2: settings.k2 })?;
+    let ranking = match settings.neighbours {
+        NeighbourSearch::Host => nearest_neighbours(embeddings, settings.k1)?,
+        NeighbourSearch::Device => nearest_neighbours_on(embeddings, settings.k1, device)?,
+    };
+    let encoding = JaccardEncoding::from_ranking(embeddings, &ranking, &Expansion::Mean { k2: settings.k2 })?;
     let graph = NeighbourGraph::from_jaccard(&encoding, eps)?;
     let labels = PseudoLabels::new(&dbscan(&graph, settings.min_samples)?)?;
     if labels.clusters() == 0 {

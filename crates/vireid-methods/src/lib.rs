@@ -12,6 +12,7 @@
 mod checkpoint;
 mod config;
 mod device;
+mod device_neighbours;
 mod engine;
 mod error;
 mod evaluate;
@@ -31,10 +32,11 @@ mod table;
 
 pub use checkpoint::{Checkpoint, CheckpointKind, FORMAT_VERSION, Position};
 pub use config::{
-    BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, OptimizerSettings,
-    PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings, presets,
+    BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, NeighbourSearch,
+    OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings, presets,
 };
 pub use device::{available_devices, parse_device};
+pub use device_neighbours::nearest_neighbours_on;
 pub use engine::{Engine, Outcome};
 pub use error::MethodError;
 pub use evaluate::{Evaluation, Score, Spread, TestImages, evaluate};
