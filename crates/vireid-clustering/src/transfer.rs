@@ -166,7 +166,7 @@ impl LabelTransfer {
             let value = self.alpha.to_string();
             return Err(ClusteringError::Parameter { name: "alpha", value, expected: "from 0 to 1" });
         }
-        if !(self.temperature > 0.0) {
+        if self.temperature.is_nan() || self.temperature <= 0.0 {
             let value = self.temperature.to_string();
             return Err(ClusteringError::Parameter { name: "temperature", value, expected: "above 0" });
         }

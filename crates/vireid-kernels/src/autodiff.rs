@@ -143,11 +143,13 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     }
 }
 
+type Tracked<B, C> = FloatTensor<Autodiff<B, C>>;
+
 /// The statistics, which carry no gradient.
 fn constants<B: Kernels, C: CheckpointStrategy>(
     mean: &FloatTensor<B>,
     variance: &FloatTensor<B>,
-) -> (FloatTensor<Autodiff<B, C>>, FloatTensor<Autodiff<B, C>>) {
+) -> (Tracked<B, C>, Tracked<B, C>) {
     let constant = |tensor: &FloatTensor<B>| <Autodiff<B, C> as AutodiffBackend>::from_inner(tensor.clone());
     (constant(mean), constant(variance))
 }

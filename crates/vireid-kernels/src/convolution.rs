@@ -81,7 +81,7 @@ impl Convolution {
                     multiply(to, (weight, self.weight_shape()), columns, false);
                 } else {
                     multiply(planes, (weight, self.weight_shape()), columns, false);
-                    self.from_side_by_side(planes, to);
+                    self.apart(planes, to);
                 }
             },
         )
@@ -158,7 +158,7 @@ impl Convolution {
     }
 
     /// The reverse of [`Self::side_by_side`].
-    fn from_side_by_side(&self, planes: &[f32], images: &mut [f32]) {
+    fn apart(&self, planes: &[f32], images: &mut [f32]) {
         let (count, positions) = (images.len() / self.out_image(), self.positions());
         for (number, image) in images.chunks_exact_mut(self.out_image()).enumerate() {
             for (plane, source) in image.chunks_exact_mut(positions).zip(planes.chunks_exact(count * positions)) {

@@ -30,6 +30,8 @@ pub struct BatchNormOutput<const D: usize> {
 
 /// What follows a normalisation; on the CPU it is done in the same pass over memory.
 #[derive(Debug, Clone)]
+// A tensor is a handle of some hundred bytes; a box would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 pub enum Tail<const D: usize> {
     /// Nothing.
     Nothing,
