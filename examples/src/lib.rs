@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use vireid_data::readers::{is_converted_layout, read_sysu, read_sysu_converted};
-use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, write_sysu};
+use vireid_data::synthetic::{SysuLayout, WorldSpec, write_sysu};
 use vireid_data::{DataError, Dataset};
 use vireid_kernels::keep_freed_memory;
 use vireid_methods::{
@@ -20,11 +20,6 @@ use vireid_methods::{
 const DEFAULT_DATA: &str = "data/SYSU-MM01";
 /// Exit status of a run that was interrupted and saved.
 const EXIT_INTERRUPTED: u8 = 130;
-
-/// The default synthetic world, drawn into the cache folder.
-pub const WORLD_DIALS: Dials = Dials { gap: 0.1, camera: 0.5, collision: 0.1, occlusion: 0.1, view: 0.4 };
-/// Its size.
-pub const WORLD_SIZE: WorldSize = WorldSize::Small { train: 48, test: 30 };
 
 #[derive(Debug, Parser)]
 #[command(about = "Train on SYSU-MM01, or on a synthetic world in its layout when it is not there")]
@@ -156,7 +151,7 @@ fn open_data(arguments: &Arguments) -> Result<Dataset, MethodError> {
     eprintln!("SYSU-MM01 is not at {DEFAULT_DATA}: training on a synthetic world instead.");
     eprintln!("For the real data see datasets/sysu-mm01.md, then pass --data /path/to/SYSU-MM01.");
     let root = arguments.cache.clone().unwrap_or_else(cache_folder).join(format!("world-{}", arguments.world_seed));
-    draw_world(&root, arguments.world_seed)?;
+    draw_world(&root, arguments.world_seed, &WorldSpec::sysu())?;
     Ok(read(&root)?)
 }
 
@@ -164,17 +159,17 @@ fn read(path: &Path) -> Result<Dataset, DataError> {
     if is_converted_layout(path) { read_sysu_converted(path) } else { read_sysu(path) }
 }
 
-/// Draws the default world of a seed into a folder, with a progress bar, unless it is there.
+/// Draws a world in SYSU-MM01's layout into a folder, with a progress bar, unless it is there.
 ///
 /// # Errors
 ///
 /// What the file system refuses.
-pub fn draw_world(root: &Path, seed: u64) -> Result<(), DataError> {
+pub fn draw_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix("drawing");
-    let written = write_sysu(root, seed, &WORLD_SIZE, WORLD_DIALS, SysuLayout::Original, |done, total| {
+    let written = write_sysu(root, seed, spec, SysuLayout::Original, |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     });

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
-use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, write_sysu};
+use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 
 /// Settings that make a run take seconds: 3 epochs of 4 steps.
 pub const TINY: [&str; 9] = [
@@ -26,8 +26,8 @@ pub fn world() -> &'static Path {
     let folder = WORLD.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let dials = Dials { gap: 0.1, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.3 };
-        let size = WorldSize::Small { train: 10, test: 4 };
-        write_sysu(folder.path(), 5, &size, dials, SysuLayout::Original, |_, _| ()).unwrap();
+        let size = WorldSize::Small { train: 10, test: 4, visible: 5, infrared: 6 };
+        write_sysu(folder.path(), 5, &WorldSpec { dials, size }, SysuLayout::Original, |_, _| ()).unwrap();
         folder
     });
     folder.path()

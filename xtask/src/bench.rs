@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use vireid_backbone::{Backbone, TwoStreamNet, TwoStreamNetConfig};
 use vireid_core::{Modality, PerModality, Stream, Streams};
 use vireid_data::readers::read_sysu;
+use vireid_data::synthetic::WorldSpec;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
 use vireid_memory::normalize_rows;
 use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
@@ -70,7 +71,7 @@ pub fn train(python: Option<&str>, rounds: usize, out: Option<&Path>) -> Result<
 pub fn load(python: Option<&str>, rounds: usize, out: Option<&Path>) -> Result<(), Failure> {
     header();
     let root = Path::new("data/synthetic/world-0");
-    vireid_examples::draw_world(root, 0)?;
+    vireid_examples::draw_world(root, 0, &WorldSpec::sysu())?;
     let peer = python.map(|python| (python, vec![LOAD_PEER.to_string(), root.display().to_string()]));
     let line = compare("jpeg-to-embedding", &["bench", "one", "small-load"], peer, rounds)?;
     write(&[line], out)

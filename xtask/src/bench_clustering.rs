@@ -21,7 +21,8 @@ use vireid_product::{Shape, multiply};
 
 type Failure = Box<dyn std::error::Error>;
 
-const COUNTS: &str = include_str!("../data/sysu_mm01_training.csv");
+/// Images per identity and camera: `id,split,cam1,...,cam6`.
+const COUNTS: &str = include_str!("../../crates/vireid-data/src/synthetic/sysu_counts.csv");
 const DIM: usize = 2048;
 const EPS: f64 = 0.6;
 const MIN_SAMPLES: usize = 4;
@@ -271,12 +272,12 @@ fn product_gflops() -> f64 {
     (2 * side * side * depth * rayon::current_num_threads()) as f64 / best / 1e9
 }
 
-/// Images of every identity under every camera.
+/// Images of every training identity under every camera.
 fn counts() -> Vec<[usize; 6]> {
-    let lines = COUNTS.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+    let lines = COUNTS.lines().filter(|line| line.contains(",train,") || line.contains(",val,"));
     lines
         .map(|line| {
-            let mut numbers = line.split(',').skip(1).map(|number| number.parse().unwrap_or(0));
+            let mut numbers = line.split(',').skip(2).map(|number| number.parse().unwrap_or(0));
             std::array::from_fn(|_| numbers.next().unwrap_or(0))
         })
         .collect()

@@ -51,6 +51,9 @@ enum Task {
         /// Seed of the world; the preset was chosen on world 0, so measure on another
         #[arg(long, default_value_t = 1)]
         world_seed: u64,
+        /// Set a dial or a size of the world, such as `gap=0.3` or `train=100`
+        #[arg(long = "dial", value_name = "NAME=NUMBER")]
+        dials: Vec<String>,
         /// Override a setting of every run
         #[arg(long = "set", value_name = "KEY=VALUE")]
         overrides: Vec<String>,
@@ -126,7 +129,9 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { work } } => bench::one(&work),
-        Task::Study { out, seeds, world_seed, overrides } => study::run(&out, &seeds, world_seed, &overrides),
+        Task::Study { out, seeds, world_seed, dials, overrides } => {
+            study::run(&out, &seeds, world_seed, &dials, &overrides)
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 use vireid_data::readers::read_sysu;
-use vireid_examples::{WORLD_DIALS, WORLD_SIZE, draw_world};
+use vireid_data::synthetic::WorldSpec;
+use vireid_examples::draw_world;
 use vireid_methods::{
     MethodError, Outcome, ProgressObserver, RunConfig, Score, Session, SessionOptions, Spread, TrainingImages,
     parse_device, peak_memory_mib,
@@ -52,9 +53,12 @@ struct Report {
 type Failure = Box<dyn std::error::Error>;
 
 /// Runs the study and writes its report.
-pub fn run(out: &Path, seeds: &[u64], world_seed: u64, overrides: &[String]) -> Result<(), Failure> {
-    let root = PathBuf::from("data/synthetic").join(format!("world-{world_seed}"));
-    draw_world(&root, world_seed)?;
+pub fn run(out: &Path, seeds: &[u64], world_seed: u64, dials: &[String], overrides: &[String]) -> Result<(), Failure> {
+    let mut spec = WorldSpec::sysu();
+    dials.iter().try_for_each(|dial| spec.set(dial))?;
+    let other: String = dials.iter().map(|dial| format!("-{}", dial.replace('=', ""))).collect();
+    let root = PathBuf::from("data/synthetic").join(format!("world-{world_seed}{other}"));
+    draw_world(&root, world_seed, &spec)?;
     let first = configuration(seeds.first().copied().unwrap_or(0), overrides, &[])?;
     let images = TrainingImages::open(read_sysu(&root)?, &first, false)?;
     let runs = std::env::temp_dir().join(format!("vireid-study-{}", std::process::id()));
@@ -84,8 +88,8 @@ pub fn run(out: &Path, seeds: &[u64], world_seed: u64, overrides: &[String]) -> 
     let report = Report {
         title: "MBCCM on the synthetic world: no statement about real data".into(),
         synthetic: true,
-        command: command(out, seeds, world_seed, overrides),
-        data: format!("synthetic world {world_seed}, {WORLD_SIZE:?}, {WORLD_DIALS:?}"),
+        command: command(out, seeds, world_seed, dials, overrides),
+        data: format!("synthetic world {world_seed}, {spec:?}"),
         data_manifest: images.manifest(),
         protocol: "SYSU-MM01 single shot, mean of the gallery draws; percent",
         std: "sample standard deviation over training seeds",
@@ -120,10 +124,11 @@ pub fn run(out: &Path, seeds: &[u64], world_seed: u64, overrides: &[String]) -> 
 }
 
 /// The command that makes the report again.
-fn command(out: &Path, seeds: &[u64], world_seed: u64, overrides: &[String]) -> String {
+fn command(out: &Path, seeds: &[u64], world_seed: u64, dials: &[String], overrides: &[String]) -> String {
     let seeds = seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let sets: String = overrides.iter().map(|set| format!(" --set {set}")).collect();
-    format!("cargo xtask study --out {} --seeds {seeds} --world-seed {world_seed}{sets}", out.display())
+    let dials: String = dials.iter().map(|dial| format!(" --dial {dial}")).collect();
+    format!("cargo xtask study --out {} --seeds {seeds} --world-seed {world_seed}{dials}{sets}", out.display())
 }
 
 fn configuration(seed: u64, overrides: &[String], more: &[String]) -> Result<RunConfig, MethodError> {

@@ -4,8 +4,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::convolution::Convolution;
 
-/// Numbers that are copied at once. A row of the output is copied in whole steps; what goes too far is overwritten by the
-/// next row.
+/// Most numbers that are copied at once. A row of the output is copied in whole steps; what goes too far is overwritten by
+/// the next row.
 const STEP: usize = 16;
 
 /// Where the pixels of a padded image lie: split by the remainder of their rows and columns modulo the stride, so that the
@@ -80,42 +80,53 @@ impl WithSimd for Pad<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Convolution { input, height, width, .. } = self.layout.sizes;
+        let Convolution { input, height, width, stride, padding, .. } = self.layout.sizes;
+        let Padded { phases, pitch, rows, .. } = *self.layout;
+        // Divisions are slow beside the copies: once per phase and row, not per image and channel.
+        let phases_x: Vec<(usize, usize)> = (0..phases[1])
+            .map(|phase| {
+                // The first pixel whose padded column has this remainder.
+                let first = (phase + stride - padding % stride) % stride;
+                (first, phase * rows * pitch + (first + padding) / stride)
+            })
+            .collect();
+        let starts: Vec<Option<usize>> = (0..height)
+            .map(|y| {
+                let (phase, line) = ((y + padding) % stride, (y + padding) / stride);
+                (phase < phases[0]).then_some((phase * phases[1] * rows + line) * pitch)
+            })
+            .collect();
+        let plane_size = phases[0] * phases[1] * rows * pitch;
         let padded = self.padded.chunks_exact_mut(self.layout.size());
         for (image, padded) in self.images.chunks_exact(input * height * width).zip(padded) {
-            for (row, pixels) in image.chunks_exact(width).enumerate() {
-                pad_row(self.layout, row / height, row % height, pixels, padded);
+            let planes = image.chunks_exact(height * width).zip(padded.chunks_exact_mut(plane_size));
+            for (plane, padded) in planes {
+                for (row, start) in plane.chunks_exact(width).zip(&starts) {
+                    let Some(start) = start else { continue };
+                    for &(first, offset) in &phases_x {
+                        let Some(pixels) = row.get(first..) else { continue };
+                        every(stride, pixels, &mut padded[start + offset..]);
+                    }
+                }
             }
         }
     }
 }
 
+/// Copies every `stride`-th pixel.
 #[inline(always)]
-fn pad_row(layout: &Padded, channel: usize, y: usize, pixels: &[f32], padded: &mut [f32]) {
-    let Convolution { stride, padding, .. } = layout.sizes;
-    let (phase_y, line) = ((y + padding) % stride, (y + padding) / stride);
-    if phase_y >= layout.phases[0] {
-        return;
-    }
-    for phase_x in 0..layout.phases[1] {
-        // The first pixel whose padded column has this remainder.
-        let first = (phase_x + stride - padding % stride) % stride;
-        let phase = (channel * layout.phases[0] + phase_y) * layout.phases[1] + phase_x;
-        let start = (phase * layout.rows + line) * layout.pitch + (first + padding) / stride;
-        let Some(pixels) = pixels.get(first..) else { continue };
-        let target = &mut padded[start..start + pixels.len().div_ceil(stride)];
-        match stride {
-            1 => target.copy_from_slice(pixels),
-            // With the stride known, these are vector instructions.
-            2 => {
-                let (pairs, rest) = pixels.as_chunks::<2>();
-                target.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-                if let ([last], Some(to)) = (rest, target.last_mut()) {
-                    *to = *last;
-                }
+fn every(stride: usize, pixels: &[f32], target: &mut [f32]) {
+    match stride {
+        1 => target[..pixels.len()].copy_from_slice(pixels),
+        // With the stride known, these are vector instructions.
+        2 => {
+            let (pairs, rest) = pixels.as_chunks::<2>();
+            target.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+            if let [last] = rest {
+                target[pairs.len()] = *last;
             }
-            _ => target.iter_mut().zip(pixels.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
         }
+        _ => target.iter_mut().zip(pixels.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
     }
 }
 
@@ -131,6 +142,16 @@ impl WithSimd for WindowColumns<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        match self.layout.sizes.out_width() {
+            ..=8 => self.copy::<8>(),
+            _ => self.copy::<STEP>(),
+        }
+    }
+}
+
+impl WindowColumns<'_> {
+    #[inline(always)]
+    fn copy<const N: usize>(self) {
         let Self { layout, padded, images, columns } = self;
         let (height, width, size) = (layout.sizes.out_height(), layout.sizes.out_width(), layout.size());
         let mut to = 0;
@@ -138,8 +159,8 @@ impl WithSimd for WindowColumns<'_> {
             for image in 0..images {
                 for y in 0..height {
                     let from = image * size + tap + y * layout.pitch;
-                    for x in (0..width).step_by(STEP) {
-                        columns[to + x..to + x + STEP].copy_from_slice(&padded[from + x..from + x + STEP]);
+                    for x in (0..width).step_by(N) {
+                        columns[to + x..to + x + N].copy_from_slice(&padded[from + x..from + x + N]);
                     }
                     to += width;
                 }

@@ -14,12 +14,14 @@ mod fabric;
 mod figure;
 mod person;
 mod sensor;
+mod spec;
 mod world;
 mod write;
 
 pub use camera::CameraLook;
 pub use fabric::Paint;
 pub use person::{Bag, HeadKind, Lower, Pattern, Person, Sleeve, Upper};
+pub use spec::WorldSpec;
 pub use world::{HEIGHT, Image, WIDTH, World};
 pub(crate) use write::STAMP;
 pub use write::{SysuLayout, WorldSize, write_sysu};

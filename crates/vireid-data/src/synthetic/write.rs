@@ -6,7 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 use vireid_core::Streams;
 
-use super::{Dials, HEIGHT, WIDTH, World};
+use super::{HEIGHT, WIDTH, World, WorldSpec};
 use crate::DataError;
 use crate::readers::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
 
@@ -18,13 +18,17 @@ pub(crate) const STAMP: &str = "synthetic.txt";
 /// How many people and images a world has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WorldSize {
-    /// A small world: every identity has 5 visible training images per visible camera that saw it, 6 per infrared one;
-    /// 4 and 5 for testing, where every camera saw everybody.
+    /// A small world. Most training identities were seen by all cameras; every test identity was, with 4 images per
+    /// visible and 5 per infrared camera.
     Small {
         /// Identities to train on.
         train: usize,
         /// Identities to test on.
         test: usize,
+        /// Training images of an identity per visible camera that saw it.
+        visible: usize,
+        /// The same for infrared cameras.
+        infrared: usize,
     },
     /// SYSU-MM01's own numbers of images per identity and camera.
     Full,
@@ -58,11 +62,11 @@ struct Entry {
 pub fn write_sysu(
     root: &Path,
     seed: u64,
-    size: &WorldSize,
-    dials: Dials,
+    spec: &WorldSpec,
     layout: SysuLayout,
     progress: impl Fn(usize, usize) + Sync,
 ) -> Result<(), DataError> {
+    let WorldSpec { size, dials } = spec;
     let stamp =
         format!("synthetic world in SYSU-MM01's layout\nversion 1\nseed {seed}\n{size:?}\n{dials:?}\n{layout:?}\n");
     let stamp_path = root.join(STAMP);
@@ -76,7 +80,7 @@ pub fn write_sysu(
         )));
     }
     let entries = entries(seed, size)?;
-    let world = World::sysu(seed, entries.len(), dials);
+    let world = World::sysu(seed, entries.len(), *dials);
     let mut jobs: Vec<(PathBuf, usize, usize, usize)> = Vec::new();
     for entry in &entries {
         for (camera, &count) in entry.counts.iter().enumerate() {
@@ -156,14 +160,15 @@ fn write_lists(root: &Path, entries: &[Entry]) -> Result<(), DataError> {
 fn entries(seed: u64, size: &WorldSize) -> Result<Vec<Entry>, DataError> {
     let streams = Streams::new(seed);
     match size {
-        WorldSize::Small { train, test } => {
+        WorldSize::Small { train, test, visible, infrared } => {
             // Shuffled, so that people who share outfits are found on both sides of the split.
             let mut people: Vec<usize> = (0..train + test).collect();
             streams.stream("world.split", [0; 3]).shuffle(&mut people);
             let entry = |(position, person): (usize, usize)| {
                 let is_train = position < *train;
                 let mut stream = streams.stream("world.presence", [person as u64, 0, 0]);
-                let counts = if is_train { small_train_counts(&mut stream) } else { [4, 4, 5, 4, 4, 5] };
+                let counts =
+                    if is_train { small_train_counts(*visible, *infrared, &mut stream) } else { [4, 4, 5, 4, 4, 5] };
                 Entry { person, identity: position as u32 + 1, is_train, counts }
             };
             Ok(people.into_iter().enumerate().map(entry).collect())
@@ -172,19 +177,19 @@ fn entries(seed: u64, size: &WorldSize) -> Result<Vec<Entry>, DataError> {
     }
 }
 
-fn small_train_counts(stream: &mut vireid_core::Stream) -> [usize; 6] {
+fn small_train_counts(visible: usize, infrared: usize, stream: &mut vireid_core::Stream) -> [usize; 6] {
     let mut counts = [0; 6];
     for camera in VISIBLE_CAMERAS {
-        counts[usize::from(camera) - 1] = if stream.chance(0.9) { 5 } else { 0 };
+        counts[usize::from(camera) - 1] = if stream.chance(0.9) { visible } else { 0 };
     }
     if counts.iter().filter(|&&count| count > 0).count() < 2 {
-        (counts[0], counts[3]) = (5, 5);
+        (counts[0], counts[3]) = (visible, visible);
     }
     for camera in INFRARED_CAMERAS {
-        counts[usize::from(camera) - 1] = if stream.chance(0.92) { 6 } else { 0 };
+        counts[usize::from(camera) - 1] = if stream.chance(0.92) { infrared } else { 0 };
     }
     if counts[2] + counts[5] == 0 {
-        counts[2] = 6;
+        counts[2] = infrared;
     }
     counts
 }
@@ -220,8 +225,9 @@ mod tests {
     use crate::readers::{read_sysu, read_sysu_converted};
     use crate::{Sample, TestSplit};
 
-    const DIALS: Dials = Dials { gap: 0.1, camera: 0.5, collision: 0.1, occlusion: 0.1, view: 0.4 };
-    const SIZE: WorldSize = WorldSize::Small { train: 6, test: 3 };
+    fn tiny() -> WorldSpec {
+        WorldSpec { size: WorldSize::Small { train: 6, test: 3, visible: 5, infrared: 6 }, ..WorldSpec::sysu() }
+    }
 
     #[test]
     fn the_full_world_has_the_published_counts() {
@@ -239,8 +245,8 @@ mod tests {
     fn both_layouts_hold_the_same_images() {
         let folder = tempfile::tempdir().unwrap();
         let (original, converted) = (folder.path().join("original"), folder.path().join("converted"));
-        write_sysu(&original, 1, &SIZE, DIALS, SysuLayout::Original, |_, _| ()).unwrap();
-        write_sysu(&converted, 1, &SIZE, DIALS, SysuLayout::Converted, |_, _| ()).unwrap();
+        write_sysu(&original, 1, &tiny(), SysuLayout::Original, |_, _| ()).unwrap();
+        write_sysu(&converted, 1, &tiny(), SysuLayout::Converted, |_, _| ()).unwrap();
         let (a, b) = (read_sysu(&original).unwrap(), read_sysu_converted(&converted).unwrap());
         let key = |sample: &Sample| (sample.identity, sample.camera, fs::read(&sample.path).unwrap());
         let keys = |samples: &[Sample]| {
@@ -273,11 +279,11 @@ mod tests {
         let count = |_, _| {
             calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         };
-        write_sysu(folder.path(), 1, &SIZE, DIALS, SysuLayout::Original, count).unwrap();
+        write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
         let first = calls.load(std::sync::atomic::Ordering::Relaxed);
-        write_sysu(folder.path(), 1, &SIZE, DIALS, SysuLayout::Original, count).unwrap();
+        write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
         assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), first);
-        let other = write_sysu(folder.path(), 2, &SIZE, DIALS, SysuLayout::Original, count);
+        let other = write_sysu(folder.path(), 2, &tiny(), SysuLayout::Original, count);
         assert!(other.unwrap_err().to_string().starts_with("VR0110"));
     }
 }

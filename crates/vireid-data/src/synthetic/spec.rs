@@ -1,0 +1,71 @@
+use super::{Dials, WorldSize};
+use crate::DataError;
+
+/// What makes a world, apart from its seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorldSpec {
+    /// How hard it is.
+    pub dials: Dials,
+    /// How large it is.
+    pub size: WorldSize,
+}
+
+impl WorldSpec {
+    /// The default world: SYSU-MM01's six cameras.
+    pub fn sysu() -> Self {
+        Self {
+            dials: Dials { gap: 0.1, camera: 0.5, collision: 0.1, occlusion: 0.1, view: 0.4 },
+            size: WorldSize::Small { train: 48, test: 30, visible: 5, infrared: 6 },
+        }
+    }
+
+    /// Sets one number by name: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size (`train`, `test`
+    /// identities; `visible`, `infrared` training images per camera).
+    ///
+    /// # Errors
+    ///
+    /// `VR0110` when there is no such number or the value has no meaning.
+    pub fn set(&mut self, assignment: &str) -> Result<(), DataError> {
+        let wrong = |why: &str| DataError::World(format!("'{assignment}': {why}"));
+        let (key, value) = assignment.split_once('=').ok_or_else(|| wrong("expected NAME=NUMBER"))?;
+        let value: f64 = value.trim().parse().map_err(|_| wrong("expected a number"))?;
+        if !(0.0..=1e6).contains(&value) {
+            return Err(wrong("expected a number from 0 up"));
+        }
+        let key = key.trim();
+        if let WorldSize::Small { train, test, visible, infrared } = &mut self.size {
+            let sizes = [("train", train), ("test", test), ("visible", visible), ("infrared", infrared)];
+            if let Some((_, size)) = sizes.into_iter().find(|(name, _)| *name == key) {
+                *size = (value as usize).max(1);
+                return Ok(());
+            }
+        }
+        let Dials { gap, camera, collision, occlusion, view } = &mut self.dials;
+        let dials =
+            [("gap", gap), ("camera", camera), ("collision", collision), ("occlusion", occlusion), ("view", view)];
+        match dials.into_iter().find(|(name, _)| *name == key) {
+            Some((_, dial)) => *dial = value,
+            None => return Err(wrong("there is no such dial or size")),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dials_and_sizes_by_name() {
+        let mut spec = WorldSpec::sysu();
+        spec.set("gap=0.5").unwrap();
+        spec.set("train = 100").unwrap();
+        assert_eq!(spec.dials.gap, 0.5);
+        assert!(matches!(spec.size, WorldSize::Small { train: 100, test: 30, .. }));
+        for wrong in ["gap", "gap=x", "gap=-1", "color=1", "gap=NaN"] {
+            assert!(spec.set(wrong).unwrap_err().to_string().starts_with("VR0110"), "{wrong}");
+        }
+        spec.size = WorldSize::Full;
+        assert!(spec.set("train=5").is_err());
+    }
+}
