@@ -57,12 +57,13 @@ struct Report {
     growth: Vec<(String, f64)>,
 }
 
-/// Runs every work at four sizes (`million` at one), prints a table and the slopes.
+/// Runs every work at four sizes (those named by their size at one), prints a table and the slopes.
 pub fn run(works: &[String], out: Option<&Path>) -> Result<(), Failure> {
     println!("{:<14} {:>9} {:>9} {:>9} {:>9} {:>7}  figures", "work", "rows", "s", "MiB", "clusters", "noise");
     let (mut measurements, mut growth) = (Vec::new(), Vec::new());
     for work in works {
-        let shares = if work.starts_with("million") { &SHARES[3..] } else { &SHARES[..] };
+        let of_one_size = ["100k", "million"].iter().any(|size| work.starts_with(size));
+        let shares = if of_one_size { &SHARES[3..] } else { &SHARES[..] };
         let mut points = Vec::new();
         for share in shares {
             let measured = measure(work, *share)?;
@@ -131,9 +132,14 @@ pub fn one(work: &str, share: f64) -> Result<(), Failure> {
         "infrared" => labels(work, &draw(share, DIM, 1).infrared, 30, 6)?,
         "joint" => labels(work, &joined(draw(share, DIM, 1))?, 40, 32)?,
         "transfer" => transfer(share)?,
-        "million" => million(share, false)?,
-        "million-hnsw" => million(share, true)?,
-        _ => return Err("works are neighbours, visible, infrared, joint, transfer, million and million-hnsw".into()),
+        "100k" => many(work, 100_000, false)?,
+        "100k-hnsw" => many(work, 100_000, true)?,
+        "million" => many(work, 1_000_000, false)?,
+        "million-hnsw" => many(work, 1_000_000, true)?,
+        _ => return Err(
+            "works are neighbours, visible, infrared, joint, transfer, 100k and million, the last two also with -hnsw"
+                .into(),
+        ),
     };
     println!("{}", serde_json::to_string(&measured)?);
     Ok(())
@@ -210,12 +216,10 @@ fn transfer(share: f64) -> Result<Measurement, Failure> {
     })
 }
 
-/// A million embeddings of 256 numbers, neighbours and all.
-fn million(share: f64, approximate: bool) -> Result<Measurement, Failure> {
+/// Embeddings of 256 numbers, neighbours and all: the data set's structure over and over with other identities.
+fn many(work: &str, rows: usize, approximate: bool) -> Result<Measurement, Failure> {
     let images: usize = counts().iter().flatten().sum();
-    let copies = (share * 1e6 / images as f64).ceil() as usize;
-    let embeddings = joined(draw(1.0, 256, copies))?;
-    let rows = embeddings.rows().min((share * 1e6) as usize);
+    let embeddings = joined(draw(1.0, 256, rows.div_ceil(images)))?;
     let embeddings = embeddings.select(&(0..rows).collect::<Vec<_>>());
     let mut parts = Vec::new();
     let clock = Instant::now();
@@ -233,7 +237,7 @@ fn million(share: f64, approximate: bool) -> Result<Measurement, Failure> {
         Ok(dbscan(&NeighbourGraph::from_jaccard(&encoding, EPS)?, MIN_SAMPLES)?)
     })?;
     Ok(Measurement {
-        work: if approximate { "million-hnsw" } else { "million" }.into(),
+        work: work.into(),
         rows,
         seconds,
         mib_above_input,

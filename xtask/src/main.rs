@@ -88,7 +88,7 @@ enum Bench {
     },
     /// The clustering engine at the size of SYSU-MM01 and beyond
     Clustering {
-        /// Which works; `million` and `million-hnsw` (long) only when named
+        /// Which works; `100k`, `million` and the same with `-hnsw` (approximate; long) only when named
         #[arg(value_delimiter = ',', default_value = "neighbours,visible,infrared,joint,transfer")]
         works: Vec<String>,
         /// File to write

@@ -10,7 +10,7 @@ use crate::{ClusteringError, NeighbourRanking, nearest_across};
 ///
 /// Its result depends on timing and on the library's own random numbers: two builds rank a few neighbours differently.
 /// Measure before choosing it: exact search takes `N^2 d` operations and was many times faster for 100,000 rows of 256
-/// (`cargo xtask bench clustering million,million-hnsw`).
+/// (`cargo xtask bench clustering 100k,100k-hnsw`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApproximateNeighbours {
     /// Links per sample and layer.

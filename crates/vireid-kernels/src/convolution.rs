@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use vireid_product::{Shape, multiply};
 
 use crate::fresh::fresh;
-use crate::padded::Padded;
+use crate::padded::{Padded, STEP};
 
 /// The sizes of a convolution: square stride and padding, no dilation, no channel groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Convolution {
         fresh(
             self.batch * self.out_image(),
             at_once * self.out_image(),
-            || self.scratch(at_once),
+            || self.scratch(at_once, true),
             |scratch, number, to| {
                 let count = to.len() / self.out_image();
                 let first = number * at_once;
@@ -94,7 +94,7 @@ impl Convolution {
         fresh(
             self.batch * self.image(),
             at_once * self.image(),
-            || self.scratch(at_once),
+            || self.scratch(at_once, false),
             |scratch, number, to| {
                 let count = to.len() / self.image();
                 let from = &gradient[number * at_once * self.out_image()..][..count * self.out_image()];
@@ -121,7 +121,7 @@ impl Convolution {
             .par_chunks((per_part * self.image()).max(1))
             .zip(gradient.par_chunks((per_part * self.out_image()).max(1)))
             .map(|(images, gradients)| {
-                let (mut sum, mut scratch) = (vec![0.0; size], self.scratch(at_once));
+                let (mut sum, mut scratch) = (vec![0.0; size], self.scratch(at_once, true));
                 let images = images.chunks((at_once * self.image()).max(1));
                 let gradients = gradients.chunks((at_once * self.out_image()).max(1));
                 for (number, (images, gradients)) in images.zip(gradients).enumerate() {
@@ -172,14 +172,15 @@ impl Convolution {
         self.stride == 1 && self.out_height() == self.height && self.out_width() == self.width
     }
 
-    /// Room for some images at once.
-    fn scratch(&self, images: usize) -> Scratch {
+    /// Room for some images at once; with `padded`, room for padded images too.
+    fn scratch(&self, images: usize, padded: bool) -> Scratch {
         let planes = vec![0.0; if images > 1 { images * self.out_image() } else { 0 }];
         if self.is_product() && images == 1 {
             return Scratch { columns: Vec::new(), planes, padded: None };
         }
-        let padded = Padded::new(*self);
-        Scratch { columns: padded.columns(images), planes, padded: Some((padded.images(images), padded)) }
+        let columns = vec![0.0; self.window() * images * self.positions() + STEP];
+        let padded = padded.then(|| Padded::new(*self)).map(|padded| (padded.images(images), padded));
+        Scratch { columns, planes, padded }
     }
 
     /// The windows of images as the columns of a matrix, `[window, images, positions]`.

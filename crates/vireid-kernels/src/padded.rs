@@ -6,7 +6,7 @@ use crate::convolution::Convolution;
 
 /// Most numbers that are copied at once. A row of the output is copied in whole steps; what goes too far is overwritten by
 /// the next row.
-const STEP: usize = 16;
+pub(crate) const STEP: usize = 16;
 
 /// Where the pixels of a padded image lie: split by the remainder of their rows and columns modulo the stride, so that the
 /// pixels under one tap of the window lie side by side along a row of the output.
@@ -52,17 +52,12 @@ impl Padded {
         vec![0.0; count * self.size() + STEP]
     }
 
-    /// Room for the columns, `[window, images, positions]`, and one step more.
-    pub fn columns(&self, count: usize) -> Vec<f32> {
-        vec![0.0; self.sizes.window() * count * self.sizes.positions() + STEP]
-    }
-
     /// Copies images into `padded`, whose padding stays as it is.
     pub fn pad(&self, images: &[f32], padded: &mut [f32]) {
         Arch::new().dispatch(Pad { layout: self, images, padded });
     }
 
-    /// The windows of padded images as columns.
+    /// The windows of padded images as columns, `[window, images, positions]`; `columns` has room for one step more.
     pub fn window_columns(&self, padded: &[f32], images: usize, columns: &mut [f32]) {
         Arch::new().dispatch(WindowColumns { layout: self, padded, images, columns });
     }

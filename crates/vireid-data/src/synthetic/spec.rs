@@ -19,6 +19,14 @@ impl WorldSpec {
         }
     }
 
+    /// A world like RegDB: one camera per modality, clean within each, far apart between them.
+    pub fn regdb() -> Self {
+        Self {
+            dials: Dials { gap: 0.5, camera: 0.3, collision: 0.1, occlusion: 0.0, view: 0.2 },
+            size: WorldSize::Small { train: 60, test: 60, visible: 10, infrared: 10 },
+        }
+    }
+
     /// Sets one number by name: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size (`train`, `test`
     /// identities; `visible`, `infrared` training images per camera).
     ///

@@ -35,6 +35,11 @@ impl World {
         Self::with_cameras(seed, people, &cameras, dials)
     }
 
+    /// Draws `people` people and RegDB's two cameras, outdoors: 1 visible, 2 thermal.
+    pub fn regdb(seed: u64, people: usize, dials: Dials) -> Self {
+        Self::with_cameras(seed, people, &[(Modality::Visible, false), (Modality::Infrared, false)], dials)
+    }
+
     /// Draws a world with cameras of the given modality, indoors or not.
     pub fn with_cameras(seed: u64, people: usize, cameras: &[(Modality, bool)], dials: Dials) -> Self {
         let streams = Streams::new(seed);

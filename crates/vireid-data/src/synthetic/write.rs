@@ -30,7 +30,8 @@ pub enum WorldSize {
         /// The same for infrared cameras.
         infrared: usize,
     },
-    /// SYSU-MM01's own numbers of images per identity and camera.
+    /// The imitated data set's own numbers: SYSU-MM01's of images per identity and camera; RegDB's 412 identities with ten
+    /// images of either modality.
     Full,
 }
 
@@ -69,15 +70,8 @@ pub fn write_sysu(
     let WorldSpec { size, dials } = spec;
     let stamp =
         format!("synthetic world in SYSU-MM01's layout\nversion 1\nseed {seed}\n{size:?}\n{dials:?}\n{layout:?}\n");
-    let stamp_path = root.join(STAMP);
-    if let Ok(found) = fs::read_to_string(&stamp_path) {
-        if found == stamp {
-            return Ok(());
-        }
-        return Err(DataError::World(format!(
-            "{} holds another world; name another folder or delete it",
-            root.display()
-        )));
+    if is_there(root, &stamp)? {
+        return Ok(());
     }
     let entries = entries(seed, size)?;
     let world = World::sysu(seed, entries.len(), *dials);
@@ -101,9 +95,7 @@ pub fn write_sysu(
             );
         }
     }
-    for folder in &folders {
-        fs::create_dir_all(folder).map_err(DataError::io("can't make folder", folder))?;
-    }
+    make_folders(&folders)?;
     let written = std::sync::atomic::AtomicUsize::new(0);
     jobs.par_iter().try_for_each(|(path, person, camera, instance)| {
         let pixels = world.draw(*person, *camera, *instance)?;
@@ -116,7 +108,28 @@ pub fn write_sysu(
         Ok::<_, DataError>(())
     })?;
     write_lists(root, &entries)?;
-    fs::write(&stamp_path, stamp).map_err(DataError::io("can't write", &stamp_path))
+    write_stamp(root, &stamp)
+}
+
+/// Whether `root` holds this very world; another one is an error.
+pub(super) fn is_there(root: &Path, stamp: &str) -> Result<bool, DataError> {
+    match fs::read_to_string(root.join(STAMP)) {
+        Ok(found) if found == stamp => Ok(true),
+        Ok(_) => {
+            Err(DataError::World(format!("{} holds another world; name another folder or delete it", root.display())))
+        }
+        Err(_) => Ok(false),
+    }
+}
+
+/// Says that a world is complete: written last.
+pub(super) fn write_stamp(root: &Path, stamp: &str) -> Result<(), DataError> {
+    let path = root.join(STAMP);
+    fs::write(&path, stamp).map_err(DataError::io("can't write", &path))
+}
+
+pub(super) fn make_folders(folders: &[PathBuf]) -> Result<(), DataError> {
+    folders.iter().try_for_each(|folder| fs::create_dir_all(folder).map_err(DataError::io("can't make folder", folder)))
 }
 
 fn relative_path(entry: &Entry, camera: u16, instance: usize, layout: SysuLayout) -> PathBuf {
