@@ -22,9 +22,9 @@ pub struct ApproximateNeighbours {
 }
 
 impl Default for ApproximateNeighbours {
-    /// 16 links, width 100 for building and 64 for searching.
+    /// 24 links, width 200 for building and 128 for searching.
     fn default() -> Self {
-        Self { links: 16, build_width: 100, search_width: 64 }
+        Self { links: 24, build_width: 200, search_width: 128 }
     }
 }
 
