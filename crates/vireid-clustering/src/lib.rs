@@ -18,6 +18,7 @@ mod assignment;
 mod bilateral;
 mod centroids;
 mod dbscan;
+mod dot;
 mod error;
 mod expansion;
 mod graph;

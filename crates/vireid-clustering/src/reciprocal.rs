@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use vireid_core::Embeddings;
 
+use crate::dot::dot;
 use crate::{NeighbourRanking, SparseRows};
 
 /// The weights of every sample over its k-reciprocal neighbours: rows sum to 1. A sample that is not among its own
@@ -61,19 +62,6 @@ fn softmax_weights(embeddings: &Embeddings, row: usize, neighbours: &[u32]) -> V
     let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
     let total: f32 = exponentials.iter().sum();
     neighbours.iter().zip(exponentials).map(|(&other, value)| (other, value / total)).collect()
-}
-
-/// With independent sums side by side, so that it runs in vector instructions.
-fn dot(left: &[f32], right: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<16>(), right.as_chunks::<16>());
-    for (left, right) in left.iter().zip(right) {
-        for lane in 0..16 {
-            lanes[lane] += left[lane] * right[lane];
-        }
-    }
-    let rest: f32 = left_rest.iter().zip(right_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]

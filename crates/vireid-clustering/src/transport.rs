@@ -5,6 +5,7 @@ use vireid_core::Embeddings;
 use vireid_product::{Shape, multiply};
 
 use crate::ClusteringError;
+use crate::dot::dot;
 
 /// Sinkhorn's iteration: the strength of the cost, and when to stop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -170,17 +171,6 @@ fn check_size(cost: &[f32], rows: usize, columns: usize) -> Result<(), Clusterin
         true => Ok(()),
         false => Err(ClusteringError::Length { what, left: cost.len(), right: rows * columns }),
     }
-}
-
-fn dot(left: &[f32], right: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let ((left, left_rest), (right, right_rest)) = (left.as_chunks::<16>(), right.as_chunks::<16>());
-    for (left, right) in left.iter().zip(right) {
-        for lane in 0..16 {
-            lanes[lane] += left[lane] * right[lane];
-        }
-    }
-    lanes.iter().sum::<f32>() + left_rest.iter().zip(right_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// The position of the largest value, the first on ties.
