@@ -50,12 +50,7 @@ fn memory_is_flat() {
     let infrared = Tensor::<4>::ones([8, 3, 48, 24], &tracked) * 0.5;
     let training = growth(|| {
         let net = network.take().unwrap();
-        let embeddings = net.forward(visible.clone(), infrared.clone());
-        let embeddings = StepEmbeddings {
-            plain: embeddings.visible.clone().narrow(0, 0, 8),
-            augmented: embeddings.visible.narrow(0, 8, 8),
-            infrared: embeddings.infrared,
-        };
+        let embeddings = StepEmbeddings::new(net.forward(visible.clone(), infrared.clone()), 8);
         let labels = StepLabels { visible: &[0, 0, 1, 1, 2, 2, 3, 3], infrared: &[0, 0, 1, 1, 2, 2, 3, 3] };
         let loss = stage2_step(&mut banks, &embeddings, labels, &settings);
         let gradients = GradientsParams::from_grads(loss.objective.backward(), &net);

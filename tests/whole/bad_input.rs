@@ -115,7 +115,7 @@ fn a_device_that_is_not_there() {
 #[test]
 fn nan_in_the_loss_stops_the_run_and_keeps_the_good_checkpoint() {
     let run = Run::on(world());
-    let rates = "optimizer.learning_rate=[{ from = 0, rate = 1e-4 }, { from = 1, rate = 1e30 }]";
+    let rates = "stage2.learning_rate=[{ from = 0, rate = 1e30 }]";
     check_error(&run.train(&["--set", rates]), "VR0506", &["epoch 1", "specific"]);
     let checkpoint = vireid_methods::Checkpoint::load(&run.out().join("checkpoints/last.safetensors")).unwrap();
     assert_eq!(checkpoint.position.epoch, 1);
@@ -158,7 +158,7 @@ fn checkpoints_that_do_not_belong() {
         edited[position..position + to.len()].copy_from_slice(to.as_bytes());
         fs::write(&path, edited).unwrap();
     };
-    edit("\\\"version\\\":1", "\\\"version\\\":7");
+    edit("\\\"version\\\":2", "\\\"version\\\":7");
     check_error(&run.resume(), "VR0507", &["newer program"]);
     edit("\\\"method\\\":\\\"mbccm\\\"", "\\\"method\\\":\\\"other\\\"");
     check_error(&run.resume(), "VR0508", &["method", "other", "mbccm"]);

@@ -8,10 +8,11 @@ use tempfile::TempDir;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 
 /// Settings that make a run take seconds: 3 epochs of 4 steps.
-pub const TINY: [&str; 9] = [
+pub const TINY: [&str; 10] = [
     "stage1.epochs=1",
     "stage2.epochs=2",
-    "sampler.iterations=4",
+    "stage1.iterations=4",
+    "stage2.iterations=4",
     "sampler.clusters=4",
     "sampler.instances=3",
     "clustering.k1=8",

@@ -16,7 +16,7 @@ fn wait_for(child: &mut Child, words: &str) {
 }
 
 /// Epochs long enough that a signal a moment after an epoch's line falls into the next epoch, on a fast machine too.
-const LONG: [&str; 2] = ["--set", "sampler.iterations=40"];
+const LONG: [&str; 4] = ["--set", "stage1.iterations=40", "--set", "stage2.iterations=40"];
 
 fn undisturbed() -> Vec<u8> {
     let run = Run::on(world());
@@ -63,7 +63,9 @@ fn an_interrupted_run_saves_and_goes_on_within_the_epoch() {
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let checkpoint = vireid_methods::Checkpoint::load(&run.out().join("checkpoints/last.safetensors")).unwrap();
-    assert!(checkpoint.position.step > 0 && checkpoint.labels.is_some() && checkpoint.memories.len() == 4);
+    assert!(checkpoint.prepared, "the labels and memories of the epoch are saved");
+    let tables = checkpoint.state.floats.keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(tables, ["agnostic_infrared", "agnostic_visible", "infrared", "visible"]);
 
     let mut again = run.start_resume();
     wait_for(&mut again, "run directory");

@@ -204,12 +204,8 @@ fn step_seconds(net: TwoStreamNet, slots: usize, size: [usize; 2], stream: &mut 
     let mut network = Some(net);
     best_seconds(|| {
         let Some(net) = network.take() else { return };
-        let embeddings = net.forward(inputs.0.clone(), inputs.1.clone());
-        let embeddings = StepEmbeddings {
-            plain: embeddings.visible.clone().narrow(0, 0, slots),
-            augmented: embeddings.visible.narrow(0, slots, slots),
-            infrared: embeddings.infrared,
-        };
+        let features = net.forward(inputs.0.clone(), inputs.1.clone());
+        let embeddings = StepEmbeddings::new(features, slots);
         let labels = StepLabels { visible: &visible, infrared: &infrared };
         let loss = stage2_step(&mut banks, &embeddings, labels, &settings);
         let gradients = GradientsParams::from_grads(loss.objective.backward(), &net);

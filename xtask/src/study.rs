@@ -76,7 +76,15 @@ pub fn run(out: &Path, seeds: &[u64], world_seed: u64, dials: &[String], overrid
                 scores.entry(contestant).or_default().push(found.scores.clone());
             }
         }
-        let equal = [format!("stage1.epochs={}", config.epochs()), "stage2.epochs=0".to_string()];
+        let rates = config.stage1.learning_rate.iter().map(|step| (step.from, step.rate));
+        let later = config.stage2.learning_rate.iter().map(|step| (config.stage1.epochs + step.from, step.rate));
+        let rates: Vec<String> =
+            rates.chain(later).map(|(from, rate)| format!("{{ from = {from}, rate = {rate:?} }}")).collect();
+        let equal = [
+            format!("stage1.epochs={}", config.epochs()),
+            format!("stage1.learning_rate=[{}]", rates.join(", ")),
+            "stage2.epochs=0".to_string(),
+        ];
         let alone = train(configuration(seed, overrides, &equal)?, &images, runs.join(format!("stage1-{seed}")))?;
         if let Some(found) = alone.last() {
             scores.entry("3 stage 1 alone, equal length").or_default().push(found.scores.clone());

@@ -10,7 +10,7 @@ use vireid_core::{Association, Identity, ModalityTag, PerModality, PseudoLabels,
 use vireid_data::sampler::{BatchShape, associated_clusters};
 use vireid_data::{Loader, LoaderConfig, Sample};
 use vireid_losses::{batch_hard_triplet, cross_entropy, label_tensor};
-use vireid_methods::{MethodError, RunConfig, Score, TrainingImages, adam, build_network, evaluate, registry};
+use vireid_methods::{Labels, MethodError, RunConfig, Score, TrainingImages, adam, build_network, evaluate, registry};
 
 /// Margin of the triplet loss.
 pub const MARGIN: f64 = 0.3;
@@ -61,9 +61,10 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
     let visible = classes(images.train.visible.samples(), &identities)?;
     let infrared = classes(images.train.infrared.samples(), &identities)?;
     let same = Association::from_fn(infrared.clusters(), visible.clusters(), |i, v| i == v);
+    let truth = Labels { visible, infrared };
     let mut stream = streams.stream("sampler", [0; 3]);
-    let plans = associated_clusters(&visible, &infrared, &same, SHAPE, STEPS, &mut stream)?;
-    let recipes = registry::build(config)?.recipes(0);
+    let plans = associated_clusters(&truth.visible, &truth.infrared, &same, SHAPE, STEPS, &mut stream)?;
+    let recipes = registry::build(config)?.recipes(config.at(0));
     let loader = LoaderConfig { workers: config.input.workers, prefetch: config.input.prefetch };
     let batches = Loader::start(images.train.clone(), recipes, plans, streams, 0, 0, loader);
 
@@ -77,12 +78,11 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
             let count = pixels.len() / (3 * size.area());
             Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), &autodiff)
         };
-        let of_slots: Vec<usize> = batch.plan.visible.iter().map(|(_, class)| class.index()).collect();
-        let of_infrared: Vec<usize> = batch.plan.infrared.iter().map(|(_, class)| class.index()).collect();
+        let (of_slots, of_infrared) = truth.of(&batch.plan);
         let labels = label_tensor(&[of_slots.clone(), of_slots, of_infrared].concat(), &autodiff);
         let PerModality { visible, infrared } =
             model.network.forward(input(batch.pixels.visible), input(batch.pixels.infrared));
-        let unit = normalized(Tensor::cat(vec![visible, infrared], 0));
+        let unit = normalized(Tensor::cat(vec![visible.embedding, infrared.embedding], 0));
         let loss = cross_entropy(model.classifier.forward(unit.clone(), SCALE), labels.clone())
             + batch_hard_triplet(unit, labels, MARGIN);
         let gradients = GradientsParams::from_grads(loss.backward(), &model);

@@ -1,5 +1,5 @@
 use burn::config::Config;
-use burn::module::{Flag, Initializer, Module, Param, RunningState};
+use burn::module::{Flag, Initializer, Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train};
 
@@ -57,20 +57,21 @@ pub struct GroupedBatchNorm {
     pub running_mean: RunningState<Tensor<1>>,
     /// Variance for inference.
     pub running_var: RunningState<Tensor<1>>,
-    training: Param<Flag>,
+    batch_statistics: Param<Flag>,
     momentum: f64,
     epsilon: f64,
 }
 
 impl GroupedBatchNormConfig {
-    /// Builds the layer: weight 1, bias 0, mean 0, variance 1.
+    /// Builds the layer: weight 1, bias 0, mean 0, variance 1. It normalises by the batch on an autodiff device, by the
+    /// running statistics elsewhere.
     pub fn init(&self, device: &Device) -> GroupedBatchNorm {
         GroupedBatchNorm {
             weight: Initializer::Ones.init([self.channels], device),
             bias: Initializer::Zeros.init([self.channels], device),
             running_mean: RunningState::new(Tensor::zeros([self.channels], device)),
             running_var: RunningState::new(Tensor::ones([self.channels], device)),
-            training: Param::from_bool(true),
+            batch_statistics: Param::from_bool(device.is_autodiff()),
             momentum: self.momentum,
             epsilon: self.epsilon,
         }
@@ -78,7 +79,8 @@ impl GroupedBatchNormConfig {
 }
 
 impl GroupedBatchNorm {
-    /// Normalises. On an autodiff device the batch's statistics are used, group by group; elsewhere the running ones.
+    /// Normalises by the batch's statistics, group by group; by the running ones after
+    /// [`Module::valid`](burn::module::Module::valid), unless [`with_batch_statistics`] came after it.
     ///
     /// # Shapes
     ///
@@ -89,7 +91,7 @@ impl GroupedBatchNorm {
 
     /// As [`Self::forward`], followed by `tail`.
     pub fn forward_then<const D: usize>(&self, input: Tensor<D>, tail: Tail<D>, groups: &BatchGroups) -> Tensor<D> {
-        if !(input.device().is_autodiff() && self.training.is_enabled()) {
+        if !self.batch_statistics.is_enabled() {
             let (mean, variance) = (self.running_mean.value(), self.running_var.value());
             return batch_norm_inference(input, self.weight.val(), self.bias.val(), mean, variance, self.epsilon, tail);
         }
@@ -120,6 +122,20 @@ impl GroupedBatchNorm {
             update(&self.running_var, result.variance.mul_scalar(unbiased), self.momentum);
         }
         result.output
+    }
+}
+
+/// Lets the batch norms of a module for inference normalise by the batch, and move their running statistics, as in
+/// training: a training pass that keeps no gradient graph.
+pub fn with_batch_statistics<M: Module>(module: M) -> M {
+    module.map(&mut Enable)
+}
+
+struct Enable;
+
+impl ModuleMapper for Enable {
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        flag.with_value(true)
     }
 }
 
@@ -154,6 +170,22 @@ mod tests {
         output.into_data().assert_approx_eq::<f32>(&expected.into(), near);
         norm.running_mean.value_sync().into_data().assert_approx_eq::<f32>(&[0.3, 0.066_666_67].into(), near);
         norm.running_var.value_sync().into_data().assert_approx_eq::<f32>(&[1.3, 1.833_333_3].into(), near);
+    }
+
+    /// Without a gradient graph the statistics move as they do with one.
+    #[test]
+    fn batch_statistics_without_gradients() {
+        let input = [[1.0, -2.0], [3.0, 0.0], [5.0, 4.0]];
+        let device = Device::default();
+        let groups = BatchGroups::whole(3);
+        let trained = GroupedBatchNormConfig::new(2).init(&device.clone().autodiff());
+        let shadow = with_batch_statistics(trained.valid());
+        let expected = trained.forward(Tensor::<2>::from_floats(input, &device.clone().autodiff()), &groups);
+        let got = shadow.forward(Tensor::<2>::from_floats(input, &device), &groups);
+        got.into_data().assert_eq(&expected.inner().into_data(), true);
+        let mean = |norm: &GroupedBatchNorm| norm.running_mean.value_sync().into_data().convert::<f32>();
+        mean(&shadow).assert_eq(&mean(&trained), true);
+        assert!(!trained.valid().batch_statistics.is_enabled());
     }
 
     #[test]

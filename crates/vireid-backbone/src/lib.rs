@@ -17,8 +17,8 @@ mod non_local;
 pub mod parameters;
 mod two_stream;
 
-pub use backbone::Backbone;
-pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
+pub use backbone::{Backbone, Features};
+pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 pub use block::{Block, BlockConfig};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use error::BackboneError;

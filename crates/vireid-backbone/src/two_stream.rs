@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
 
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Features};
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
@@ -224,14 +224,14 @@ impl TwoStreamNet {
             Modality::Visible => &self.stem_visible,
             Modality::Infrared => &self.stem_infrared,
         };
-        self.trunk(stem.forward(images, &groups), &groups)
+        self.trunk(stem.forward(images, &groups), &groups).embedding
     }
 
-    /// Pooled features through the shared layers and the neck.
-    fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Tensor<2> {
+    /// Through the shared layers, pooling and the neck.
+    fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Features {
         let blocks = self.layers.iter().flat_map(|layer| &layer.blocks);
-        let x = blocks.fold(x, |x, block| block.forward(x, groups));
-        self.neck.forward(gem_pool(x, GEM_EPSILON), groups)
+        let pooled = gem_pool(blocks.fold(x, |x, block| block.forward(x, groups)), GEM_EPSILON);
+        Features { embedding: self.neck.forward(pooled.clone(), groups), pooled }
     }
 }
 
@@ -240,7 +240,7 @@ impl Backbone for TwoStreamNet {
         self.dim
     }
 
-    fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Tensor<2>> {
+    fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
         let ([visible_batch, ..], [infrared_batch, ..]) = (visible.dims(), infrared.dims());
         let of_visible = BatchGroups::chunks(visible_batch, self.bn_groups);
         let of_infrared = BatchGroups::chunks(infrared_batch, self.bn_groups);
@@ -248,10 +248,10 @@ impl Backbone for TwoStreamNet {
         let infrared = self.stem_infrared.forward(infrared, &of_infrared);
         if self.bn_groups <= 1 {
             let groups = BatchGroups::whole(visible_batch + infrared_batch);
-            let embeddings = self.trunk(Tensor::cat(vec![visible, infrared], 0), &groups);
+            let features = self.trunk(Tensor::cat(vec![visible, infrared], 0), &groups);
             return PerModality {
-                visible: embeddings.clone().narrow(0, 0, visible_batch),
-                infrared: embeddings.narrow(0, visible_batch, infrared_batch),
+                visible: features.narrow(0, visible_batch),
+                infrared: features.narrow(visible_batch, infrared_batch),
             };
         }
         // Each device of replicated training holds a chunk of either modality: interleave them, and sort them out after.
@@ -264,14 +264,17 @@ impl Backbone for TwoStreamNet {
             starts = (starts.0 + v, starts.1 + i);
         }
         let groups = BatchGroups::of_sizes(sizes.iter().map(|(v, i)| v + i).collect());
-        let embeddings = self.trunk(Tensor::cat(parts, 0), &groups);
+        let features = self.trunk(Tensor::cat(parts, 0), &groups);
         let (mut visible, mut infrared, mut start) = (Vec::new(), Vec::new(), 0);
         for (v, i) in sizes {
-            visible.push(embeddings.clone().narrow(0, start, v));
-            infrared.push(embeddings.clone().narrow(0, start + v, i));
+            visible.push(features.narrow(start, v));
+            infrared.push(features.narrow(start + v, i));
             start += v + i;
         }
-        PerModality { visible: Tensor::cat(visible, 0), infrared: Tensor::cat(infrared, 0) }
+        PerModality { visible, infrared }.map(|parts| {
+            let (pooled, embedding) = parts.into_iter().map(|part| (part.pooled, part.embedding)).unzip();
+            Features { pooled: Tensor::cat(pooled, 0), embedding: Tensor::cat(embedding, 0) }
+        })
     }
 
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
@@ -360,8 +363,11 @@ mod tests {
         let grouped = small(2, &device).forward(visible.clone(), infrared.clone());
         let alone = small(1, &device).forward(visible.narrow(0, 3, 3), infrared.narrow(0, 2, 2));
         let near = burn::tensor::Tolerance::<f32>::absolute(1e-4);
-        grouped.visible.narrow(0, 3, 3).into_data().assert_approx_eq::<f32>(&alone.visible.into_data(), near);
-        grouped.infrared.narrow(0, 2, 2).into_data().assert_approx_eq::<f32>(&alone.infrared.into_data(), near);
+        let same = |part: Features, whole: Features| {
+            part.embedding.into_data().assert_approx_eq::<f32>(&whole.embedding.into_data(), near);
+        };
+        same(grouped.visible.narrow(3, 3), alone.visible);
+        same(grouped.infrared.narrow(2, 2), alone.infrared);
     }
 
     #[test]

@@ -55,6 +55,16 @@ impl<M: ModalityTag> PseudoLabels<M> {
         Ok(Self { labels: labels.iter().map(|label| label.map(ClusterId::new)).collect(), clusters })
     }
 
+    /// Takes labels of which some numbers may be used by no sample, and numbers the used ones anew in their order.
+    pub fn compact(labels: &[Option<usize>]) -> Self {
+        let mut used: Vec<usize> = labels.iter().flatten().copied().collect();
+        used.sort_unstable();
+        used.dedup();
+        // Every label is among the used ones.
+        let number = |label: usize| ClusterId::new(used.binary_search(&label).unwrap_or(0));
+        Self { labels: labels.iter().map(|label| label.map(number)).collect(), clusters: used.len() }
+    }
+
     /// The label of every sample, in sample order.
     pub fn as_slice(&self) -> &[Option<ClusterId<M>>] {
         &self.labels
@@ -114,6 +124,12 @@ mod tests {
     fn a_gap_is_an_error() {
         let gap = PseudoLabels::<Infrared>::new(&[Some(0), Some(2)]);
         assert!(gap.unwrap_err().to_string().starts_with("VR0003: infrared"));
+    }
+
+    #[test]
+    fn compact_closes_gaps_in_order() {
+        let labels = PseudoLabels::<Infrared>::compact(&[Some(7), None, Some(2), Some(7)]);
+        assert_eq!((labels.clusters(), labels.indices()), (2, vec![Some(1), None, Some(0), Some(1)]));
     }
 
     #[test]

@@ -87,6 +87,16 @@ pub enum DataError {
         /// Clusters needed.
         needed: usize,
     },
+    /// Too few labels have images of both modalities.
+    #[error(
+        "VR0107: {found} labels have images of both modalities, a batch takes {needed}; the association finds too little: start from a better first stage, lower sampler.clusters, or set sampler.allow_few_clusters = true to draw labels repeatedly"
+    )]
+    TooFewShared {
+        /// Labels there are.
+        found: usize,
+        /// Labels needed.
+        needed: usize,
+    },
     /// The file system refused.
     #[error("VR0108: {action} {}: {source}", path.display())]
     Io {

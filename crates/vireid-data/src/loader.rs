@@ -52,6 +52,7 @@ pub struct Loader {
 }
 
 struct Work {
+    stream: &'static str,
     images: PerModality<Arc<ImageList>>,
     recipes: ViewRecipes,
     plans: Vec<StepPlan>,
@@ -70,8 +71,23 @@ impl Loader {
         first_step: usize,
         config: LoaderConfig,
     ) -> Self {
+        Self::start_as("augment", images, recipes, plans, streams, epoch, first_step, config)
+    }
+
+    /// As [`start`](Self::start), with another random stream for the augmentations.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of `start` and one more")]
+    pub fn start_as(
+        stream: &'static str,
+        images: PerModality<Arc<ImageList>>,
+        recipes: ViewRecipes,
+        plans: Vec<StepPlan>,
+        streams: Streams,
+        epoch: u64,
+        first_step: usize,
+        config: LoaderConfig,
+    ) -> Self {
         let steps = plans.len();
-        let work = Arc::new(Work { images, recipes, plans, streams, epoch });
+        let work = Arc::new(Work { stream, images, recipes, plans, streams, epoch });
         let (tickets, taken) = unbounded::<usize>();
         let (deliver, delivered) = unbounded();
         let prefetch = config.prefetch.max(1);
@@ -136,26 +152,23 @@ impl Work {
     fn batch(&self, step: usize) -> Result<Batch, DataError> {
         let plan = self.plans[step].clone();
         let slots = Cell::new(0u64);
-        let views = |images: &ImageList, recipes: &[Recipe], positions: &mut dyn Iterator<Item = usize>| {
-            let positions: Vec<usize> = positions.collect();
+        let views = |images: &ImageList, recipes: &[Recipe], positions: &[usize]| {
             let mut pixels = Vec::with_capacity(recipes.len() * positions.len() * 3 * images.size().area());
             for recipe in recipes {
-                for &position in &positions {
+                for &position in positions {
                     let slot = slots.replace(slots.get() + 1);
                     let bytes =
                         images.get(position).map_err(|bad| DataError::Loader { step, reason: bad.to_string() })?;
                     let mut view = to_planar(&bytes);
-                    let mut stream = self.streams.stream("augment", [self.epoch, step as u64, slot]);
+                    let mut stream = self.streams.stream(self.stream, [self.epoch, step as u64, slot]);
                     apply(recipe, &mut view, images.size(), &mut stream);
                     pixels.extend_from_slice(&view);
                 }
             }
             Ok::<_, DataError>(pixels)
         };
-        let visible =
-            views(&self.images.visible, &self.recipes.visible, &mut plan.visible.iter().map(|&(sample, _)| sample))?;
-        let infrared =
-            views(&self.images.infrared, &self.recipes.infrared, &mut plan.infrared.iter().map(|&(sample, _)| sample))?;
+        let visible = views(&self.images.visible, &self.recipes.visible, &plan.visible)?;
+        let infrared = views(&self.images.infrared, &self.recipes.infrared, &plan.infrared)?;
         Ok(Batch { plan, pixels: PerModality { visible, infrared } })
     }
 }
@@ -165,7 +178,7 @@ mod tests {
     use super::*;
     use crate::transform::{Transform, plain};
     use crate::{CacheBudget, ImageSize, ResizeFilter, Sample};
-    use vireid_core::{Camera, ClusterId, Identity};
+    use vireid_core::{Camera, Identity};
 
     fn image_list(folder: &std::path::Path, budget: usize) -> Arc<ImageList> {
         let samples = (0..6u8)
@@ -182,12 +195,8 @@ mod tests {
     fn batches(folder: &std::path::Path, budget: usize, workers: usize, first: usize) -> Vec<Batch> {
         let list = image_list(folder, budget);
         let recipes = ViewRecipes { visible: vec![vec![Transform::PadCrop(2)], plain()], infrared: vec![plain()] };
-        let plans = (0..9)
-            .map(|s| StepPlan {
-                visible: vec![(s % 6, ClusterId::new(0)), ((s + 1) % 6, ClusterId::new(1))],
-                infrared: vec![(s % 5, ClusterId::new(0))],
-            })
-            .collect();
+        let plans =
+            (0..9).map(|s| StepPlan { visible: vec![s % 6, (s + 1) % 6], infrared: vec![s % 5], part: 0 }).collect();
         let images = PerModality { visible: list.clone(), infrared: list };
         let config = LoaderConfig { workers, prefetch: 3 };
         Loader::start(images, recipes, plans, Streams::new(5), 2, first, config).map(|b| b.unwrap()).collect()
@@ -209,7 +218,7 @@ mod tests {
         let list = image_list(folder.path(), 0);
         std::fs::remove_file(folder.path().join("1.png")).unwrap();
         let recipes = ViewRecipes { visible: vec![plain()], infrared: vec![plain()] };
-        let plan = |s| StepPlan { visible: vec![(s, ClusterId::new(0))], infrared: vec![(0, ClusterId::new(0))] };
+        let plan = |s| StepPlan { visible: vec![s], infrared: vec![0], part: 0 };
         let images = PerModality { visible: list.clone(), infrared: list };
         let config = LoaderConfig { workers: 2, prefetch: 2 };
         let plans = (0..6).map(plan).collect();

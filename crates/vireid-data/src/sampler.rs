@@ -2,18 +2,21 @@
 //!
 //! All of them draw P clusters and K instances of each. Noise samples belong to no cluster and are never drawn.
 
-use vireid_core::{Association, Camera, ClusterId, Infrared, Modality, ModalityTag, PseudoLabels, Stream, Visible};
+use vireid_core::{
+    Association, Camera, ClusterId, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Stream, Visible,
+};
 
 use crate::DataError;
 
-/// The images of one step: positions in the training lists with the pseudo-labels they are trained towards. The two
-/// lists are equally long.
+/// The images of one step: positions in the training lists. What a position is trained towards, its method knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StepPlan {
     /// Visible images.
-    pub visible: Vec<(usize, ClusterId<Visible>)>,
+    pub visible: Vec<usize>,
     /// Infrared images.
-    pub infrared: Vec<(usize, ClusterId<Infrared>)>,
+    pub infrared: Vec<usize>,
+    /// Which of a method's alternating kinds of step this is; 0 where there is one kind.
+    pub part: usize,
 }
 
 /// Sizes of a P x K batch.
@@ -42,11 +45,14 @@ pub fn independent_clusters(
     let (visible_members, infrared_members) = (visible.members(), infrared.members());
     (0..steps)
         .map(|_| {
-            let visible = draw_clusters(visible_members.len(), shape.clusters, Modality::Visible, shape, stream)?;
-            let infrared = draw_clusters(infrared_members.len(), shape.clusters, Modality::Infrared, shape, stream)?;
+            let visible: Vec<ClusterId<Visible>> =
+                draw_clusters(visible_members.len(), shape.clusters, Modality::Visible, shape, stream)?;
+            let infrared: Vec<ClusterId<Infrared>> =
+                draw_clusters(infrared_members.len(), shape.clusters, Modality::Infrared, shape, stream)?;
             Ok(StepPlan {
                 visible: instances(&visible, &visible_members, shape.instances, stream),
                 infrared: instances(&infrared, &infrared_members, shape.instances, stream),
+                part: 0,
             })
         })
         .collect()
@@ -84,9 +90,70 @@ pub fn associated_clusters(
             Ok(StepPlan {
                 visible: instances(&visible, &visible_members, shape.instances, stream),
                 infrared: instances(&infrared, &infrared_members, shape.instances, stream),
+                part: 0,
             })
         })
         .collect()
+}
+
+/// Images that share a label across the modalities, by label.
+pub type SharedLabel = PerModality<Vec<usize>>;
+
+/// Groups positions by a label space that both modalities have labels in; labels without images of both are left out.
+pub fn shared_labels(visible: &[Option<usize>], infrared: &[Option<usize>]) -> Vec<SharedLabel> {
+    let count = visible.iter().chain(infrared).flatten().max().map_or(0, |largest| largest + 1);
+    let mut groups = vec![PerModality { visible: Vec::new(), infrared: Vec::new() }; count];
+    for (position, label) in visible.iter().enumerate() {
+        label.iter().for_each(|&label| groups[label].visible.push(position));
+    }
+    for (position, label) in infrared.iter().enumerate() {
+        label.iter().for_each(|&label| groups[label].infrared.push(position));
+    }
+    groups.retain(|group| !group.visible.is_empty() && !group.infrared.is_empty());
+    groups
+}
+
+/// Blocks of `instances` images of either modality for `count` of the shared labels, drawn distinct where there are enough.
+///
+/// # Errors
+///
+/// `VR0107` when there are fewer labels than `count` and the shape does not allow it, or none.
+pub fn shared_blocks(
+    groups: &[SharedLabel],
+    count: usize,
+    shape: BatchShape,
+    stream: &mut Stream,
+) -> Result<StepPlan, DataError> {
+    let mut plan = StepPlan::default();
+    for pick in draw(groups.len(), count, shape)
+        .ok_or(DataError::TooFewShared { found: groups.len(), needed: count })?
+        .positions(stream)
+    {
+        plan.visible.extend(members(&groups[pick].visible, shape.instances, stream));
+        plan.infrared.extend(members(&groups[pick].infrared, shape.instances, stream));
+    }
+    Ok(plan)
+}
+
+/// A lawful draw of `needed` out of `available`.
+struct Draw {
+    available: usize,
+    needed: usize,
+}
+
+fn draw(available: usize, needed: usize, shape: BatchShape) -> Option<Draw> {
+    (available > 0 && (available >= needed || shape.allow_few_clusters)).then_some(Draw { available, needed })
+}
+
+impl Draw {
+    /// Distinct where there are enough.
+    fn positions(&self, stream: &mut Stream) -> Vec<usize> {
+        if self.available < self.needed {
+            (0..self.needed).map(|_| stream.below(self.available)).collect()
+        } else {
+            stream.distinct(self.available, self.needed)
+        }
+    }
 }
 
 fn draw_clusters<M: ModalityTag>(
@@ -96,34 +163,28 @@ fn draw_clusters<M: ModalityTag>(
     shape: BatchShape,
     stream: &mut Stream,
 ) -> Result<Vec<ClusterId<M>>, DataError> {
-    if available == 0 || (available < needed && !shape.allow_few_clusters) {
-        return Err(DataError::TooFewClusters { modality, found: available, needed });
-    }
-    let drawn = if available < needed {
-        (0..needed).map(|_| stream.below(available)).collect()
-    } else {
-        stream.distinct(available, needed)
-    };
-    Ok(drawn.into_iter().map(ClusterId::new).collect())
+    let draw =
+        draw(available, needed, shape).ok_or(DataError::TooFewClusters { modality, found: available, needed })?;
+    Ok(draw.positions(stream).into_iter().map(ClusterId::new).collect())
 }
 
-/// K members of each cluster: distinct ones when there are more than K, else with replacement (K members exactly too).
+/// K members of each cluster.
 fn instances<M: ModalityTag>(
     clusters: &[ClusterId<M>],
-    members: &[Vec<usize>],
+    of_cluster: &[Vec<usize>],
     count: usize,
     stream: &mut Stream,
-) -> Vec<(usize, ClusterId<M>)> {
-    let mut slots = Vec::with_capacity(clusters.len() * count);
-    for &cluster in clusters {
-        let members = &members[cluster.index()];
-        if members.len() > count {
-            slots.extend(stream.distinct(members.len(), count).into_iter().map(|pick| (members[pick], cluster)));
-        } else {
-            slots.extend((0..count).map(|_| (members[stream.below(members.len())], cluster)));
-        }
+) -> Vec<usize> {
+    clusters.iter().flat_map(|cluster| members(&of_cluster[cluster.index()], count, stream)).collect()
+}
+
+/// K of some positions: distinct ones when there are more than K, else with replacement (K of them exactly too).
+fn members(of: &[usize], count: usize, stream: &mut Stream) -> Vec<usize> {
+    if of.len() > count {
+        stream.distinct(of.len(), count).into_iter().map(|pick| of[pick]).collect()
+    } else {
+        (0..count).map(|_| of[stream.below(of.len())]).collect()
     }
-    slots
 }
 
 /// One pass of the sampler of Cluster Contrast (`RandomMultipleGallerySampler`): every cluster once, in random order, as
@@ -136,7 +197,7 @@ pub fn camera_aware_pass<M: ModalityTag>(
     cameras: &[Camera],
     instances: usize,
     stream: &mut Stream,
-) -> Vec<(usize, ClusterId<M>)> {
+) -> Vec<usize> {
     let members = labels.members();
     let mut order: Vec<usize> = (0..members.len()).collect();
     stream.shuffle(&mut order);
@@ -144,7 +205,7 @@ pub fn camera_aware_pass<M: ModalityTag>(
     for cluster in order {
         let all = &members[cluster];
         let anchor = all[stream.below(all.len())];
-        slots.push((anchor, ClusterId::new(cluster)));
+        slots.push(anchor);
         let mut others: Vec<usize> = all.iter().copied().filter(|&other| cameras[other] != cameras[anchor]).collect();
         if others.is_empty() {
             others = all.iter().copied().filter(|&other| other != anchor).collect();
@@ -158,9 +219,40 @@ pub fn camera_aware_pass<M: ModalityTag>(
         } else {
             (0..count).map(|_| stream.below(others.len())).collect()
         };
-        slots.extend(picks.into_iter().map(|pick| (others[pick], ClusterId::new(cluster))));
+        slots.extend(picks.into_iter().map(|pick| others[pick]));
     }
     slots
+}
+
+/// Batches of consecutive slots of [`camera_aware_pass`], `size` each; an incomplete last batch of a pass is dropped and
+/// the next pass begins.
+///
+/// # Errors
+///
+/// `VR0107` when a whole pass has fewer than `size` slots.
+pub fn camera_aware_batches<M: ModalityTag>(
+    labels: &PseudoLabels<M>,
+    cameras: &[Camera],
+    shape: BatchShape,
+    steps: usize,
+    stream: &mut Stream,
+) -> Result<Vec<Vec<usize>>, DataError> {
+    let size = shape.clusters * shape.instances;
+    let mut batches = Vec::with_capacity(steps);
+    while batches.len() < steps {
+        let mut pass = camera_aware_pass(labels, cameras, shape.instances, stream);
+        if pass.len() < size {
+            let (found, needed) = (labels.clusters(), shape.clusters);
+            if !shape.allow_few_clusters || pass.is_empty() {
+                return Err(DataError::TooFewClusters { modality: M::MODALITY, found, needed });
+            }
+            while pass.len() < size {
+                pass.extend(camera_aware_pass(labels, cameras, shape.instances, stream));
+            }
+        }
+        batches.extend(pass.chunks_exact(size).take(steps - batches.len()).map(<[usize]>::to_vec));
+    }
+    Ok(batches)
 }
 
 #[cfg(test)]
@@ -188,12 +280,13 @@ mod tests {
         assert_eq!(steps.len(), 5);
         for step in &steps {
             assert_eq!((step.visible.len(), step.infrared.len()), (144, 144));
-            let clusters: HashSet<_> = step.visible.iter().map(|&(_, c)| c).collect();
+            let of = |sample: usize| visible.as_slice()[sample];
+            let clusters: HashSet<_> = step.visible.iter().map(|&sample| of(sample)).collect();
             assert_eq!(clusters.len(), 12);
             for block in step.visible.chunks(12) {
-                assert!(block.iter().all(|&(sample, c)| c == block[0].1 && visible.as_slice()[sample] == Some(c)));
+                assert!(block.iter().all(|&sample| of(sample).is_some() && of(sample) == of(block[0])));
                 // 15 members are more than 12: no repetition.
-                assert_eq!(block.iter().map(|&(s, _)| s).collect::<HashSet<_>>().len(), 12);
+                assert_eq!(block.iter().collect::<HashSet<_>>().len(), 12);
             }
         }
     }
@@ -204,8 +297,9 @@ mod tests {
         let association = Association::from_fn(8, 20, |i, v| v % 8 == i || v == i + 1);
         let steps = associated_clusters(&visible, &infrared, &association, SHAPE, 20, &mut stream()).unwrap();
         for step in &steps {
-            let pairs: Vec<_> =
-                step.visible.chunks(12).zip(step.infrared.chunks(12)).map(|(v, i)| (v[0].1, i[0].1)).collect();
+            let blocks = step.visible.chunks(12).zip(step.infrared.chunks(12));
+            let label = |v: &[usize], i: &[usize]| (visible.as_slice()[v[0]], infrared.as_slice()[i[0]]);
+            let pairs: Vec<_> = blocks.map(|(v, i)| label(v, i)).map(|(v, i)| (v.unwrap(), i.unwrap())).collect();
             assert!(pairs.iter().all(|(v, i)| association.visible_of(*i).contains(v)));
             assert_eq!(pairs[..6].iter().map(|p| p.1).collect::<HashSet<_>>().len(), 6);
             assert_eq!(pairs[6..].iter().map(|p| p.0).collect::<HashSet<_>>().len(), 6);
@@ -229,9 +323,42 @@ mod tests {
         for _ in 0..20 {
             let slots = camera_aware_pass(&labels, &cameras, 4, &mut stream());
             assert_eq!(slots.len(), 4 + 4 + 1);
-            for block in slots.chunk_by(|a, b| a.1 == b.1).filter(|block| block[0].1.index() == 0) {
-                assert!(block[1..].iter().all(|&(s, _)| cameras[s] != cameras[block[0].0]));
+            let same = |a: &usize, b: &usize| labels.as_slice()[*a] == labels.as_slice()[*b];
+            for block in slots.chunk_by(same).filter(|block| block[0] < 3) {
+                assert!(block[1..].iter().all(|&sample| cameras[sample] != cameras[block[0]]));
             }
         }
+    }
+
+    #[test]
+    fn camera_aware_batches_are_whole_and_go_on_with_a_new_pass() {
+        let labels: PseudoLabels<Visible> = labels(5, 6);
+        let cameras = vec![Camera(1); labels.len()];
+        let shape = BatchShape { clusters: 2, instances: 4, allow_few_clusters: false };
+        let batches = camera_aware_batches(&labels, &cameras, shape, 7, &mut stream()).unwrap();
+        assert!(batches.len() == 7 && batches.iter().all(|batch| batch.len() == 8));
+        let large = BatchShape { clusters: 9, ..shape };
+        let error = camera_aware_batches(&labels, &cameras, large, 1, &mut stream()).unwrap_err();
+        assert!(error.to_string().starts_with("VR0107"));
+        let allowed = BatchShape { allow_few_clusters: true, ..large };
+        assert_eq!(camera_aware_batches(&labels, &cameras, allowed, 1, &mut stream()).unwrap()[0].len(), 36);
+    }
+
+    #[test]
+    fn shared_blocks_hold_one_label_of_both_modalities() {
+        let visible = [Some(0), Some(2), Some(2), None, Some(1), Some(0)];
+        let infrared = [Some(2), Some(3), Some(0), Some(0), None];
+        let groups = shared_labels(&visible, &infrared);
+        assert_eq!(groups.len(), 2);
+        let shape = BatchShape { clusters: 2, instances: 3, allow_few_clusters: false };
+        for _ in 0..20 {
+            let plan = shared_blocks(&groups, 2, shape, &mut stream()).unwrap();
+            assert_eq!((plan.visible.len(), plan.infrared.len()), (6, 6));
+            for (v, i) in plan.visible.iter().zip(&plan.infrared) {
+                assert!(visible[*v].is_some() && visible[*v] == infrared[*i]);
+            }
+        }
+        let error = shared_blocks(&groups, 3, shape, &mut stream()).unwrap_err().to_string();
+        assert!(error.starts_with("VR0107"), "{error}");
     }
 }

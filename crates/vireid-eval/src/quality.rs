@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vireid_core::{Association, Identity, Infrared, ModalityTag, PseudoLabels, Visible};
+use vireid_core::{Association, Identity, Infrared, ModalityTag, PerModality, PseudoLabels, Visible};
 
 /// How well the clusters of one modality agree with the identities. Noise samples are left out of every figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -168,6 +168,54 @@ pub fn association_quality(
     AssociationQuality { precision: share(right, association.len()), recall: share(right, possible) }
 }
 
+/// How well labels in one space for both modalities agree with the identities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JointQuality {
+    /// Labels that some sample has.
+    pub labels: usize,
+    /// Labels that samples of both modalities have.
+    pub shared: usize,
+    /// Adjusted Rand index over the labelled samples of both modalities.
+    pub ari: f64,
+    /// Share of the pairs of a visible and an infrared sample under one label that are of one identity; `None` without a
+    /// pair.
+    pub pair_precision: Option<f64>,
+    /// Share of the pairs of a visible and an infrared sample of one identity that are under one label; `None` when there
+    /// is no such pair.
+    pub pair_recall: Option<f64>,
+}
+
+/// Compares labels in one space for both modalities with the identities. `None` is noise.
+pub fn joint_label_quality(labels: PerModality<&[Option<usize>]>, truth: PerModality<&[Identity]>) -> JointQuality {
+    let mut of_label: HashMap<usize, [usize; 2]> = HashMap::new();
+    let mut of_identity: HashMap<u32, [usize; 2]> = HashMap::new();
+    let mut of_both: HashMap<(usize, u32), [usize; 2]> = HashMap::new();
+    let (mut predicted, mut identities) = (Vec::new(), Vec::new());
+    let sides = [(labels.visible, truth.visible), (labels.infrared, truth.infrared)];
+    for (side, (labels, truth)) in sides.into_iter().enumerate() {
+        for (label, identity) in labels.iter().zip(truth) {
+            of_identity.entry(identity.0).or_default()[side] += 1;
+            if let Some(label) = *label {
+                of_label.entry(label).or_default()[side] += 1;
+                of_both.entry((label, identity.0)).or_default()[side] += 1;
+                predicted.push(label);
+                identities.push(identity.0);
+            }
+        }
+    }
+    fn pairs<K>(counts: &HashMap<K, [usize; 2]>) -> usize {
+        counts.values().map(|[visible, infrared]| visible * infrared).sum()
+    }
+    let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+    JointQuality {
+        labels: of_label.len(),
+        shared: of_label.values().filter(|[visible, infrared]| *visible > 0 && *infrared > 0).count(),
+        ari: Contingency::new(&predicted, &identities).adjusted_rand_index(),
+        pair_precision: share(pairs(&of_both), pairs(&of_label)),
+        pair_recall: share(pairs(&of_both), pairs(&of_identity)),
+    }
+}
+
 fn majority_identities<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> Vec<Identity> {
     labels
         .members()
@@ -219,5 +267,20 @@ mod tests {
         let quality = association_quality(&association, (&visible, &truth), (&infrared, &truth));
         assert_eq!(quality.precision, Some(0.5));
         assert!((quality.recall.unwrap() - 1.0 / 3.0).abs() < 1e-12);
+    }
+
+    /// Counted by hand: label 0 has visible samples of 1, 1 and an infrared one of 1; label 1 a visible of 2, infrared of 1.
+    #[test]
+    fn joint_labels() {
+        let labels = PerModality {
+            visible: [Some(0), Some(0), Some(1), None].as_slice(),
+            infrared: [Some(0), Some(1), Some(5)].as_slice(),
+        };
+        let visible = [1, 1, 2, 2].map(Identity);
+        let infrared = [1, 1, 3].map(Identity);
+        let quality =
+            joint_label_quality(labels, PerModality { visible: visible.as_slice(), infrared: infrared.as_slice() });
+        assert_eq!((quality.labels, quality.shared), (3, 2));
+        assert_eq!((quality.pair_precision, quality.pair_recall), (Some(2.0 / 3.0), Some(0.5)));
     }
 }

@@ -7,13 +7,11 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use vireid_backbone::parameters::NamedParameter;
-use vireid_core::{Association, PseudoLabels};
 
-use crate::labelling::Labels;
-use crate::{Evaluation, MethodError};
+use crate::{Evaluation, MethodError, MethodState};
 
 /// Version of the checkpoint format; a larger one in a file means a newer program wrote it.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Metadata key of the header.
 const HEADER: &str = "vireid";
 
@@ -52,13 +50,14 @@ struct Header {
     backbone: String,
     seed: u64,
     position: Position,
+    prepared: bool,
     evaluations: Vec<Evaluation>,
 }
 
 /// Everything that a run needs to go on, and everything a network needs to be used.
 ///
-/// One safetensors file: parameters as `model/...`, memories as `memory/...`, the optimiser's record as bytes, and within
-/// an epoch the pseudo-labels and the association. Random streams have no state beyond the seed and the position.
+/// One safetensors file: parameters as `model/...`, the method's own state (memories, labels) as `state/...`, and the
+/// optimiser's record as bytes. Random streams have no state beyond the seed and the position.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Name of the method.
@@ -75,10 +74,10 @@ pub struct Checkpoint {
     pub model: Vec<NamedParameter>,
     /// The optimiser's record.
     pub optimizer: Vec<u8>,
-    /// Memories, when the position is within an epoch.
-    pub memories: Vec<NamedParameter>,
-    /// Pseudo-labels and association, when the position is within an epoch.
-    pub labels: Option<(Labels, Option<Association>)>,
+    /// Whether the epoch of the position has its labels and memories already.
+    pub prepared: bool,
+    /// What the method keeps.
+    pub state: MethodState,
 }
 
 struct Raw {
@@ -106,8 +105,8 @@ fn floats(shape: &[usize], values: &[f32]) -> Raw {
     Raw { dtype: Dtype::F32, shape: shape.to_vec(), bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
 }
 
-fn integers(shape: &[usize], values: impl Iterator<Item = i32>) -> Raw {
-    Raw { dtype: Dtype::I32, shape: shape.to_vec(), bytes: values.flat_map(i32::to_le_bytes).collect() }
+fn integers(values: &[i32]) -> Raw {
+    Raw { dtype: Dtype::I32, shape: vec![values.len()], bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
 }
 
 impl Checkpoint {
@@ -122,28 +121,21 @@ impl Checkpoint {
         for (name, shape, values) in &self.model {
             tensors.insert(format!("model/{name}"), floats(shape, values));
         }
-        for (name, shape, values) in &self.memories {
-            tensors.insert(format!("memory/{name}"), floats(shape, values));
+        for (name, (shape, values)) in &self.state.floats {
+            tensors.insert(format!("state/{name}"), floats(shape, values));
+        }
+        for (name, values) in &self.state.integers {
+            tensors.insert(format!("state/{name}"), integers(values));
         }
         let bytes = self.optimizer.clone();
         tensors.insert("optimizer".into(), Raw { dtype: Dtype::U8, shape: vec![bytes.len()], bytes });
-        if let Some((labels, association)) = &self.labels {
-            let encode = |labels: Vec<Option<usize>>| {
-                integers(&[labels.len()], labels.into_iter().map(|label| label.map_or(-1, |l| l as i32)))
-            };
-            tensors.insert("labels/visible".into(), encode(labels.visible.indices()));
-            tensors.insert("labels/infrared".into(), encode(labels.infrared.indices()));
-            if let Some(association) = association {
-                let pairs = association.pairs().flat_map(|(i, v)| [i.index() as i32, v.index() as i32]);
-                tensors.insert("association".into(), integers(&[association.len(), 2], pairs));
-            }
-        }
         let header = Header {
             version: FORMAT_VERSION,
             method: self.method.clone(),
             backbone: self.backbone.clone(),
             seed: self.seed,
             position: self.position,
+            prepared: self.prepared,
             evaluations: self.evaluations.clone(),
         };
         let text = serde_json::to_string(&header).map_err(|error| MethodError::RunDir(format!("{error}")))?;
@@ -171,44 +163,31 @@ impl Checkpoint {
                 "written by a newer program (format {version}, this one reads up to {FORMAT_VERSION}); update vireid"
             )));
         }
+        if version < u64::from(FORMAT_VERSION) {
+            return Err(bad(format!(
+                "written by an older program (format {version}, this one reads {FORMAT_VERSION})"
+            )));
+        }
         let header: Header = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
 
-        let (mut model, mut memories) = (Vec::new(), Vec::new());
+        let (mut model, mut state) = (Vec::new(), MethodState::default());
         for (name, view) in file.tensors() {
-            let values = || view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let words = || view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+            let floats = || words().map(f32::from_le_bytes).collect();
             if let Some(name) = name.strip_prefix("model/") {
-                model.push((name.to_string(), view.shape().to_vec(), values()));
-            } else if let Some(name) = name.strip_prefix("memory/") {
-                memories.push((name.to_string(), view.shape().to_vec(), values()));
+                model.push((name.to_string(), view.shape().to_vec(), floats()));
+            } else if let Some(name) = name.strip_prefix("state/") {
+                if view.dtype() == Dtype::I32 {
+                    state.integers.insert(name.into(), words().map(i32::from_le_bytes).collect());
+                } else {
+                    state.floats.insert(name.into(), (view.shape().to_vec(), floats()));
+                }
             }
         }
-        let integers = |name: &str| -> Option<Vec<i32>> {
-            let view = file.tensor(name).ok()?;
-            Some(view.data().chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-        };
-        let labels = match (integers("labels/visible"), integers("labels/infrared")) {
-            (Some(visible), Some(infrared)) => {
-                let decode = |labels: Vec<i32>| -> Vec<Option<usize>> {
-                    labels.into_iter().map(|label| usize::try_from(label).ok()).collect()
-                };
-                let labels = Labels {
-                    visible: PseudoLabels::new(&decode(visible)).map_err(|error| bad(error.to_string()))?,
-                    infrared: PseudoLabels::new(&decode(infrared)).map_err(|error| bad(error.to_string()))?,
-                };
-                let association = integers("association").map(|flat| {
-                    let pairs: std::collections::HashSet<(usize, usize)> =
-                        flat.chunks_exact(2).map(|pair| (pair[0] as usize, pair[1] as usize)).collect();
-                    let (infrared, visible) = (labels.infrared.clusters(), labels.visible.clusters());
-                    Association::from_fn(infrared, visible, |i, v| pairs.contains(&(i, v)))
-                });
-                Some((labels, association))
-            }
-            _ => None,
-        };
         let optimizer = file.tensor("optimizer").map_err(damaged)?.data().to_vec();
-        let Header { method, backbone, seed, position, evaluations, .. } = header;
-        Ok(Self { method, backbone, seed, position, evaluations, model, optimizer, memories, labels })
+        let Header { method, backbone, seed, position, prepared, evaluations, .. } = header;
+        Ok(Self { method, backbone, seed, position, evaluations, model, optimizer, prepared, state })
     }
 }
 
@@ -237,10 +216,9 @@ mod tests {
     use super::*;
 
     fn checkpoint() -> Checkpoint {
-        let labels = Labels {
-            visible: PseudoLabels::new(&[Some(0), None, Some(1)]).unwrap(),
-            infrared: PseudoLabels::new(&[Some(0), Some(0)]).unwrap(),
-        };
+        let mut state = MethodState::default();
+        state.put_labels("labels", &[Some(0), None, Some(1)]);
+        state.put_values("scores", &[0.5, 1.0]);
         Checkpoint {
             method: "mbccm".into(),
             backbone: "small".into(),
@@ -249,8 +227,8 @@ mod tests {
             evaluations: Vec::new(),
             model: vec![("a.weight".into(), vec![2, 1], vec![0.5, -1.0])],
             optimizer: vec![1, 2, 3],
-            memories: vec![("visible".into(), vec![1, 2], vec![0.0, 1.0])],
-            labels: Some((labels, Some(Association::from_fn(1, 2, |_, v| v == 1)))),
+            prepared: true,
+            state,
         }
     }
 
@@ -278,12 +256,16 @@ mod tests {
             fs::write(&path, &whole[..cut]).unwrap();
             says("truncated");
         }
-        let field = b"\\\"version\\\":1";
+        let field = b"\\\"version\\\":2";
         let position = whole.windows(field.len()).position(|window| window == field).unwrap();
         let mut newer = whole.clone();
         newer[position + field.len() - 1] = b'9';
         fs::write(&path, newer).unwrap();
         says("newer");
+        let mut older = whole.clone();
+        older[position + field.len() - 1] = b'1';
+        fs::write(&path, older).unwrap();
+        says("older");
         let other = safetensors::serialize(BTreeMap::from([("x", floats(&[1], &[1.0]))]), None).unwrap();
         fs::write(&path, other).unwrap();
         says("not a checkpoint");

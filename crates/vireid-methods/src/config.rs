@@ -1,8 +1,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vireid_data::ResizeFilter;
+use vireid_data::sampler::BatchShape;
 
 use crate::MethodError;
+use crate::epoch::EpochAt;
 
 /// Everything that decides what a run computes. Presets are commented TOML files; see `presets/`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub struct RunConfig {
     pub stage1: StageSettings,
     /// Second stage.
     pub stage2: StageSettings,
+    /// Third stage, of methods that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage3: Option<StageSettings>,
     /// Testing.
     pub evaluation: EvaluationSettings,
     /// The method's own settings, read by the method.
@@ -112,25 +117,21 @@ pub struct SamplerSettings {
     pub clusters: usize,
     /// Instances per cluster and modality (K).
     pub instances: usize,
-    /// Steps per epoch.
-    pub iterations: usize,
     /// Draw clusters repeatedly when there are too few.
     pub allow_few_clusters: bool,
 }
 
-/// Adam with L2 added to the gradient.
+/// What all stages' optimisers have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OptimizerSettings {
-    /// Weight of the L2 term.
+    /// Weight of the L2 term in the gradient.
     pub weight_decay: f64,
-    /// The rate from each epoch on, ascending, starting at 0.
-    pub learning_rate: Vec<LearningRate>,
 }
 
 /// A step of the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LearningRate {
-    /// First epoch it holds for.
+    /// First epoch of the stage that it holds for.
     pub from: usize,
     /// The rate.
     pub rate: f64,
@@ -141,6 +142,17 @@ pub struct LearningRate {
 pub struct StageSettings {
     /// Its epochs.
     pub epochs: usize,
+    /// Steps per epoch; 0 where a method's number of steps follows from the data.
+    pub iterations: usize,
+    /// The rate from each epoch of the stage on, ascending, starting at 0.
+    pub learning_rate: Vec<LearningRate>,
+}
+
+impl StageSettings {
+    /// The learning rate of an epoch of the stage.
+    pub fn rate(&self, in_stage: usize) -> f64 {
+        self.learning_rate.iter().rev().find(|step| step.from <= in_stage).map_or(0.0, |step| step.rate)
+    }
 }
 
 /// When and how to test.
@@ -150,6 +162,8 @@ pub struct EvaluationSettings {
     pub every: usize,
     /// Gallery draws that are averaged.
     pub trials: u32,
+    /// Average the embeddings of an image and its mirror image.
+    pub flip_average: bool,
 }
 
 const PRESETS: [(&str, &str); 2] = [
@@ -201,15 +215,36 @@ impl RunConfig {
         format!("{:016x}", crate::system::fnv1a(self.to_toml().bytes()))
     }
 
-    /// The learning rate of an epoch.
-    pub fn learning_rate(&self, epoch: usize) -> f64 {
-        let steps = &self.optimizer.learning_rate;
-        steps.iter().rev().find(|step| step.from <= epoch).map_or(0.0, |step| step.rate)
+    /// The stages, in order.
+    pub fn stages(&self) -> Vec<&StageSettings> {
+        [Some(&self.stage1), Some(&self.stage2), self.stage3.as_ref()].into_iter().flatten().collect()
     }
 
-    /// Epochs of both stages.
+    /// Epochs of all stages.
     pub fn epochs(&self) -> usize {
-        self.stage1.epochs + self.stage2.epochs
+        self.stages().iter().map(|stage| stage.epochs).sum()
+    }
+
+    /// Which epoch of which stage an epoch is; after the last, the end of the last stage.
+    pub fn at(&self, epoch: usize) -> EpochAt {
+        let stages = self.stages();
+        let (mut stage, mut first) = (0, 0);
+        while stage + 1 < stages.len() && epoch >= first + stages[stage].epochs {
+            first += stages[stage].epochs;
+            stage += 1;
+        }
+        EpochAt { stage, epoch, in_stage: epoch - first, of: stages[stage].epochs }
+    }
+
+    /// The settings of the stage of an epoch.
+    pub fn stage(&self, at: EpochAt) -> &StageSettings {
+        self.stages()[at.stage]
+    }
+
+    /// The P x K shape of a batch.
+    pub fn batch_shape(&self) -> BatchShape {
+        let SamplerSettings { clusters, instances, allow_few_clusters } = self.sampler;
+        BatchShape { clusters, instances, allow_few_clusters }
     }
 
     /// The filter that images are resized with.
@@ -226,12 +261,15 @@ impl RunConfig {
     fn check(&self) -> Result<(), MethodError> {
         self.filter()?;
         let refuse = |what: &str| Err(MethodError::Config(what.into()));
-        let rates = &self.optimizer.learning_rate;
-        if rates.first().is_none_or(|first| first.from != 0) || !rates.is_sorted_by(|a, b| a.from < b.from) {
-            return refuse("optimizer.learning_rate must start at epoch 0 and ascend");
-        }
-        if rates.iter().any(|step| !(step.rate > 0.0 && step.rate.is_finite())) {
-            return refuse("optimizer.learning_rate: every rate must be above 0");
+        for (number, stage) in self.stages().into_iter().enumerate() {
+            let name = format!("stage{}.learning_rate", number + 1);
+            let rates = &stage.learning_rate;
+            if rates.first().is_none_or(|first| first.from != 0) || !rates.is_sorted_by(|a, b| a.from < b.from) {
+                return refuse(&format!("{name} must start at epoch 0 and ascend"));
+            }
+            if rates.iter().any(|step| !(step.rate > 0.0 && step.rate.is_finite())) {
+                return refuse(&format!("{name}: every rate must be above 0"));
+            }
         }
         for (name, eps) in [("visible", self.clustering.eps.visible), ("infrared", self.clustering.eps.infrared)] {
             if !(eps > 0.0 && eps < 1.0) {
@@ -247,7 +285,6 @@ impl RunConfig {
             ("clustering.batch", self.clustering.batch),
             ("sampler.clusters", self.sampler.clusters),
             ("sampler.instances", self.sampler.instances),
-            ("sampler.iterations", self.sampler.iterations),
             ("backbone.bn_groups", self.backbone.bn_groups),
             ("evaluation.every", self.evaluation.every),
             ("evaluation.trials", self.evaluation.trials as usize),
@@ -366,8 +403,8 @@ mod tests {
             ("stage1.epochs=many", "VR0502"),
             ("clustering.eps.visible=1.5", "clustering.eps.visible"),
             ("input.filter=nearest", "lanczos"),
-            ("optimizer.learning_rate=[]", "start at epoch 0"),
-            ("sampler.iterations=0", "sampler.iterations"),
+            ("stage1.learning_rate=[]", "start at epoch 0"),
+            ("sampler.instances=0", "sampler.instances"),
             ("epochs", "key=value"),
         ] {
             let error = quick(&[set]).unwrap_err().to_string();
@@ -379,7 +416,8 @@ mod tests {
     #[test]
     fn the_paper_schedule() {
         let config = RunConfig::from_preset("mbccm_sysu_paper", &[]).unwrap();
-        let rates = [0, 19, 20, 39, 40, 49, 50, 69, 70, 79].map(|epoch| config.learning_rate(epoch));
+        let rate = |epoch| config.stage(config.at(epoch)).rate(config.at(epoch).in_stage);
+        let rates = [0, 19, 20, 39, 40, 49, 50, 69, 70, 79].map(rate);
         assert_eq!(rates, [3.5e-4, 3.5e-4, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-6, 3.5e-6, 3.5e-7, 3.5e-7]);
     }
 }

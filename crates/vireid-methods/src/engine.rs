@@ -3,22 +3,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Bytes, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use vireid_backbone::Backbone;
-use vireid_backbone::parameters::{load_parameters, named_parameters, number_parameters};
-use vireid_core::{Association, Embeddings, Modality, PerModality, Streams};
-use vireid_data::sampler::BatchShape;
+use vireid_backbone::parameters::load_parameters;
+use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::{Batch, ImageList, Loader, LoaderConfig};
 
 use crate::checkpoint::{Checkpoint, CheckpointKind, Position};
-use crate::events::{ClusterReport, Event, Observer, Seconds};
-use crate::labelling::{Labels, cluster};
-use crate::method::Method;
-use crate::{Evaluation, MethodError, RunConfig, RunDir, TestImages, adam, evaluate, extract};
-
-/// Losses are read from the device once in this many steps: a read makes a device wait.
-const STEPS_PER_READ: usize = 10;
+use crate::engine_epoch::EngineEpoch;
+use crate::epoch::EpochAt;
+use crate::events::{Event, Observer, Seconds};
+use crate::learner::Learner;
+use crate::loss_log::LossLog;
+use crate::method::{Method, Stage, StageStart};
+use crate::optimizer::StageOptimizer;
+use crate::{Evaluation, MethodError, RunConfig, RunDir, TestImages, evaluate};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,38 +28,56 @@ pub enum Outcome {
     Interrupted(Position),
 }
 
+/// Makes a network with a run's starting weights, on the autodiff device.
+pub type BuildNetwork<B> = Box<dyn Fn() -> Result<B, MethodError> + Send>;
+
 /// Trains any [`Method`] with any [`Backbone`].
 pub struct Engine<B: Backbone> {
     config: RunConfig,
     method: Box<dyn Method>,
-    network: Option<B>,
-    optimizer: ModuleOptimizer,
+    stages: Vec<Stage>,
+    build: BuildNetwork<B>,
+    learner: Option<Learner<B>>,
+    optimizer: StageOptimizer,
     device: Device,
     streams: Streams,
     train: PerModality<Arc<ImageList>>,
     test: TestImages,
     run: RunDir,
     position: Position,
+    /// Whether the epoch of the position has its labels and memories.
+    prepared: bool,
     evaluations: Vec<Evaluation>,
-    labels: Option<(Labels, Option<Association>)>,
     seconds: Seconds,
 }
 
 impl<B: Backbone> Engine<B> {
-    /// An engine at the start of a run. `network` is on the autodiff device of `device`.
+    /// An engine at the start of a run.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` when the settings have another number of stages than the method; what building the network refuses.
     pub fn new(
         config: RunConfig,
         method: Box<dyn Method>,
-        network: B,
+        build: BuildNetwork<B>,
         device: Device,
         train: PerModality<Arc<ImageList>>,
         test: TestImages,
         run: RunDir,
-    ) -> Self {
-        Self {
-            optimizer: adam(config.optimizer.weight_decay),
+    ) -> Result<Self, MethodError> {
+        let stages = method.stages();
+        if stages.len() != config.stages().len() {
+            let (name, has, given) = (method.name(), stages.len(), config.stages().len());
+            let message = format!("{name} has {has} stages, the configuration has {given} (stage1, stage2, ...)");
+            return Err(MethodError::Config(message));
+        }
+        Ok(Self {
+            optimizer: StageOptimizer::new(stages[0].optimizer, config.optimizer.weight_decay),
+            learner: Some(Learner::new(build()?)),
             streams: Streams::new(config.seed),
-            network: Some(number_parameters(network)),
+            stages,
+            build,
             config,
             method,
             device,
@@ -68,10 +85,10 @@ impl<B: Backbone> Engine<B> {
             test,
             run,
             position: Position::default(),
+            prepared: false,
             evaluations: Vec::new(),
-            labels: None,
             seconds: Seconds::default(),
-        }
+        })
     }
 
     /// Goes on from the run's last checkpoint. A run that was stopped before its first checkpoint starts over.
@@ -89,6 +106,7 @@ impl<B: Backbone> Engine<B> {
             let (found, expected) = (found.to_string(), expected.to_string());
             MethodError::ForeignCheckpoint { path: path.clone(), what, found, expected }
         };
+        let damaged = |reason: String| MethodError::BadCheckpoint { path: path.clone(), reason };
         let seeds = (checkpoint.seed.to_string(), self.config.seed.to_string());
         for (what, found, expected) in [
             ("method", &checkpoint.method, &self.config.method),
@@ -99,35 +117,27 @@ impl<B: Backbone> Engine<B> {
                 return Err(foreign(what, found, expected));
             }
         }
-        if let Some((labels, _)) = &checkpoint.labels {
-            let found = (labels.visible.len(), labels.infrared.len());
-            let expected = (self.train.visible.len(), self.train.infrared.len());
-            if found != expected {
-                return Err(foreign("numbers of images", &format!("{found:?}"), &format!("{expected:?}")));
-            }
-        }
+        let prefixed = |name: String| if name.starts_with("classifier.") { name } else { format!("network.{name}") };
         let tensors: BTreeMap<_, _> =
-            checkpoint.model.into_iter().map(|(name, shape, values)| (name, (shape, values))).collect();
-        let (network, report) = load_parameters(self.take_network(), tensors);
-        self.network = Some(network);
+            checkpoint.model.into_iter().map(|(name, shape, values)| (prefixed(name), (shape, values))).collect();
+        let mut learner = self.take_learner();
+        if let Some((shape, _)) = tensors.get("classifier.weight") {
+            learner = self.with_classifier(learner, shape.last().copied().unwrap_or(0));
+        }
+        let (learner, report) = load_parameters(learner, tensors);
+        self.learner = Some(learner);
         if !report.is_complete() {
             return Err(foreign("parameters", &format!("{report:?}"), "the same network"));
         }
-        let optimizer =
-            adam(self.config.optimizer.weight_decay).from_bytes(Bytes::from_bytes_vec(checkpoint.optimizer));
-        self.optimizer =
-            optimizer.map_err(|error| MethodError::BadCheckpoint { path: path.clone(), reason: error.to_string() })?;
-        let mut memories: BTreeMap<_, _> =
-            checkpoint.memories.into_iter().map(|(name, shape, values)| (name, (shape, values))).collect();
-        if !memories.is_empty() {
-            let device = self.device.clone();
-            self.method.restore_memories(&mut |name| {
-                let (shape, values) = memories.remove(name)?;
-                Some(Tensor::from_data(TensorData::new(values, shape), &device))
-            });
-        }
-        self.labels = checkpoint.labels;
+        // At the border of an epoch the optimiser is the one of the epoch before.
+        let of_epoch = checkpoint.position.epoch.saturating_sub(usize::from(!checkpoint.prepared));
+        let stage = self.stages[self.config.at(of_epoch).stage];
+        let optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);
+        self.optimizer = optimizer.load(checkpoint.optimizer).map_err(damaged)?;
+        let restored = self.method.restore(&checkpoint.state, checkpoint.prepared, &self.device);
+        restored.ok_or_else(|| damaged("it lacks memories or labels of the method".into()))?;
         self.position = checkpoint.position;
+        self.prepared = checkpoint.prepared;
         self.evaluations = checkpoint.evaluations;
         Ok(())
     }
@@ -139,17 +149,26 @@ impl<B: Backbone> Engine<B> {
 
     /// The network, on the autodiff device.
     pub fn network(&self) -> &B {
-        match &self.network {
-            Some(network) => network,
-            None => unreachable!("the network is out only within a step"),
+        &self.learner().network
+    }
+
+    fn learner(&self) -> &Learner<B> {
+        match &self.learner {
+            Some(learner) => learner,
+            None => unreachable!("the learner is out only within a step"),
         }
     }
 
-    fn take_network(&mut self) -> B {
-        match self.network.take() {
-            Some(network) => network,
-            None => unreachable!("the network is out only within a step"),
+    fn take_learner(&mut self) -> Learner<B> {
+        match self.learner.take() {
+            Some(learner) => learner,
+            None => unreachable!("the learner is out only within a step"),
         }
+    }
+
+    fn with_classifier(&self, learner: Learner<B>, classes: usize) -> Learner<B> {
+        let mut stream = self.streams.stream("classifier", [0; 3]);
+        learner.with_classifier(classes, &self.device.clone().autodiff(), &mut stream)
     }
 
     /// Trains to the end, or until `interrupt` is set: then the running step is finished and everything saved.
@@ -163,18 +182,22 @@ impl<B: Backbone> Engine<B> {
         }
         let mut announced = None;
         while self.position.epoch < self.config.epochs() {
-            let stage = self.stage();
-            if announced != Some(stage) {
-                announced = Some(stage);
-                observer.event(&self.stage_event(stage));
+            let at = self.config.at(self.position.epoch);
+            if !self.prepared {
+                if at.in_stage == 0 {
+                    self.enter(self.stages[at.stage])?;
+                }
+                self.prepare(at, observer)?;
             }
-            if !self.train_epoch(stage, observer, interrupt)? {
+            let is_new = announced != Some(at.stage);
+            announced = Some(at.stage);
+            if !self.train_epoch(at, is_new, observer, interrupt)? {
                 self.save(CheckpointKind::Last)?;
                 observer.event(&Event::Interrupted { epoch: self.position.epoch, step: self.position.step });
                 return Ok(Outcome::Interrupted(self.position));
             }
             self.position = Position { epoch: self.position.epoch + 1, step: 0 };
-            self.labels = None;
+            self.prepared = false;
             let trained = self.evaluations.iter().filter(|evaluation| evaluation.epochs > 0);
             let best_before = trained.map(Evaluation::first_map).fold(f64::NEG_INFINITY, f64::max);
             if let Some(moment) = self.moment() {
@@ -188,27 +211,38 @@ impl<B: Backbone> Engine<B> {
         Ok(Outcome::Finished(self.evaluations.clone()))
     }
 
-    fn stage(&self) -> usize {
-        usize::from(self.position.epoch >= self.config.stage1.epochs)
+    /// Gives a stage what it starts from.
+    fn enter(&mut self, stage: Stage) -> Result<(), MethodError> {
+        if self.position.epoch == 0 || stage.start == StageStart::Continue {
+            return Ok(());
+        }
+        self.optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);
+        Ok(())
     }
 
-    fn stage_event(&self, stage: usize) -> Event {
-        let (first_epoch, epochs) = match stage {
-            0 => (0, self.config.stage1.epochs),
-            _ => (self.config.stage1.epochs, self.config.stage2.epochs),
-        };
-        let steps = self.config.sampler.iterations;
-        let done = (self.position.epoch - first_epoch) * steps + self.position.step;
-        Event::Stage { name: format!("stage {}", stage + 1), first_epoch, epochs, steps, done }
+    /// Gives the stage's first epoch a fresh network, once the epoch's labels have been made with the old one.
+    fn renew_network(&mut self, at: EpochAt) -> Result<(), MethodError> {
+        let stage = self.stages[at.stage];
+        if at.in_stage == 0 && self.position.epoch > 0 && stage.start == StageStart::FreshNetwork {
+            self.learner = Some(Learner::new((self.build)()?));
+        }
+        let classes = self.method.classes(at);
+        if classes.is_some() && classes != self.learner().classes() {
+            let learner = self.take_learner();
+            self.learner = Some(self.with_classifier(learner, classes.unwrap_or_default()));
+        }
+        Ok(())
     }
 
     /// What the test after the epochs so far is called; `None` when none is due.
     fn moment(&self) -> Option<String> {
         let epochs = self.position.epoch;
         if epochs == self.config.epochs() {
-            Some("final".into())
-        } else if epochs == self.config.stage1.epochs {
-            Some("stage 1".into())
+            return Some("final".into());
+        }
+        let last = self.config.at(epochs - 1);
+        if last.in_stage + 1 == last.of {
+            Some(format!("stage {}", last.stage + 1))
         } else if epochs.is_multiple_of(self.config.evaluation.every) {
             Some(format!("epoch {epochs}"))
         } else {
@@ -216,108 +250,108 @@ impl<B: Backbone> Engine<B> {
         }
     }
 
+    /// Lets the method make its labels and memories.
+    fn prepare(&mut self, at: EpochAt, observer: &mut dyn Observer) -> Result<(), MethodError> {
+        let clock = Instant::now();
+        let mut extraction = 0.0;
+        self.with_epoch(at, observer, |method, epoch| {
+            let result = method.prepare(epoch);
+            extraction = epoch.extraction_seconds;
+            result
+        })?;
+        self.seconds.extraction += extraction;
+        self.seconds.clustering += clock.elapsed().as_secs_f64() - extraction;
+        self.renew_network(at)?;
+        self.prepared = true;
+        Ok(())
+    }
+
+    /// Calls the method with an epoch to work on.
+    fn with_epoch(
+        &mut self,
+        at: EpochAt,
+        observer: &mut dyn Observer,
+        call: impl FnOnce(&mut dyn Method, &mut EngineEpoch<'_, B>) -> Result<(), MethodError>,
+    ) -> Result<(), MethodError> {
+        let mut learner = self.take_learner();
+        let mut epoch = EngineEpoch {
+            at,
+            config: &self.config,
+            device: &self.device,
+            streams: self.streams,
+            train: &self.train,
+            observer,
+            learner: &mut learner,
+            extraction_seconds: 0.0,
+        };
+        let result = call(self.method.as_mut(), &mut epoch);
+        self.learner = Some(learner);
+        result
+    }
+
     /// One epoch from the current position on. `false` when interrupted.
     fn train_epoch(
         &mut self,
-        stage: usize,
+        at: EpochAt,
+        stage_is_new: bool,
         observer: &mut dyn Observer,
         interrupt: &AtomicBool,
     ) -> Result<bool, MethodError> {
         let mut seconds = Seconds::default();
-        let epoch = self.position.epoch;
-        let (labels, association) = match self.labels.take() {
-            Some(saved) => saved,
-            None => self.label(stage, observer, &mut seconds)?,
-        };
-        let shape = BatchShape {
-            clusters: self.config.sampler.clusters,
-            instances: self.config.sampler.instances,
-            allow_few_clusters: self.config.sampler.allow_few_clusters,
-        };
-        let mut stream = self.streams.stream("sampler", [epoch as u64, 0, 0]);
-        let steps = self.config.sampler.iterations;
-        let plans = self.method.plan(stage, &labels, association.as_ref(), shape, steps, &mut stream)?;
-        self.labels = Some((labels, association));
+        let mut stream = self.streams.stream("sampler", [at.epoch as u64, 0, 0]);
+        let plans = self.method.plan(at, &self.config, &mut stream)?;
+        if stage_is_new {
+            let (first_epoch, steps) = (at.epoch - at.in_stage, plans.len());
+            let done = at.in_stage * steps + self.position.step;
+            let name = self.stages[at.stage].name.into();
+            observer.event(&Event::Stage { name, first_epoch, epochs: at.of, steps, done });
+        }
         let config = LoaderConfig { workers: self.config.input.workers, prefetch: self.config.input.prefetch };
-        let recipes = self.method.recipes(stage);
+        let recipes = self.method.recipes(at);
+        let epoch = at.epoch as u64;
         let mut loader =
-            Loader::start(self.train.clone(), recipes, plans, self.streams, epoch as u64, self.position.step, config);
+            Loader::start(self.train.clone(), recipes, plans, self.streams, epoch, self.position.step, config);
 
-        let mut losses = LossLog::new(epoch, self.config.learning_rate(epoch), self.method.loss_parts(stage));
+        let rate = self.config.stage(at).rate(at.in_stage);
+        let mut losses = LossLog::new(at.epoch, rate, self.method.loss_parts(at));
         loop {
-            let waiting = Instant::now();
-            let Some(batch) = loader.next() else { break };
-            let batch = batch?;
-            seconds.load += waiting.elapsed().as_secs_f64();
-            let parts = self.step(stage, batch, &mut seconds);
-            losses.push(self.position.step, parts);
-            self.position.step += 1;
-            if losses.is_due() {
-                losses.read(observer)?;
-            }
             if interrupt.load(Ordering::Relaxed) {
                 losses.read(observer)?;
                 self.seconds.add(seconds);
                 return Ok(false);
             }
+            let waiting = Instant::now();
+            let Some(batch) = loader.next() else { break };
+            let batch = batch?;
+            seconds.load += waiting.elapsed().as_secs_f64();
+            let parts = self.step(at, rate, batch, &mut seconds);
+            losses.push(self.position.step, parts);
+            self.position.step += 1;
+            if losses.is_due() {
+                losses.read(observer)?;
+            }
         }
         losses.read(observer)?;
+        let clock = Instant::now();
+        self.with_epoch(at, observer, |method, epoch| method.finish(epoch))?;
+        seconds.forward += clock.elapsed().as_secs_f64();
         self.seconds.add(seconds);
-        observer.event(&Event::Epoch { epoch, losses: losses.means(), seconds });
+        observer.event(&Event::Epoch { epoch: at.epoch, losses: losses.means(), seconds });
         Ok(true)
     }
 
-    /// Embeds the training set, clusters it, associates the clusters and builds the memories.
-    fn label(
-        &mut self,
-        stage: usize,
-        observer: &mut dyn Observer,
-        seconds: &mut Seconds,
-    ) -> Result<(Labels, Option<Association>), MethodError> {
-        let clock = Instant::now();
-        let network = self.network().valid();
-        let total = self.train.visible.len() + self.train.infrared.len();
-        let mut embed = |modality: Modality, before: usize| -> Result<Embeddings, MethodError> {
-            let settings = &self.config.clustering;
-            let progress = |done| observer.tick("embedding", before + done, total);
-            let images = self.train.get(modality);
-            extract(&network, images, modality, settings.batch, settings.flip_average, &self.device, progress)
-        };
-        let visible = embed(Modality::Visible, 0)?;
-        let infrared = embed(Modality::Infrared, self.train.visible.len())?;
-        seconds.extraction += clock.elapsed().as_secs_f64();
-
-        let clock = Instant::now();
-        let embeddings = PerModality { visible, infrared };
-        let clusters = cluster(&embeddings, &self.config.clustering, self.position.epoch, &self.device)?;
-        let association = self.method.associate(stage, &clusters.centroids)?;
-        self.method.build_memories(&clusters.centroids, &self.device);
-        seconds.clustering += clock.elapsed().as_secs_f64();
-        let report = ClusterReport::new(self.position.epoch, &clusters.labels, association.as_ref(), &self.train);
-        observer.event(&Event::Clusters(report));
-        Ok((clusters.labels, association))
-    }
-
     /// One optimiser step; returns the parts of the loss, still on the device.
-    fn step(&mut self, stage: usize, batch: Batch, seconds: &mut Seconds) -> Tensor<1> {
+    fn step(&mut self, at: EpochAt, rate: f64, batch: Batch, seconds: &mut Seconds) -> Tensor<1> {
         let clock = Instant::now();
         let device = self.device.clone().autodiff();
-        let input = |pixels: Vec<f32>, modality: Modality| {
-            let size = self.train.get(modality).size();
-            let count = pixels.len() / (3 * size.area());
-            Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), &device)
-        };
-        let visible = input(batch.pixels.visible, Modality::Visible);
-        let infrared = input(batch.pixels.infrared, Modality::Infrared);
-        let network = self.take_network();
-        let embeddings = network.forward(visible, infrared);
-        let loss = self.method.step(stage, &batch.plan, embeddings);
+        let (visible, infrared) = inputs(batch.pixels, &self.train, &device);
+        let learner = self.take_learner();
+        let outputs = learner.forward(visible, infrared);
+        let loss = self.method.step(at, &batch.plan, outputs);
         seconds.forward += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        let gradients = GradientsParams::from_grads(loss.objective.backward(), &network);
-        let rate = self.config.learning_rate(self.position.epoch);
-        self.network = Some(self.optimizer.step(rate, network, gradients));
+        self.learner = Some(self.optimizer.step(rate, learner, loss.objective.backward()));
         seconds.backward += clock.elapsed().as_secs_f64();
         loss.parts
     }
@@ -337,78 +371,32 @@ impl<B: Backbone> Engine<B> {
 
     fn save(&self, kind: CheckpointKind) -> Result<(), MethodError> {
         let path = self.run.checkpoint(kind);
-        let within_epoch = self.position.step > 0;
-        let memories = if within_epoch { self.method.memories() } else { Vec::new() };
-        let optimizer = self.optimizer.into_bytes();
-        let optimizer =
-            optimizer.map_err(|error| MethodError::BadCheckpoint { path: path.clone(), reason: error.to_string() })?;
+        let unreadable = |reason| MethodError::BadCheckpoint { path: path.clone(), reason };
         let checkpoint = Checkpoint {
             method: self.config.method.clone(),
             backbone: self.config.backbone.name.clone(),
             seed: self.config.seed,
             position: self.position,
             evaluations: self.evaluations.clone(),
-            // `valid` also settles the running statistics of batch norm.
-            model: named_parameters(&self.network().valid()),
-            optimizer: optimizer.to_vec(),
-            memories: memories.into_iter().map(|(name, bank)| named_rows(name, bank.rows())).collect(),
-            labels: self.labels.clone().filter(|_| within_epoch),
+            model: self.learner().named(),
+            optimizer: self.optimizer.to_bytes().map_err(unreadable)?,
+            prepared: self.prepared,
+            state: self.method.state(self.prepared),
         };
         checkpoint.save(&path)
     }
 }
 
-fn named_rows(name: &str, rows: Tensor<2>) -> (String, Vec<usize>, Vec<f32>) {
-    let shape = rows.dims().to_vec();
-    // For a file: read back by purpose.
-    let values = rows.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
-    (name.into(), shape, values)
-}
-
-/// The losses of an epoch, kept on the device and read in bundles.
-struct LossLog {
-    epoch: usize,
-    learning_rate: f64,
-    names: &'static [&'static str],
-    waiting: Vec<(usize, Tensor<1>)>,
-    sums: Vec<f32>,
-    count: usize,
-}
-
-impl LossLog {
-    fn new(epoch: usize, learning_rate: f64, names: &'static [&'static str]) -> Self {
-        Self { epoch, learning_rate, names, waiting: Vec::new(), sums: vec![0.0; names.len()], count: 0 }
-    }
-
-    fn push(&mut self, step: usize, parts: Tensor<1>) {
-        self.waiting.push((step, parts));
-    }
-
-    fn is_due(&self) -> bool {
-        self.waiting.len() >= STEPS_PER_READ
-    }
-
-    /// Reads what waits; a value that is not finite is an error that names its part.
-    fn read(&mut self, observer: &mut dyn Observer) -> Result<(), MethodError> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        let (steps, parts): (Vec<usize>, Vec<Tensor<1>>) = self.waiting.drain(..).unzip();
-        // The one read of the step loop: NaN must be noticed, and people want to watch.
-        let values = Tensor::cat(parts, 0).into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-        for (step, values) in steps.into_iter().zip(values.chunks_exact(self.names.len())) {
-            let losses: Vec<(&'static str, f32)> = self.names.iter().copied().zip(values.iter().copied()).collect();
-            if let Some(&(part, value)) = losses.iter().find(|(_, value)| !value.is_finite()) {
-                return Err(MethodError::NotFinite { epoch: self.epoch, step, part: part.into(), value });
-            }
-            self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            self.count += 1;
-            observer.event(&Event::Step { epoch: self.epoch, step, learning_rate: self.learning_rate, losses });
-        }
-        Ok(())
-    }
-
-    fn means(&self) -> Vec<(&'static str, f32)> {
-        self.names.iter().copied().zip(self.sums.iter().map(|sum| sum / self.count.max(1) as f32)).collect()
-    }
+/// The images of a batch on a device.
+pub(crate) fn inputs(
+    pixels: PerModality<Vec<f32>>,
+    images: &PerModality<Arc<ImageList>>,
+    device: &Device,
+) -> (Tensor<4>, Tensor<4>) {
+    let input = |pixels: Vec<f32>, modality: Modality| {
+        let size = images.get(modality).size();
+        let count = pixels.len() / (3 * size.area());
+        Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), device)
+    };
+    (input(pixels.visible, Modality::Visible), input(pixels.infrared, Modality::Infrared))
 }

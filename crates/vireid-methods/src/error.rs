@@ -55,7 +55,7 @@ pub enum MethodError {
     },
     /// A loss is NaN or infinite.
     #[error(
-        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, the checkpoint of the last good epoch is kept: go on from it with a lower optimizer.learning_rate"
+        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, the checkpoint of the last good epoch is kept: go on from it with a lower learning_rate of its stage"
     )]
     NotFinite {
         /// Epoch, counted from 0.

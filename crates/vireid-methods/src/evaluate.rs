@@ -94,7 +94,8 @@ pub fn evaluate<B: Backbone>(
     let mut embed = |modality: Modality| -> Result<Embeddings, MethodError> {
         let images = test.images.get(modality);
         let batch = config.clustering.batch;
-        let embeddings = extract(network, images, modality, batch, false, device, |n| progress(done + n))?;
+        let embeddings =
+            extract(network, images, modality, batch, config.evaluation.flip_average, device, |n| progress(done + n))?;
         done += images.len();
         Ok(embeddings)
     };

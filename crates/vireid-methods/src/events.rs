@@ -1,12 +1,12 @@
 //! What a run tells while it goes.
 
 use serde::Serialize;
-use vireid_core::{Association, Identity, PerModality};
+use vireid_core::{Identity, Infrared, ModalityTag, PerModality, PseudoLabels, Visible};
 use vireid_data::ImageList;
-use vireid_eval::quality::{LabelQuality, association_quality, label_quality};
+use vireid_eval::quality::{LabelQuality, association_quality, joint_label_quality, label_quality};
 
 use crate::Evaluation;
-use crate::labelling::Labels;
+use crate::epoch::Labelling;
 
 /// One thing that happened; a line of `events.jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -103,12 +103,38 @@ impl Seconds {
 pub struct ClusterReport {
     /// Epoch, counted from 0.
     pub epoch: usize,
+    /// Which of the epoch's labels these are, where there are several.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub moment: &'static str,
     /// Clusters of visible images.
     pub visible: ModalityReport,
     /// Clusters of infrared images.
     pub infrared: ModalityReport,
     /// The association, where the stage has one.
     pub association: Option<AssociationReport>,
+    /// The labels in one space for both modalities, where the stage has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint: Option<JointReport>,
+    /// Other figures of the labelling.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<(&'static str, f64)>,
+}
+
+/// Labels in one space for both modalities.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct JointReport {
+    /// Labels that some image has.
+    pub clusters: usize,
+    /// Of them, those that images of both modalities have.
+    pub shared: usize,
+    /// Images without a label.
+    pub noise: usize,
+    /// Adjusted Rand index over the labelled images of both modalities.
+    pub ari: f64,
+    /// Share of the pairs of a visible and an infrared image under one label that are of one identity.
+    pub pair_precision: Option<f64>,
+    /// Share of the pairs of a visible and an infrared image of one identity that are under one label.
+    pub pair_recall: Option<f64>,
 }
 
 /// The clusters of one modality.
@@ -146,32 +172,46 @@ pub struct AssociationReport {
 impl ClusterReport {
     pub(crate) fn new(
         epoch: usize,
-        labels: &Labels,
-        association: Option<&Association>,
+        labelling: &Labelling<'_>,
         images: &PerModality<std::sync::Arc<ImageList>>,
     ) -> Self {
         let truth = images.as_ref().map(|list| list.samples().iter().map(|s| s.identity).collect::<Vec<Identity>>());
-        let report = |clusters, noise, samples, quality: LabelQuality| {
-            let LabelQuality { ari, nmi, purity, b_cubed } = quality;
-            let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);
-            ModalityReport { clusters, noise, samples, ari, nmi, purity, b_cubed_precision, b_cubed_recall }
-        };
-        let Labels { visible, infrared } = labels;
-        let association = association.map(|association| {
-            let quality = association_quality(association, (visible, &truth.visible), (infrared, &truth.infrared));
+        let visible: PseudoLabels<Visible> = PseudoLabels::compact(labelling.labels.visible);
+        let infrared: PseudoLabels<Infrared> = PseudoLabels::compact(labelling.labels.infrared);
+        let association = labelling.association.map(|association| {
+            let quality = association_quality(association, (&visible, &truth.visible), (&infrared, &truth.infrared));
             AssociationReport { pairs: association.len(), precision: quality.precision, recall: quality.recall }
+        });
+        let joint = labelling.joint.map(|joint| {
+            let quality = joint_label_quality(joint, truth.as_ref().map(Vec::as_slice));
+            let all = joint.visible.iter().chain(joint.infrared);
+            JointReport {
+                clusters: quality.labels,
+                shared: quality.shared,
+                noise: all.filter(|label| label.is_none()).count(),
+                ari: quality.ari,
+                pair_precision: quality.pair_precision,
+                pair_recall: quality.pair_recall,
+            }
         });
         Self {
             epoch,
-            visible: report(visible.clusters(), visible.noise(), visible.len(), label_quality(visible, &truth.visible)),
-            infrared: report(
-                infrared.clusters(),
-                infrared.noise(),
-                infrared.len(),
-                label_quality(infrared, &truth.infrared),
-            ),
+            moment: labelling.moment,
+            visible: ModalityReport::new(&visible, &truth.visible),
+            infrared: ModalityReport::new(&infrared, &truth.infrared),
             association,
+            joint,
+            figures: labelling.figures.clone(),
         }
+    }
+}
+
+impl ModalityReport {
+    fn new<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> Self {
+        let LabelQuality { ari, nmi, purity, b_cubed } = label_quality(labels, truth);
+        let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);
+        let (clusters, noise, samples) = (labels.clusters(), labels.noise(), labels.len());
+        Self { clusters, noise, samples, ari, nmi, purity, b_cubed_precision, b_cubed_recall }
     }
 }
 

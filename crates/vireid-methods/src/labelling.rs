@@ -1,7 +1,9 @@
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, centroids, dbscan, nearest_neighbours};
 use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
+use vireid_data::sampler::StepPlan;
 
+use crate::state::MethodState;
 use crate::{ClusteringSettings, MethodError, NeighbourSearch, nearest_neighbours_on};
 
 /// The pseudo-labels of both training sets.
@@ -11,6 +13,45 @@ pub struct Labels {
     pub visible: PseudoLabels<Visible>,
     /// Of the infrared images.
     pub infrared: PseudoLabels<Infrared>,
+}
+
+impl Labels {
+    /// The labels as plain numbers.
+    pub fn indices(&self) -> PerModality<Vec<Option<usize>>> {
+        PerModality { visible: self.visible.indices(), infrared: self.infrared.indices() }
+    }
+
+    /// The labels of a step's images, which all have one.
+    pub fn of(&self, plan: &StepPlan) -> (Vec<usize>, Vec<usize>) {
+        fn labels<M: ModalityTag>(labels: &PseudoLabels<M>, positions: &[usize]) -> Vec<usize> {
+            positions.iter().filter_map(|&position| labels.as_slice()[position].map(|label| label.index())).collect()
+        }
+        (labels(&self.visible, &plan.visible), labels(&self.infrared, &plan.infrared))
+    }
+
+    /// Adds them to a state.
+    pub fn put(&self, state: &mut MethodState) {
+        state.put_labels("labels/visible", &self.visible.indices());
+        state.put_labels("labels/infrared", &self.infrared.indices());
+    }
+
+    /// Takes them from a state.
+    pub fn take(state: &MethodState) -> Option<Self> {
+        Some(Self {
+            visible: PseudoLabels::new(&state.labels("labels/visible")?).ok()?,
+            infrared: PseudoLabels::new(&state.labels("labels/infrared")?).ok()?,
+        })
+    }
+}
+
+/// Rows of embeddings or centroids as a tensor.
+///
+/// # Shapes
+///
+/// - output: `[rows, dim]`
+pub fn rows_on(embeddings: &Embeddings, device: &Device) -> Tensor<2> {
+    let shape = [embeddings.rows(), embeddings.dim()];
+    Tensor::from_data(TensorData::new(embeddings.as_slice().to_vec(), shape), device)
 }
 
 /// Pseudo-labels with the centroids of their clusters.

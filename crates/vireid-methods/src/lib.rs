@@ -1,7 +1,8 @@
 //! The methods as compositions, and the engine that trains any of them.
 //!
-//! A [`Method`] says how clusters are associated, which memories there are, which images a step takes and what it
-//! minimises; [`Engine`] does what they share: extracting embeddings, clustering, stepping, evaluating, checkpointing.
+//! A [`Method`] says how images are labelled and clusters associated, which memories there are, which images a step
+//! takes and what it minimises; [`Engine`] does what they share: extracting embeddings, stepping, evaluating,
+//! checkpointing.
 //! [`registry`] lists the methods; [`RunConfig`] holds every setting, from an embedded preset with
 //! overrides.
 //!
@@ -14,11 +15,16 @@ mod config;
 mod device;
 mod device_neighbours;
 mod engine;
+mod engine_epoch;
+pub mod epoch;
 mod error;
 mod evaluate;
 pub mod events;
 mod extract;
 mod labelling;
+mod learner;
+pub mod lookups;
+mod loss_log;
 pub mod mbccm;
 pub mod method;
 mod network;
@@ -27,6 +33,7 @@ mod progress;
 pub mod registry;
 mod run_dir;
 mod session;
+mod state;
 mod system;
 mod table;
 
@@ -37,16 +44,17 @@ pub use config::{
 };
 pub use device::{available_devices, parse_device};
 pub use device_neighbours::nearest_neighbours_on;
-pub use engine::{Engine, Outcome};
+pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;
 pub use evaluate::{Evaluation, Score, Spread, TestImages, evaluate};
 pub use extract::extract;
-pub use labelling::{Clusters, Labels, cluster};
+pub use labelling::{Clusters, Labels, cluster, rows_on};
 pub use method::Method;
 pub use network::build_network;
-pub use optimizer::adam;
+pub use optimizer::{OptimizerKind, adam, sgd_nesterov};
 pub use progress::ProgressObserver;
 pub use run_dir::RunDir;
 pub use session::{Session, SessionOptions, TrainingImages};
+pub use state::MethodState;
 pub use system::peak_memory_mib;
 pub use table::{evaluation_table, seconds_table};

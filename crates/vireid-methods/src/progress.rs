@@ -55,6 +55,15 @@ impl Observer for ProgressObserver {
             }
             Event::Clusters(report) => {
                 self.bar.set_message("");
+                if !report.moment.is_empty() {
+                    self.line(&format!(
+                        "{} epoch {}, {}: {}",
+                        self.stage,
+                        report.epoch,
+                        report.moment,
+                        describe(report)
+                    ));
+                }
                 self.clusters = Some(report.clone());
             }
             Event::Step { .. } => self.bar.inc(1),
@@ -105,6 +114,21 @@ fn describe(report: &ClusterReport) -> String {
         let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.2}", s));
         text +=
             &format!("; matches: precision {} recall {}", percent(association.precision), percent(association.recall));
+    }
+    if let Some(joint) = &report.joint {
+        let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{s:.2}"));
+        text += &format!(
+            "; joint: {} labels, {} shared, ARI {:.2}, pairs: precision {} recall {}",
+            joint.clusters,
+            joint.shared,
+            joint.ari,
+            percent(joint.pair_precision),
+            percent(joint.pair_recall)
+        );
+    }
+    let figures: Vec<String> = report.figures.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
+    if !figures.is_empty() {
+        text += &format!("; {}", figures.join(", "));
     }
     text
 }

@@ -149,7 +149,10 @@ impl Session {
         let SessionOptions { config, out, resume, device } = options;
         let opened = parse_device(&device)?;
         let method = registry::build(&config)?;
-        let network = build_network(&config.backbone, Streams::new(config.seed), &opened)?;
+        let build = {
+            let (backbone, seed, device) = (config.backbone.clone(), config.seed, opened.clone());
+            Box::new(move || build_network(&backbone, Streams::new(seed), &device))
+        };
         let run = if resume {
             let run = RunDir::open(&out)?.0;
             let (found, expected) = (run.data_manifest()?, images.manifest());
@@ -172,7 +175,7 @@ impl Session {
             RunDir::create(&out, &config, &environment)?
         };
         let (train, test) = (images.train.clone(), images.test.clone());
-        let mut engine = Engine::new(config.clone(), method, network, opened, train, test, run.clone());
+        let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
         if resume {
             engine.resume()?;
         }
@@ -185,14 +188,21 @@ impl Session {
         let (train, test) = (&self.images.train, &self.images.test.images);
         let images = train.visible.len() + train.infrared.len() + test.visible.len() + test.infrared.len();
         let decoded = (images * 3 * c.input.height * c.input.width) as f64 / f64::from(1 << 20);
-        let views = 3 * c.sampler.clusters * c.sampler.instances;
+        let epochs: Vec<String> = c
+            .stages()
+            .iter()
+            .map(|stage| match stage.iterations {
+                0 => format!("{} epochs over all images", stage.epochs),
+                steps => format!("{} epochs of {steps} steps", stage.epochs),
+            })
+            .collect();
         let skipped = match self.images.skipped.len() {
             0 => String::new(),
             n => format!(", {n} that can't be used left out"),
         };
         format!(
             "{}: {} visible and {} infrared training images, {} and {} for testing{skipped}\n\
-             {} ({}), {}: {} epochs of {} steps, {views} image views a step; decoded images take {decoded:.0} MiB of {} MiB\n\
+             {} ({}), {}: {}; decoded images take {decoded:.0} MiB of {} MiB\n\
              run directory: {}",
             self.images.name,
             train.visible.len(),
@@ -202,8 +212,7 @@ impl Session {
             c.method,
             c.preset,
             c.backbone.name,
-            c.epochs(),
-            c.sampler.iterations,
+            epochs.join(" + "),
             c.input.cache_mib,
             self.run.root().display(),
         )

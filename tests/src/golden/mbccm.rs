@@ -4,9 +4,8 @@ use burn::tensor::{Device, Tensor};
 use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::PerModality;
 use vireid_losses::{symmetric_divergence, symmetric_divergence_gradient};
-use vireid_methods::mbccm::{
-    BankGradient, MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage1_step, stage2_step,
-};
+use vireid_methods::lookups::BankGradient;
+use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage1_step, stage2_step};
 
 use super::case::values;
 use super::{Case, Outputs};

@@ -7,31 +7,22 @@
 
 mod step;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{MatchOrientation, bilateral_match};
-use vireid_core::{Association, Embeddings, PerModality, Stream};
+use vireid_core::{Association, Stream};
 use vireid_data::ViewRecipes;
-use vireid_data::sampler::{BatchShape, StepPlan, associated_clusters, independent_clusters};
+use vireid_data::sampler::{StepPlan, associated_clusters, independent_clusters};
 use vireid_data::transform::Transform;
-use vireid_memory::MemoryBank;
 
-use crate::labelling::Labels;
-use crate::method::{Method, StepLoss};
-use crate::{MethodError, RunConfig, parse_settings};
+use crate::epoch::{Epoch, EpochAt, Labelling};
+use crate::labelling::{Labels, cluster, rows_on};
+use crate::lookups::BankGradient;
+use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
+use crate::state::MethodState;
+use crate::{MethodError, OptimizerKind, RunConfig, parse_settings};
 
 pub use step::{MemoryBanks, StepEmbeddings, StepLabels, stage1_step, stage2_step};
-
-/// What the gradient of a memory look-up sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BankGradient {
-    /// The memory as it is when the look-up's gradient is computed, some look-ups of the same step having moved it: the
-    /// released code, whose memories move during the backward pass.
-    Live,
-    /// The memory before the step: the gradient of the loss as written.
-    Snapshot,
-}
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,7 +69,15 @@ impl MbccmSettings {
 pub struct Mbccm {
     settings: MbccmSettings,
     padding: usize,
-    banks: Option<MemoryBanks>,
+    /// Labels, association and memories of the epoch.
+    epoch: Option<Prepared>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    labels: Labels,
+    association: Option<Association>,
+    banks: MemoryBanks,
 }
 
 impl Mbccm {
@@ -100,7 +99,7 @@ impl Mbccm {
         if settings.temperature.is_nan() || settings.temperature <= 0.0 {
             return Err(MethodError::Config("settings.temperature must be above 0".into()));
         }
-        Ok(Self { settings, padding: config.input.padding, banks: None })
+        Ok(Self { settings, padding: config.input.padding, epoch: None })
     }
 }
 
@@ -112,33 +111,43 @@ impl Method for Mbccm {
         "mbccm"
     }
 
-    fn composition(&self) -> Vec<(&'static str, String)> {
+    fn stages(&self) -> Vec<Stage> {
+        let stage = |name| Stage { name, start: StageStart::Continue, optimizer: OptimizerKind::Adam };
+        vec![stage("stage 1"), stage("stage 2")]
+    }
+
+    fn composition(&self) -> Vec<Part> {
         let s = &self.settings;
+        let memories = |number, momentum| format!("{number}, momentum {momentum}, gradients {:?}", s.bank_gradient);
         vec![
-            ("labeller", "per modality: k-reciprocal Jaccard, DBSCAN, noise dropped".into()),
-            (
+            Part::new("all", "labeller", "per modality: k-reciprocal Jaccard, DBSCAN, noise dropped"),
+            Part::new("stage 1", "memories", memories("one per modality", s.momentum_specific)),
+            Part::new("stage 1", "sampler", "clusters of either modality, drawn independently"),
+            Part::new("stage 1", "objective", format!("cluster contrast at temperature {}", s.temperature)),
+            Part::new(
+                "stage 2",
                 "associator",
-                format!("stage 2: bilateral many-to-many matching of centroids (mirror: {})", s.match_mirror),
+                format!("bilateral many-to-many matching of centroids (mirror: {})", s.match_mirror),
             ),
-            (
-                "memories",
-                format!(
-                    "per modality, momentum {}; stage 2 also two shared ones, momentum {}; gradients {:?}",
-                    s.momentum_specific, s.momentum_agnostic, s.bank_gradient
-                ),
+            Part::new("stage 2", "memories", memories("one per modality", s.momentum_specific)),
+            Part::new(
+                "stage 2",
+                "shared memories",
+                memories("of visible and of infrared clusters", s.momentum_agnostic),
             ),
-            (
+            Part::new("stage 2", "sampler", "associated pairs of clusters, half drawn from each side"),
+            Part::new(
+                "stage 2",
                 "objective",
                 format!(
-                    "cluster contrast (temperature {}) + {} shared cluster contrast + {} cross-consistency",
+                    "cluster contrast at temperature {} + {} shared cluster contrast + {} cross-consistency",
                     s.temperature, s.alpha, s.beta
                 ),
             ),
-            ("sampler", "stage 1: independent clusters; stage 2: associated pairs, half drawn from each side".into()),
         ]
     }
 
-    fn recipes(&self, _stage: usize) -> ViewRecipes {
+    fn recipes(&self, _at: EpochAt) -> ViewRecipes {
         use Transform::*;
         let head = [Flip(0.5), PadCrop(self.padding)];
         let with = |tail: &[Transform]| [&head, tail].concat();
@@ -151,33 +160,32 @@ impl Method for Mbccm {
         }
     }
 
-    fn associate(&self, stage: usize, centroids: &PerModality<Embeddings>) -> Result<Option<Association>, MethodError> {
-        if stage < ASSOCIATED {
-            return Ok(None);
-        }
-        let orientation =
-            if self.settings.match_mirror { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
-        Ok(Some(bilateral_match(&centroids.infrared, &centroids.visible, orientation)?))
-    }
-
-    fn build_memories(&mut self, centroids: &PerModality<Embeddings>, device: &Device) {
-        let rows = centroids.as_ref().map(|embeddings| {
-            let shape = [embeddings.rows(), embeddings.dim()];
-            Tensor::<2>::from_data(TensorData::new(embeddings.as_slice().to_vec(), shape), device)
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let embeddings = epoch.embeddings()?;
+        let at = epoch.at();
+        let clusters = cluster(&embeddings, &epoch.config().clustering, at.epoch, epoch.device())?;
+        let association = (at.stage >= ASSOCIATED).then(|| {
+            let mirrored = self.settings.match_mirror;
+            let orientation = if mirrored { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
+            bilateral_match(&clusters.centroids.infrared, &clusters.centroids.visible, orientation)
         });
-        self.banks = Some(MemoryBanks::new(rows, &self.settings));
+        let association = association.transpose()?;
+        let indices = clusters.labels.indices();
+        epoch.report(&Labelling {
+            labels: indices.as_ref().map(Vec::as_slice),
+            association: association.as_ref(),
+            ..Labelling::default()
+        });
+        let rows = clusters.centroids.as_ref().map(|centroids| rows_on(centroids, epoch.device()));
+        let banks = MemoryBanks::new(rows, &self.settings);
+        self.epoch = Some(Prepared { labels: clusters.labels, association, banks });
+        Ok(())
     }
 
-    fn plan(
-        &self,
-        stage: usize,
-        labels: &Labels,
-        association: Option<&Association>,
-        shape: BatchShape,
-        steps: usize,
-        stream: &mut Stream,
-    ) -> Result<Vec<StepPlan>, MethodError> {
-        Ok(match association.filter(|_| stage >= ASSOCIATED) {
+    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+        let Prepared { labels, association, .. } = prepared(&self.epoch);
+        let (shape, steps) = (config.batch_shape(), config.stage(at).iterations);
+        Ok(match association {
             Some(association) => {
                 associated_clusters(&labels.visible, &labels.infrared, association, shape, steps, stream)?
             }
@@ -185,38 +193,61 @@ impl Method for Mbccm {
         })
     }
 
-    fn loss_parts(&self, stage: usize) -> &'static [&'static str] {
-        if stage < ASSOCIATED {
+    fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
+        if at.stage < ASSOCIATED {
             &["specific"]
         } else {
             &["specific", "agnostic_visible", "agnostic_infrared", "consistency"]
         }
     }
 
-    fn step(&mut self, stage: usize, plan: &StepPlan, embeddings: PerModality<Tensor<2>>) -> StepLoss {
+    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
         let batch = plan.visible.len();
-        let visible: Vec<usize> = plan.visible.iter().map(|(_, cluster)| cluster.index()).collect();
-        let infrared: Vec<usize> = plan.infrared.iter().map(|(_, cluster)| cluster.index()).collect();
+        let Some(Prepared { labels, banks, .. }) = &mut self.epoch else { unreachable!("an epoch is prepared first") };
+        let (visible, infrared) = labels.of(plan);
         let labels = StepLabels { visible: &visible, infrared: &infrared };
-        let embeddings = StepEmbeddings {
-            plain: embeddings.visible.clone().narrow(0, 0, batch),
-            augmented: embeddings.visible.narrow(0, batch, batch),
-            infrared: embeddings.infrared,
-        };
-        let Some(banks) = self.banks.as_mut() else { unreachable!("the engine builds the memories before it steps") };
-        if stage < ASSOCIATED {
+        let embeddings = StepEmbeddings::new(outputs.features, batch);
+        if at.stage < ASSOCIATED {
             stage1_step(banks, &embeddings, labels, &self.settings)
         } else {
             stage2_step(banks, &embeddings, labels, &self.settings)
         }
     }
 
-    fn memories(&self) -> Vec<(&'static str, &MemoryBank)> {
-        self.banks.as_ref().map(MemoryBanks::named).unwrap_or_default()
+    fn state(&self, within_epoch: bool) -> MethodState {
+        let mut state = MethodState::default();
+        if let Some(Prepared { labels, association, banks }) = self.epoch.as_ref().filter(|_| within_epoch) {
+            labels.put(&mut state);
+            if let Some(association) = association {
+                let pairs = association.pairs().flat_map(|(i, v)| [i.index() as i32, v.index() as i32]).collect();
+                state.integers.insert("association".into(), pairs);
+            }
+            banks.named().into_iter().for_each(|(name, bank)| state.put_rows(name, &bank.rows()));
+        }
+        state
     }
 
-    fn restore_memories(&mut self, rows: &mut dyn FnMut(&str) -> Option<Tensor<2>>) {
-        self.banks = MemoryBanks::restored(rows, &self.settings);
+    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
+        if !within_epoch {
+            return Some(());
+        }
+        let labels = Labels::take(state)?;
+        let association = state.integers.get("association").map(|flat| {
+            let pairs: std::collections::HashSet<(usize, usize)> =
+                flat.chunks_exact(2).map(|pair| (pair[0] as usize, pair[1] as usize)).collect();
+            let (infrared, visible) = (labels.infrared.clusters(), labels.visible.clusters());
+            Association::from_fn(infrared, visible, |i, v| pairs.contains(&(i, v)))
+        });
+        let banks = MemoryBanks::restored(&mut |name| state.rows(name, device), &self.settings)?;
+        self.epoch = Some(Prepared { labels, association, banks });
+        Some(())
+    }
+}
+
+fn prepared(epoch: &Option<Prepared>) -> &Prepared {
+    match epoch {
+        Some(epoch) => epoch,
+        None => unreachable!("an epoch is prepared first"),
     }
 }
 

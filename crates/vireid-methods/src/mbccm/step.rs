@@ -1,19 +1,15 @@
 //! One training step: losses, gradients and memory updates.
-//!
-//! A step compares three batches of embeddings (visible plain and augmented, infrared) with memories; each comparison is
-//! a look-up. The released code moves a memory inside the backward pass of each look-up, which runs in reverse order of
-//! creation, so a later look-up's gradient is taken against prototypes that earlier ones have moved already. Here that is
-//! written out: gradients with respect to the logits in closed form, memories moved in that order with the state that
-//! each gradient sees kept, and a linear objective that carries the gradient to the embeddings.
 
 use burn::tensor::{Int, Tensor};
+use vireid_backbone::Features;
 use vireid_core::PerModality;
 use vireid_losses::{
     cross_entropy, cross_entropy_gradient, label_tensor, symmetric_divergence, symmetric_divergence_gradient,
 };
-use vireid_memory::{MemoryBank, normalize_rows};
+use vireid_memory::MemoryBank;
 
-use super::{BankGradient, MbccmSettings};
+use super::MbccmSettings;
+use crate::lookups::{LookUp, Lookups};
 use crate::method::StepLoss;
 
 /// The memories of an epoch. All start from the centroids.
@@ -79,6 +75,18 @@ pub struct StepEmbeddings {
     pub infrared: Tensor<2>,
 }
 
+impl StepEmbeddings {
+    /// Of a batch with `plain` plain views of visible images, followed by as many augmented ones.
+    pub fn new(features: PerModality<Features>, plain: usize) -> Self {
+        let visible = features.visible.embedding;
+        Self {
+            plain: visible.clone().narrow(0, 0, plain),
+            augmented: visible.narrow(0, plain, plain),
+            infrared: features.infrared.embedding,
+        }
+    }
+}
+
 /// The labels of a step's slots: each slot holds a visible and an infrared image.
 #[derive(Debug, Clone, Copy)]
 pub struct StepLabels<'a> {
@@ -88,75 +96,23 @@ pub struct StepLabels<'a> {
     pub infrared: &'a [usize],
 }
 
-/// One view of the batch on its way through a step.
-struct View {
-    /// On the autodiff device.
-    tracked: Tensor<2>,
-    /// Off it.
-    plain: Tensor<2>,
-    /// Off it, rows of length 1.
-    unit: Tensor<2>,
-    /// Gradient with respect to the normalised embeddings, so far.
-    unit_gradient: Tensor<2>,
-    /// Gradient with respect to the embeddings themselves, so far.
-    gradient: Tensor<2>,
-}
+/// The views by position.
+const PLAIN: usize = 0;
+const AUGMENTED: usize = 1;
+const INFRARED: usize = 2;
+/// The memories by position.
+const OF_VISIBLE: usize = 0;
+const OF_INFRARED: usize = 1;
+const SHARED_VISIBLE: usize = 2;
+const SHARED_INFRARED: usize = 3;
 
-impl View {
-    fn new(tracked: &Tensor<2>) -> Self {
-        let plain = tracked.clone().inner();
-        let zero = plain.zeros_like();
-        Self {
-            tracked: tracked.clone(),
-            unit: normalize_rows(plain.clone()),
-            unit_gradient: zero.clone(),
-            gradient: zero,
-            plain,
-        }
+impl MemoryBanks {
+    fn lookups<'a>(&'a mut self, embeddings: &StepEmbeddings, settings: &MbccmSettings) -> Lookups<'a> {
+        let banks =
+            vec![&mut self.visible, &mut self.infrared, &mut self.agnostic_visible, &mut self.agnostic_infrared];
+        let views = [&embeddings.plain, &embeddings.augmented, &embeddings.infrared];
+        Lookups::new(banks, &views, settings.temperature, settings.bank_gradient)
     }
-
-    /// Adds the gradient of a look-up: `logits = unit . rows / temperature`.
-    fn add(&mut self, logit_gradient: Tensor<2>, rows: Tensor<2>, temperature: f64) {
-        self.unit_gradient = self.unit_gradient.clone() + logit_gradient.matmul(rows).div_scalar(temperature);
-    }
-
-    /// Adds the gradient of a look-up with embeddings that were not normalised.
-    fn add_unnormalized(&mut self, logit_gradient: Tensor<2>, rows: Tensor<2>, temperature: f64) {
-        self.gradient = self.gradient.clone() + logit_gradient.matmul(rows).div_scalar(temperature);
-    }
-
-    /// A scalar whose gradient is what has been added.
-    fn objective(self) -> Tensor<1> {
-        let unit = normalize_rows(self.tracked.clone()) * Tensor::from_inner(self.unit_gradient);
-        (unit + self.tracked * Tensor::from_inner(self.gradient)).sum()
-    }
-}
-
-/// A memory being moved: remembers what gradients see of it.
-struct Moving<'a> {
-    bank: &'a mut MemoryBank,
-    before: Tensor<2>,
-    rule: BankGradient,
-}
-
-impl<'a> Moving<'a> {
-    fn new(bank: &'a mut MemoryBank, rule: BankGradient) -> Self {
-        Self { before: bank.rows(), bank, rule }
-    }
-
-    /// What the gradient of a look-up that runs now sees.
-    fn seen(&self) -> Tensor<2> {
-        match self.rule {
-            BankGradient::Live => self.bank.rows(),
-            BankGradient::Snapshot => self.before.clone(),
-        }
-    }
-}
-
-/// A look-up's backward pass: the gradient against the memory as it stands, then the memory moves.
-fn backward(view: &mut View, gradient: Tensor<2>, memory: &mut Moving<'_>, labels: &[usize], temperature: f64) {
-    view.add(gradient, memory.seen(), temperature);
-    memory.bank.update(&view.unit, labels);
 }
 
 /// Stage 1: each view against the memory of its own modality.
@@ -168,130 +124,93 @@ pub fn stage1_step(
     labels: StepLabels<'_>,
     settings: &MbccmSettings,
 ) -> StepLoss {
-    let (tau, rule) = (settings.temperature, settings.bank_gradient);
-    let [mut plain, mut augmented, mut infrared] = views(embeddings);
-    let (y_visible, y_infrared) = targets(labels, &plain.plain);
-    let logits = [
-        banks.visible.logits(plain.unit.clone(), tau),
-        banks.visible.logits(augmented.unit.clone(), tau),
-        banks.infrared.logits(infrared.unit.clone(), tau),
+    let (y_visible, y_infrared) = targets(labels, &embeddings.plain);
+    let mut step = banks.lookups(embeddings, settings);
+    let specific = [
+        (step.look_up(OF_VISIBLE, PLAIN, labels.visible), &y_visible),
+        (step.look_up(OF_VISIBLE, AUGMENTED, labels.visible), &y_visible),
+        (step.look_up(OF_INFRARED, INFRARED, labels.infrared), &y_infrared),
     ];
-    let targets = [&y_visible, &y_visible, &y_infrared];
-    let specific = sum_of_cross_entropies(&logits, targets);
-    let gradient = |n: usize| cross_entropy_gradient(logits[n].clone(), targets[n].clone());
-
-    let mut memory = Moving::new(&mut banks.infrared, rule);
-    backward(&mut infrared, gradient(2), &mut memory, labels.infrared, tau);
-    let mut memory = Moving::new(&mut banks.visible, rule);
-    backward(&mut augmented, gradient(1), &mut memory, labels.visible, tau);
-    backward(&mut plain, gradient(0), &mut memory, labels.visible, tau);
-
-    StepLoss { objective: plain.objective() + augmented.objective() + infrared.objective(), parts: specific }
+    let parts = add_cross_entropies(&mut step, &specific, 1.0);
+    StepLoss { objective: step.backward(), parts }
 }
 
 /// Stage 2: each view against the memory of its own modality, both shared memories, and consistency between them.
 ///
 /// The loss parts are `specific`, `agnostic_visible`, `agnostic_infrared` and `consistency`, before their weights. The
 /// numbers of the look-ups are those of the method's description: 1 to 3 the specific memories (plain, augmented,
-/// infrared), 4 to 6 the shared memory of visible clusters, 7 to 9 that of infrared clusters.
+/// infrared), 4 to 6 the shared memory of visible clusters, 7 to 9 that of infrared clusters; then each view against the
+/// memory of the other modality.
 pub fn stage2_step(
     banks: &mut MemoryBanks,
     embeddings: &StepEmbeddings,
     labels: StepLabels<'_>,
     settings: &MbccmSettings,
 ) -> StepLoss {
-    let (tau, rule) = (settings.temperature, settings.bank_gradient);
-    let [mut plain, mut augmented, mut infrared] = views(embeddings);
-    let (y_visible, y_infrared) = targets(labels, &plain.plain);
-    let three = |first: &MemoryBank, second: &MemoryBank| {
-        [
-            first.logits(plain.unit.clone(), tau),
-            first.logits(augmented.unit.clone(), tau),
-            second.logits(infrared.unit.clone(), tau),
-        ]
+    let (y_visible, y_infrared) = targets(labels, &embeddings.plain);
+    let mut step = banks.lookups(embeddings, settings);
+    let z1 = step.look_up(OF_VISIBLE, PLAIN, labels.visible);
+    let z2 = step.look_up(OF_VISIBLE, AUGMENTED, labels.visible);
+    let z3 = step.look_up(OF_INFRARED, INFRARED, labels.infrared);
+    let [z4, z5, z6] = [PLAIN, AUGMENTED, INFRARED].map(|view| step.look_up(SHARED_VISIBLE, view, labels.visible));
+    let [z7, z8, z9] = [PLAIN, AUGMENTED, INFRARED].map(|view| step.look_up(SHARED_INFRARED, view, labels.infrared));
+    let mut cross = |bank, view| match settings.cc_cross_normalize {
+        true => step.peek(bank, view),
+        false => step.peek_unnormalized(bank, view),
     };
-    let [z1, z2, z3] = three(&banks.visible, &banks.infrared);
-    let [z4, z5, z6] = three(&banks.agnostic_visible, &banks.agnostic_visible);
-    let [z7, z8, z9] = three(&banks.agnostic_infrared, &banks.agnostic_infrared);
-    let cross_input = |view: &View| if settings.cc_cross_normalize { view.unit.clone() } else { view.plain.clone() };
-    // Each view against the memory of the other modality.
-    let x_plain = banks.infrared.logits(cross_input(&plain), tau);
-    let x_augmented = banks.infrared.logits(cross_input(&augmented), tau);
-    let x_infrared = banks.visible.logits(cross_input(&infrared), tau);
+    let [x_plain, x_augmented, x_infrared] =
+        [(OF_INFRARED, PLAIN), (OF_INFRARED, AUGMENTED), (OF_VISIBLE, INFRARED)].map(|(bank, view)| cross(bank, view));
 
-    let pairs = [(&z1, &z4), (&z2, &z5), (&z7, &x_plain), (&z8, &x_augmented), (&z6, &x_infrared), (&z3, &z9)];
-    let divergences = pairs.map(|(a, b)| symmetric_divergence(a.clone(), b.clone()));
-    let parts = Tensor::cat(
-        vec![
-            sum_of_cross_entropies(&[z1.clone(), z2.clone(), z3.clone()], [&y_visible, &y_visible, &y_infrared]),
-            sum_of_cross_entropies(&[z4.clone(), z5.clone(), z6.clone()], [&y_visible; 3]),
-            sum_of_cross_entropies(&[z7.clone(), z8.clone(), z9.clone()], [&y_infrared; 3]),
-            Tensor::cat(divergences.to_vec(), 0).sum(),
-        ],
-        0,
-    );
-
-    // Gradients with respect to the logits: cross entropy, and consistency with the pair's other logits.
-    let consistency =
-        |a: &Tensor<2>, b: &Tensor<2>| symmetric_divergence_gradient(a.clone(), b.clone()).mul_scalar(settings.beta);
-    let gradient = |z: &Tensor<2>, y: &Tensor<1, Int>, weight: f64, other: &Tensor<2>| {
-        cross_entropy_gradient(z.clone(), y.clone()).mul_scalar(weight) + consistency(z, other)
-    };
-    let alpha = settings.alpha;
-    let g1 = gradient(&z1, &y_visible, 1.0, &z4);
-    let g2 = gradient(&z2, &y_visible, 1.0, &z5);
-    let g3 = gradient(&z3, &y_infrared, 1.0, &z9);
-    let g4 = gradient(&z4, &y_visible, alpha, &z1);
-    let g5 = gradient(&z5, &y_visible, alpha, &z2);
-    let g6 = gradient(&z6, &y_visible, alpha, &x_infrared);
-    let g7 = gradient(&z7, &y_infrared, alpha, &x_plain);
-    let g8 = gradient(&z8, &y_infrared, alpha, &x_augmented);
-    let g9 = gradient(&z9, &y_infrared, alpha, &z3);
-    let (gx_plain, gx_augmented) = (consistency(&x_plain, &z7), consistency(&x_augmented, &z8));
-    let gx_infrared = consistency(&x_infrared, &z6);
-
-    // The backward pass: look-ups in reverse order of creation, each moving its memory after its gradient. The cross
-    // look-ups come before the specific ones and move nothing.
-    let mut memory = Moving::new(&mut banks.agnostic_infrared, rule);
-    backward(&mut infrared, g9, &mut memory, labels.infrared, tau);
-    backward(&mut augmented, g8, &mut memory, labels.infrared, tau);
-    backward(&mut plain, g7, &mut memory, labels.infrared, tau);
-    let mut memory = Moving::new(&mut banks.agnostic_visible, rule);
-    backward(&mut infrared, g6, &mut memory, labels.visible, tau);
-    backward(&mut augmented, g5, &mut memory, labels.visible, tau);
-    backward(&mut plain, g4, &mut memory, labels.visible, tau);
-    let add_cross = if settings.cc_cross_normalize { View::add } else { View::add_unnormalized };
-    add_cross(&mut infrared, gx_infrared, banks.visible.rows(), tau);
-    add_cross(&mut augmented, gx_augmented, banks.infrared.rows(), tau);
-    add_cross(&mut plain, gx_plain, banks.infrared.rows(), tau);
-    let mut memory = Moving::new(&mut banks.infrared, rule);
-    backward(&mut infrared, g3, &mut memory, labels.infrared, tau);
-    let mut memory = Moving::new(&mut banks.visible, rule);
-    backward(&mut augmented, g2, &mut memory, labels.visible, tau);
-    backward(&mut plain, g1, &mut memory, labels.visible, tau);
-
-    StepLoss { objective: plain.objective() + augmented.objective() + infrared.objective(), parts }
-}
-
-fn views(embeddings: &StepEmbeddings) -> [View; 3] {
-    [&embeddings.plain, &embeddings.augmented, &embeddings.infrared].map(View::new)
+    let (v, r) = (&y_visible, &y_infrared);
+    let parts = vec![
+        add_cross_entropies(&mut step, &[(z1, v), (z2, v), (z3, r)], 1.0),
+        add_cross_entropies(&mut step, &[(z4, v), (z5, v), (z6, v)], settings.alpha),
+        add_cross_entropies(&mut step, &[(z7, r), (z8, r), (z9, r)], settings.alpha),
+        add_divergences(
+            &mut step,
+            &[(z1, z4), (z2, z5), (z7, x_plain), (z8, x_augmented), (z6, x_infrared), (z3, z9)],
+            settings.beta,
+        ),
+    ];
+    StepLoss { objective: step.backward(), parts: Tensor::cat(parts, 0) }
 }
 
 fn targets(labels: StepLabels<'_>, like: &Tensor<2>) -> (Tensor<1, Int>, Tensor<1, Int>) {
-    let device = like.device();
+    let device = like.clone().inner().device();
     (label_tensor(labels.visible, &device), label_tensor(labels.infrared, &device))
 }
 
-fn sum_of_cross_entropies(logits: &[Tensor<2>; 3], labels: [&Tensor<1, Int>; 3]) -> Tensor<1> {
-    let terms = logits.iter().zip(labels).map(|(z, y)| cross_entropy(z.clone(), y.clone())).collect();
-    Tensor::cat(terms, 0).sum()
+/// The sum of some cross entropies; their gradients go in with a weight.
+fn add_cross_entropies(step: &mut Lookups<'_>, terms: &[(LookUp, &Tensor<1, Int>); 3], weight: f64) -> Tensor<1> {
+    let losses = terms.map(|(look_up, labels)| {
+        let logits = step.logits(look_up);
+        let gradient = cross_entropy_gradient(logits.clone(), labels.clone());
+        step.add_gradient(look_up, gradient.mul_scalar(weight));
+        cross_entropy(logits, labels.clone())
+    });
+    Tensor::cat(losses.to_vec(), 0).sum()
+}
+
+/// The sum of the divergences of some pairs of predictions; their gradients go in with a weight.
+fn add_divergences(step: &mut Lookups<'_>, pairs: &[(LookUp, LookUp); 6], weight: f64) -> Tensor<1> {
+    let losses = pairs.map(|(a, b)| {
+        let (of_a, of_b) = (step.logits(a), step.logits(b));
+        for (one, mine, other) in [(a, &of_a, &of_b), (b, &of_b, &of_a)] {
+            let gradient = symmetric_divergence_gradient(mine.clone(), other.clone());
+            step.add_gradient(one, gradient.mul_scalar(weight));
+        }
+        symmetric_divergence(of_a, of_b)
+    });
+    Tensor::cat(losses.to_vec(), 0).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lookups::BankGradient;
     use burn::tensor::{Device, TensorData, Tolerance};
     use vireid_core::Streams;
+    use vireid_memory::normalize_rows;
 
     fn settings(bank_gradient: BankGradient, cc_cross_normalize: bool) -> MbccmSettings {
         MbccmSettings { bank_gradient, cc_cross_normalize, ..MbccmSettings::released() }

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use vireid_backbone::parameters::{fill_parameters, named_parameters};
+use vireid_backbone::{Backbone, with_batch_statistics};
+use vireid_core::{Camera, Embeddings, Modality, PerModality, Streams};
+use vireid_data::sampler::StepPlan;
+use vireid_data::{ImageList, Loader, LoaderConfig, ViewRecipes};
+
+use crate::engine::inputs;
+use crate::epoch::{Epoch, EpochAt, Labelling};
+use crate::events::{ClusterReport, Event, Observer};
+use crate::learner::Learner;
+use crate::method::Outputs;
+use crate::{MethodError, RunConfig, extract};
+
+/// The engine's side of an [`Epoch`].
+pub(crate) struct EngineEpoch<'a, B: Backbone> {
+    pub(crate) at: EpochAt,
+    pub(crate) config: &'a RunConfig,
+    pub(crate) device: &'a Device,
+    pub(crate) streams: Streams,
+    pub(crate) train: &'a PerModality<Arc<ImageList>>,
+    pub(crate) observer: &'a mut dyn Observer,
+    pub(crate) learner: &'a mut Learner<B>,
+    pub(crate) extraction_seconds: f64,
+}
+
+impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
+    fn at(&self) -> EpochAt {
+        self.at
+    }
+
+    fn config(&self) -> &RunConfig {
+        self.config
+    }
+
+    fn device(&self) -> &Device {
+        self.device
+    }
+
+    fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    fn cameras(&self) -> PerModality<Vec<Camera>> {
+        self.train.as_ref().map(|list| list.samples().iter().map(|sample| sample.camera).collect())
+    }
+
+    fn embeddings(&mut self) -> Result<PerModality<Embeddings>, MethodError> {
+        let clock = Instant::now();
+        let network = self.learner.network.valid();
+        let total = self.train.visible.len() + self.train.infrared.len();
+        let settings = &self.config.clustering;
+        let mut embed = |modality: Modality, before: usize| -> Result<Embeddings, MethodError> {
+            let progress = |done| self.observer.tick("embedding", before + done, total);
+            let images = self.train.get(modality);
+            extract(&network, images, modality, settings.batch, settings.flip_average, self.device, progress)
+        };
+        let visible = embed(Modality::Visible, 0)?;
+        let infrared = embed(Modality::Infrared, self.train.visible.len())?;
+        self.extraction_seconds += clock.elapsed().as_secs_f64();
+        Ok(PerModality { visible, infrared })
+    }
+
+    fn report(&mut self, labelling: &Labelling<'_>) {
+        let report = ClusterReport::new(self.at.epoch, labelling, self.train);
+        self.observer.event(&Event::Clusters(report));
+    }
+
+    fn pass(
+        &mut self,
+        stream: &'static str,
+        recipes: ViewRecipes,
+        plans: Vec<StepPlan>,
+        each: &mut dyn FnMut(&StepPlan, Outputs),
+    ) -> Result<(), MethodError> {
+        // A forward pass on the autodiff device that no backward pass follows would keep its graph for ever, so the pass
+        // runs on a copy without one and hands the running statistics back.
+        let shadow = with_batch_statistics(self.learner.valid());
+        let config = LoaderConfig { workers: self.config.input.workers, prefetch: self.config.input.prefetch };
+        let total = plans.len();
+        let epoch = self.at.epoch as u64;
+        let loader = Loader::start_as(stream, self.train.clone(), recipes, plans, self.streams, epoch, 0, config);
+        for (done, batch) in loader.enumerate() {
+            let batch = batch?;
+            let (visible, infrared) = inputs(batch.pixels, self.train, self.device);
+            each(&batch.plan, shadow.forward(visible, infrared));
+            self.observer.tick(stream, done + 1, total);
+        }
+        let mut statistics = named_parameters(&shadow)
+            .into_iter()
+            .filter(|(name, ..)| name.ends_with("running_mean") || name.ends_with("running_var"))
+            .map(|(name, _, values)| (name, values))
+            .collect::<std::collections::BTreeMap<_, _>>();
+        *self.learner = fill_parameters(self.learner.clone(), |name, _| statistics.remove(name));
+        Ok(())
+    }
+
+    fn tick(&mut self, activity: &'static str, done: usize, total: usize) {
+        self.observer.tick(activity, done, total);
+    }
+}

@@ -1,0 +1,62 @@
+use burn::module::{Initializer, Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use vireid_backbone::parameters::{NamedParameter, named_parameters, number_parameters};
+use vireid_backbone::{Backbone, Features};
+use vireid_core::{PerModality, Stream};
+
+use crate::method::Outputs;
+
+/// Standard deviation of a fresh classifier's weights.
+const CLASSIFIER_DEVIATION: f64 = 0.001;
+
+/// What is trained: a network, and in some stages a classifier on its embeddings.
+#[derive(Module, Debug)]
+pub(crate) struct Learner<B: Backbone> {
+    pub(crate) network: B,
+    classifier: Option<Linear>,
+}
+
+impl<B: Backbone> Learner<B> {
+    pub(crate) fn new(network: B) -> Self {
+        number_parameters(Self { network, classifier: None })
+    }
+
+    /// The same with a classifier of `classes` logits without bias, drawn from `stream`.
+    pub(crate) fn with_classifier(mut self, classes: usize, device: &Device, stream: &mut Stream) -> Self {
+        let dim = self.network.dim();
+        let config = LinearConfig::new(dim, classes).with_bias(false).with_initializer(Initializer::Zeros);
+        let mut classifier = config.init(device);
+        let values = (0..dim * classes).map(|_| stream.normal(0.0, CLASSIFIER_DEVIATION) as f32).collect::<Vec<f32>>();
+        let weight = Tensor::<2>::from_data(TensorData::new(values, [dim, classes]), device);
+        classifier.weight = Param::from_tensor(weight);
+        self.classifier = Some(classifier);
+        number_parameters(self)
+    }
+
+    /// Classes of the classifier.
+    pub(crate) fn classes(&self) -> Option<usize> {
+        self.classifier.as_ref().map(|classifier| classifier.weight.dims()[1])
+    }
+
+    /// # Shapes
+    ///
+    /// - as [`Backbone::forward`]
+    pub(crate) fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> Outputs {
+        let features = self.network.forward(visible, infrared);
+        let classify = |classifier: &Linear| {
+            let of = |features: &Features| classifier.forward(features.embedding.clone());
+            PerModality { visible: of(&features.visible), infrared: of(&features.infrared) }
+        };
+        Outputs { logits: self.classifier.as_ref().map(classify), features }
+    }
+
+    /// Parameters and running statistics: the network's by its own names, and `classifier.weight`.
+    pub(crate) fn named(&self) -> Vec<NamedParameter> {
+        let named = named_parameters(&self.valid());
+        let rename = |(name, shape, values): NamedParameter| {
+            (name.strip_prefix("network.").map(str::to_string).unwrap_or(name), shape, values)
+        };
+        named.into_iter().map(rename).collect()
+    }
+}

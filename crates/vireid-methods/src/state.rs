@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// What a method keeps in a checkpoint: named tables of numbers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MethodState {
+    /// Shape and values by name.
+    pub floats: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    /// Whole numbers by name.
+    pub integers: BTreeMap<String, Vec<i32>>,
+}
+
+impl MethodState {
+    /// Adds the rows of a table. Reads them from their device: this is for files, never for the step loop.
+    pub fn put_rows(&mut self, name: &str, rows: &Tensor<2>) {
+        let shape = rows.dims().to_vec();
+        let values = rows.clone().into_data().convert::<f32>().try_to_vec().unwrap_or_default();
+        self.floats.insert(name.into(), (shape, values));
+    }
+
+    /// A table of two dimensions, on a device.
+    ///
+    /// # Shapes
+    ///
+    /// - output: as put in
+    pub fn rows(&self, name: &str, device: &Device) -> Option<Tensor<2>> {
+        let (shape, values) = self.floats.get(name)?;
+        (shape.len() == 2).then(|| Tensor::from_data(TensorData::new(values.clone(), shape.clone()), device))
+    }
+
+    /// Adds numbers that may be absent.
+    pub fn put_labels(&mut self, name: &str, labels: &[Option<usize>]) {
+        self.integers.insert(name.into(), labels.iter().map(|label| label.map_or(-1, |label| label as i32)).collect());
+    }
+
+    /// Numbers that may be absent.
+    pub fn labels(&self, name: &str) -> Option<Vec<Option<usize>>> {
+        Some(self.integers.get(name)?.iter().map(|&label| usize::try_from(label).ok()).collect())
+    }
+
+    /// Adds plain values.
+    pub fn put_values(&mut self, name: &str, values: &[f32]) {
+        self.floats.insert(name.into(), (vec![values.len()], values.to_vec()));
+    }
+
+    /// Plain values.
+    pub fn values(&self, name: &str) -> Option<Vec<f32>> {
+        Some(self.floats.get(name)?.1.clone())
+    }
+}
