@@ -10,7 +10,8 @@ use vireid_backbone::{Backbone, TwoStreamNetConfig};
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
 use vireid_methods::adam;
-use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
+use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
+use vireid_methods::views::{StepEmbeddings, StepLabels};
 
 const STEPS: usize = 200;
 const WARM_UP: usize = 40;

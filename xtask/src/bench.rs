@@ -17,7 +17,8 @@ use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
 use vireid_memory::normalize_rows;
-use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage2_step};
+use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
+use vireid_methods::views::{StepEmbeddings, StepLabels};
 use vireid_methods::{adam, extract, peak_memory_mib};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/train.py");

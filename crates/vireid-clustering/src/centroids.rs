@@ -11,6 +11,18 @@ pub fn centroids<M: ModalityTag>(
     embeddings: &Embeddings,
     labels: &PseudoLabels<M>,
 ) -> Result<Embeddings, ClusteringError> {
+    Ok(cluster_means(embeddings, labels)?.normalized())
+}
+
+/// The mean embedding of each cluster as it is; one row per cluster, in label order.
+///
+/// # Errors
+///
+/// `VR0202` when there are not as many labels as embeddings.
+pub fn cluster_means<M: ModalityTag>(
+    embeddings: &Embeddings,
+    labels: &PseudoLabels<M>,
+) -> Result<Embeddings, ClusteringError> {
     if embeddings.rows() != labels.len() {
         let what = "embeddings and labels";
         return Err(ClusteringError::Length { what, left: embeddings.rows(), right: labels.len() });
@@ -23,7 +35,7 @@ pub fn centroids<M: ModalityTag>(
         }
         sums.iter_mut().for_each(|sum| *sum /= members.len() as f32);
     }
-    Ok(Embeddings::new(sums, labels.clusters(), dim)?.normalized())
+    Ok(Embeddings::new(sums, labels.clusters(), dim)?)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ mod vote;
 pub use approximate::{ApproximateNeighbours, ApproximateRanking};
 pub use assignment::linear_assignment;
 pub use bilateral::{MatchOrientation, bilateral_match, squared_distances};
-pub use centroids::centroids;
+pub use centroids::{centroids, cluster_means};
 pub use dbscan::dbscan;
 pub use error::ClusteringError;
 pub use expansion::{Expansion, Origin};

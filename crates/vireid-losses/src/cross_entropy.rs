@@ -44,6 +44,17 @@ pub fn cross_entropy_gradient(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tens
     difference.div_scalar(batch as f64)
 }
 
+/// The gradient of [`soft_cross_entropy`] with respect to the logits, for targets that sum to 1:
+/// `(softmax - targets) / batch`.
+///
+/// # Shapes
+///
+/// - as [`soft_cross_entropy`]; output: `[batch, classes]`
+pub fn soft_cross_entropy_gradient(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<2> {
+    let [batch, _] = logits.dims();
+    (softmax(logits, 1) - targets).div_scalar(batch as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

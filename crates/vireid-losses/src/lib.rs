@@ -7,8 +7,18 @@
 
 mod consistency;
 mod cross_entropy;
+mod mmd;
+mod refinement;
+mod supervised_contrast;
 mod triplet;
+mod weighted;
 
 pub use consistency::{symmetric_divergence, symmetric_divergence_gradient};
-pub use cross_entropy::{cross_entropy, cross_entropy_gradient, label_tensor, soft_cross_entropy};
+pub use cross_entropy::{
+    cross_entropy, cross_entropy_gradient, label_tensor, soft_cross_entropy, soft_cross_entropy_gradient,
+};
+pub use mmd::mmd;
+pub use refinement::{refinement, refinement_gradients};
+pub use supervised_contrast::{contrast_among, supervised_contrast};
 pub use triplet::{batch_hard_triplet, pairwise_distances};
+pub use weighted::{cross_entropies, weighted_cross_entropy, weighted_l1, weighted_l2};

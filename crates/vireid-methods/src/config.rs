@@ -5,8 +5,9 @@ use vireid_data::sampler::BatchShape;
 
 use crate::MethodError;
 use crate::epoch::EpochAt;
+use crate::presets::preset_table;
 
-/// Everything that decides what a run computes. Presets are commented TOML files; see `presets/`.
+/// Everything that decides what a run computes. See [`presets`](crate::presets()) for the embedded ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Name of the method.
@@ -166,16 +167,6 @@ pub struct EvaluationSettings {
     pub flip_average: bool,
 }
 
-const PRESETS: [(&str, &str); 2] = [
-    ("mbccm_sysu_paper", include_str!("../presets/mbccm_sysu_paper.toml")),
-    ("mbccm_sysu_quick", include_str!("../presets/mbccm_sysu_quick.toml")),
-];
-
-/// The names and texts of the embedded presets.
-pub fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PRESETS.into_iter()
-}
-
 impl RunConfig {
     /// A preset with overrides of the form `key=value`, such as `stage2.epochs=30`.
     ///
@@ -183,11 +174,7 @@ impl RunConfig {
     ///
     /// `VR0503` for an unknown preset, `VR0501` for an unknown key, `VR0502` for an unusable value.
     pub fn from_preset(name: &str, overrides: &[String]) -> Result<Self, MethodError> {
-        let text = presets().find(|(known, _)| *known == name).map(|(_, text)| text).ok_or_else(|| {
-            let known = presets().map(|(known, _)| known.to_string()).collect();
-            MethodError::Unknown { what: "preset", name: name.into(), known }
-        })?;
-        Self::from_toml(text, overrides)
+        Self::from_table(preset_table(name)?, overrides)
     }
 
     /// A configuration file with overrides.
@@ -196,7 +183,10 @@ impl RunConfig {
     ///
     /// As [`from_preset`](Self::from_preset).
     pub fn from_toml(text: &str, overrides: &[String]) -> Result<Self, MethodError> {
-        let mut table: toml::Table = text.parse().map_err(|error| MethodError::Config(format!("{error}")))?;
+        Self::from_table(text.parse().map_err(|error| MethodError::Config(format!("{error}")))?, overrides)
+    }
+
+    fn from_table(mut table: toml::Table, overrides: &[String]) -> Result<Self, MethodError> {
         for item in overrides {
             set(&mut table, item)?;
         }
@@ -357,6 +347,7 @@ fn set(table: &mut toml::Table, item: &str) -> Result<(), MethodError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::presets;
 
     fn quick(overrides: &[&str]) -> Result<RunConfig, MethodError> {
         RunConfig::from_preset("mbccm_sysu_quick", &overrides.iter().map(|o| o.to_string()).collect::<Vec<_>>())
@@ -364,22 +355,10 @@ mod tests {
 
     #[test]
     fn presets_parse_and_survive_a_round_trip() {
-        for (name, text) in presets() {
-            let config = RunConfig::from_toml(text, &[]).unwrap();
+        for name in presets() {
+            let config = RunConfig::from_preset(&name, &[]).unwrap();
             assert_eq!(config.preset, name);
             assert_eq!(RunConfig::from_toml(&config.to_toml(), &[]).unwrap(), config);
-        }
-    }
-
-    #[test]
-    fn every_key_of_a_preset_has_a_comment() {
-        for (name, text) in presets() {
-            let lines: Vec<&str> = text.lines().collect();
-            for (number, line) in lines.iter().enumerate() {
-                if line.contains('=') && !line.starts_with('#') {
-                    assert!(number > 0 && lines[number - 1].starts_with('#'), "{name}: '{line}' has no comment above");
-                }
-            }
         }
     }
 

@@ -75,8 +75,10 @@ pub fn cluster(
     epoch: usize,
     device: &Device,
 ) -> Result<Clusters, MethodError> {
-    let visible = label(&embeddings.visible, settings, settings.eps.visible, epoch, device)?;
-    let infrared = label(&embeddings.infrared, settings, settings.eps.infrared, epoch, device)?;
+    let expansion = Expansion::Mean { k2: settings.k2 };
+    let encoded = |of: &Embeddings| encode(of, settings.k1, &expansion, settings.neighbours, device);
+    let visible = dbscan_labels(&encoded(&embeddings.visible)?, settings.eps.visible, settings.min_samples, epoch)?;
+    let infrared = dbscan_labels(&encoded(&embeddings.infrared)?, settings.eps.infrared, settings.min_samples, epoch)?;
     let centroids = PerModality {
         visible: centroids(&embeddings.visible, &visible)?,
         infrared: centroids(&embeddings.infrared, &infrared)?,
@@ -84,23 +86,41 @@ pub fn cluster(
     Ok(Clusters { labels: Labels { visible, infrared }, centroids })
 }
 
-fn label<M: ModalityTag>(
+/// The k-reciprocal encoding of some embeddings, with the neighbours searched where the settings say.
+///
+/// # Errors
+///
+/// What clustering refuses.
+pub fn encode(
     embeddings: &Embeddings,
-    settings: &ClusteringSettings,
-    eps: f64,
-    epoch: usize,
+    k1: usize,
+    expansion: &Expansion,
+    search: NeighbourSearch,
     device: &Device,
-) -> Result<PseudoLabels<M>, MethodError> {
-    let ranking = match settings.neighbours {
-        NeighbourSearch::Host => nearest_neighbours(embeddings, settings.k1)?,
-        NeighbourSearch::Device => nearest_neighbours_on(embeddings, settings.k1, device)?,
+) -> Result<JaccardEncoding, MethodError> {
+    let ranking = match search {
+        NeighbourSearch::Host => nearest_neighbours(embeddings, k1)?,
+        NeighbourSearch::Device => nearest_neighbours_on(embeddings, k1, device)?,
     };
-    let encoding = JaccardEncoding::from_ranking(embeddings, &ranking, &Expansion::Mean { k2: settings.k2 })?;
-    let graph = NeighbourGraph::from_jaccard(&encoding, eps)?;
-    let labels = PseudoLabels::new(&dbscan(&graph, settings.min_samples)?)?;
+    Ok(JaccardEncoding::from_ranking(embeddings, &ranking, expansion)?)
+}
+
+/// DBSCAN on the Jaccard distances of one modality.
+///
+/// # Errors
+///
+/// `VR0505` when there is no cluster; what clustering refuses.
+pub fn dbscan_labels<M: ModalityTag>(
+    encoding: &JaccardEncoding,
+    eps: f64,
+    min_samples: usize,
+    epoch: usize,
+) -> Result<PseudoLabels<M>, MethodError> {
+    let graph = NeighbourGraph::from_jaccard(encoding, eps)?;
+    let labels = PseudoLabels::new(&dbscan(&graph, min_samples)?)?;
     if labels.clusters() == 0 {
         let modality: Modality = M::MODALITY;
-        return Err(MethodError::NoClusters { epoch, modality, noise: embeddings.rows() });
+        return Err(MethodError::NoClusters { epoch, modality, noise: encoding.len() });
     }
     Ok(labels)
 }

@@ -27,8 +27,10 @@ pub mod lookups;
 mod loss_log;
 pub mod mbccm;
 pub mod method;
+pub mod mult;
 mod network;
 mod optimizer;
+mod presets;
 mod progress;
 pub mod registry;
 mod run_dir;
@@ -36,11 +38,12 @@ mod session;
 mod state;
 mod system;
 mod table;
+pub mod views;
 
 pub use checkpoint::{Checkpoint, CheckpointKind, FORMAT_VERSION, Position};
 pub use config::{
     BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, NeighbourSearch,
-    OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings, presets,
+    OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings,
 };
 pub use device::{available_devices, parse_device};
 pub use device_neighbours::nearest_neighbours_on;
@@ -48,10 +51,11 @@ pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;
 pub use evaluate::{Evaluation, Score, Spread, TestImages, evaluate};
 pub use extract::extract;
-pub use labelling::{Clusters, Labels, cluster, rows_on};
+pub use labelling::{Clusters, Labels, cluster, dbscan_labels, encode, rows_on};
 pub use method::Method;
 pub use network::build_network;
 pub use optimizer::{OptimizerKind, adam, sgd_nesterov};
+pub use presets::{preset_layers, presets};
 pub use progress::ProgressObserver;
 pub use run_dir::RunDir;
 pub use session::{Session, SessionOptions, TrainingImages};

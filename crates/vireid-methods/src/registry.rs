@@ -2,12 +2,14 @@
 
 use crate::mbccm::Mbccm;
 use crate::method::Method;
+use crate::mult::Mult;
 use crate::{MethodError, RunConfig};
 
 type Build = fn(&RunConfig) -> Result<Box<dyn Method>, MethodError>;
 
 /// Every method by name. To add one, write its module and list it here.
-const REGISTRY: [(&str, Build); 1] = [("mbccm", |config| Ok(Box::new(Mbccm::new(config)?)))];
+const REGISTRY: [(&str, Build); 2] =
+    [("mbccm", |config| Ok(Box::new(Mbccm::new(config)?))), ("mult", |config| Ok(Box::new(Mult::new(config)?)))];
 
 /// The names of the methods.
 pub fn methods() -> impl Iterator<Item = &'static str> {

@@ -5,7 +5,8 @@ use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::PerModality;
 use vireid_losses::{symmetric_divergence, symmetric_divergence_gradient};
 use vireid_methods::lookups::BankGradient;
-use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, StepEmbeddings, StepLabels, stage1_step, stage2_step};
+use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage1_step, stage2_step};
+use vireid_methods::views::{StepEmbeddings, StepLabels};
 
 use super::case::values;
 use super::{Case, Outputs};

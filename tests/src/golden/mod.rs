@@ -9,6 +9,7 @@ mod clustering;
 mod evaluation;
 mod images;
 mod mbccm;
+mod mult;
 mod tensors;
 
 use std::error::Error;
@@ -44,11 +45,15 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("memory_update_hard", tensors::memory_update_hard),
     ("memory_update_momentum", tensors::memory_update_momentum),
     ("mmm_match", clustering::mmm_match),
+    ("mmd_loss", tensors::mmd_loss),
     ("mult_label_transfer", clustering::mult_label_transfer),
+    ("mult_oclr_loss", mult::oclr_loss),
+    ("mult_step", mult::step),
     ("non_local_block", tensors::non_local_block),
     ("resize_bicubic", images::resize),
     ("resize_bilinear", images::resize),
     ("resize_lanczos", images::resize),
+    ("sgd_nesterov_l2", tensors::sgd_nesterov_l2),
     ("sinkhorn", clustering::sinkhorn),
 ];
 

@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use burn::module::{Module, Param, ParamId};
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use vireid_backbone::parameters::load_parameters;
 use vireid_backbone::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlockConfig, gem_pool_clamped};
-use vireid_losses::{batch_hard_triplet, cross_entropy, label_tensor, soft_cross_entropy};
+use vireid_losses::{batch_hard_triplet, cross_entropy, label_tensor, mmd, soft_cross_entropy};
 use vireid_memory::{MemoryBank, normalize_rows};
-use vireid_methods::adam;
+use vireid_methods::{adam, sgd_nesterov};
 
 use super::case::values;
 use super::{Case, Outputs};
@@ -29,12 +29,20 @@ pub fn adam_l2(case: &Case) -> Result<Outputs> {
             return Err(format!("{name} = {given}; this project's Adam has {value}").into());
         }
     }
+    optimize(case, adam(case.parameter("weight_decay")?))
+}
+
+pub fn sgd_nesterov_l2(case: &Case) -> Result<Outputs> {
+    optimize(case, sgd_nesterov(case.parameter("momentum")?, case.parameter("weight_decay")?))
+}
+
+/// Steps along given gradients.
+fn optimize(case: &Case, mut optimizer: ModuleOptimizer) -> Result<Outputs> {
     let device = Device::default().autodiff();
     let id = ParamId::from(1);
     let mut model = Weights { weights: Param::initialized(id, case.tensor::<2>("weights", &device)?.require_grad()) };
     let gradients = case.tensor::<3>("grads", &Device::default())?;
     let [steps, rows, columns] = gradients.dims();
-    let mut optimizer = adam(case.parameter("weight_decay")?);
     let rate: f64 = case.parameter("lr")?;
     for step in 0..steps {
         let mut given = GradientsParams::new();
@@ -42,6 +50,20 @@ pub fn adam_l2(case: &Case) -> Result<Outputs> {
         model = optimizer.step(rate, model, given);
     }
     Ok(Outputs::from([("weights", values(model.weights.val().inner()))]))
+}
+
+pub fn mmd_loss(case: &Case) -> Result<Outputs> {
+    let (kernels, multiple): (u32, f64) = (case.parameter("kernel_num")?, case.parameter("kernel_mul")?);
+    if (kernels, multiple) != (5, 2.0) {
+        return Err(format!("{kernels} kernels, each {multiple} times as wide; this project has 5, each twice").into());
+    }
+    let device = Device::default().autodiff();
+    let source = case.tensor::<2>("source", &device)?.require_grad();
+    let target = case.tensor::<2>("target", &device)?;
+    let loss = mmd(source.clone().unsqueeze(), target.unsqueeze());
+    let gradients = loss.backward();
+    let gradient = source.grad(&gradients).map(values).unwrap_or_default();
+    Ok(Outputs::from([("loss", values(loss.inner())), ("grad_source", gradient)]))
 }
 
 pub fn batch_hard_triplet_loss(case: &Case) -> Result<Outputs> {

@@ -20,9 +20,10 @@ use crate::labelling::{Labels, cluster, rows_on};
 use crate::lookups::BankGradient;
 use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
 use crate::state::MethodState;
+use crate::views::{StepEmbeddings, StepLabels};
 use crate::{MethodError, OptimizerKind, RunConfig, parse_settings};
 
-pub use step::{MemoryBanks, StepEmbeddings, StepLabels, stage1_step, stage2_step};
+pub use step::{MemoryBanks, stage1_step, stage2_step};
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,16 +1,16 @@
 //! One training step: losses, gradients and memory updates.
 
-use burn::tensor::{Int, Tensor};
-use vireid_backbone::Features;
+use burn::tensor::Tensor;
 use vireid_core::PerModality;
-use vireid_losses::{
-    cross_entropy, cross_entropy_gradient, label_tensor, symmetric_divergence, symmetric_divergence_gradient,
-};
+use vireid_losses::{symmetric_divergence, symmetric_divergence_gradient};
 use vireid_memory::MemoryBank;
 
 use super::MbccmSettings;
 use crate::lookups::{LookUp, Lookups};
 use crate::method::StepLoss;
+use crate::views::{
+    AUGMENTED, INFRARED, PLAIN, StepEmbeddings, StepLabels, add_cross_entropies, specific_step, targets,
+};
 
 /// The memories of an epoch. All start from the centroids.
 #[derive(Debug, Clone)]
@@ -60,60 +60,11 @@ impl MemoryBanks {
     }
 }
 
-/// The embeddings of a step on the autodiff device, not normalised.
-///
-/// # Shapes
-///
-/// - each `[batch, dim]`
-#[derive(Debug, Clone)]
-pub struct StepEmbeddings {
-    /// Plain views of the visible images.
-    pub plain: Tensor<2>,
-    /// Channel-augmented views of the same images.
-    pub augmented: Tensor<2>,
-    /// Infrared images.
-    pub infrared: Tensor<2>,
-}
-
-impl StepEmbeddings {
-    /// Of a batch with `plain` plain views of visible images, followed by as many augmented ones.
-    pub fn new(features: PerModality<Features>, plain: usize) -> Self {
-        let visible = features.visible.embedding;
-        Self {
-            plain: visible.clone().narrow(0, 0, plain),
-            augmented: visible.narrow(0, plain, plain),
-            infrared: features.infrared.embedding,
-        }
-    }
-}
-
-/// The labels of a step's slots: each slot holds a visible and an infrared image.
-#[derive(Debug, Clone, Copy)]
-pub struct StepLabels<'a> {
-    /// Visible clusters.
-    pub visible: &'a [usize],
-    /// Infrared clusters.
-    pub infrared: &'a [usize],
-}
-
-/// The views by position.
-const PLAIN: usize = 0;
-const AUGMENTED: usize = 1;
-const INFRARED: usize = 2;
 /// The memories by position.
 const OF_VISIBLE: usize = 0;
 const OF_INFRARED: usize = 1;
 const SHARED_VISIBLE: usize = 2;
 const SHARED_INFRARED: usize = 3;
-
-impl MemoryBanks {
-    fn lookups<'a>(&'a mut self, embeddings: &StepEmbeddings, settings: &MbccmSettings) -> Lookups<'a> {
-        let banks =
-            vec![&mut self.visible, &mut self.infrared, &mut self.agnostic_visible, &mut self.agnostic_infrared];
-        let views = [&embeddings.plain, &embeddings.augmented, &embeddings.infrared];
-        Lookups::new(banks, &views, settings.temperature, settings.bank_gradient)
-    }
-}
 
 /// Stage 1: each view against the memory of its own modality.
 ///
@@ -124,15 +75,8 @@ pub fn stage1_step(
     labels: StepLabels<'_>,
     settings: &MbccmSettings,
 ) -> StepLoss {
-    let (y_visible, y_infrared) = targets(labels, &embeddings.plain);
-    let mut step = banks.lookups(embeddings, settings);
-    let specific = [
-        (step.look_up(OF_VISIBLE, PLAIN, labels.visible), &y_visible),
-        (step.look_up(OF_VISIBLE, AUGMENTED, labels.visible), &y_visible),
-        (step.look_up(OF_INFRARED, INFRARED, labels.infrared), &y_infrared),
-    ];
-    let parts = add_cross_entropies(&mut step, &specific, 1.0);
-    StepLoss { objective: step.backward(), parts }
+    let of = PerModality { visible: &mut banks.visible, infrared: &mut banks.infrared };
+    specific_step(of, embeddings, labels, settings.temperature, settings.bank_gradient)
 }
 
 /// Stage 2: each view against the memory of its own modality, both shared memories, and consistency between them.
@@ -148,7 +92,9 @@ pub fn stage2_step(
     settings: &MbccmSettings,
 ) -> StepLoss {
     let (y_visible, y_infrared) = targets(labels, &embeddings.plain);
-    let mut step = banks.lookups(embeddings, settings);
+    let banks =
+        vec![&mut banks.visible, &mut banks.infrared, &mut banks.agnostic_visible, &mut banks.agnostic_infrared];
+    let mut step = embeddings.lookups(banks, settings.temperature, settings.bank_gradient);
     let z1 = step.look_up(OF_VISIBLE, PLAIN, labels.visible);
     let z2 = step.look_up(OF_VISIBLE, AUGMENTED, labels.visible);
     let z3 = step.look_up(OF_INFRARED, INFRARED, labels.infrared);
@@ -175,22 +121,6 @@ pub fn stage2_step(
     StepLoss { objective: step.backward(), parts: Tensor::cat(parts, 0) }
 }
 
-fn targets(labels: StepLabels<'_>, like: &Tensor<2>) -> (Tensor<1, Int>, Tensor<1, Int>) {
-    let device = like.clone().inner().device();
-    (label_tensor(labels.visible, &device), label_tensor(labels.infrared, &device))
-}
-
-/// The sum of some cross entropies; their gradients go in with a weight.
-fn add_cross_entropies(step: &mut Lookups<'_>, terms: &[(LookUp, &Tensor<1, Int>); 3], weight: f64) -> Tensor<1> {
-    let losses = terms.map(|(look_up, labels)| {
-        let logits = step.logits(look_up);
-        let gradient = cross_entropy_gradient(logits.clone(), labels.clone());
-        step.add_gradient(look_up, gradient.mul_scalar(weight));
-        cross_entropy(logits, labels.clone())
-    });
-    Tensor::cat(losses.to_vec(), 0).sum()
-}
-
 /// The sum of the divergences of some pairs of predictions; their gradients go in with a weight.
 fn add_divergences(step: &mut Lookups<'_>, pairs: &[(LookUp, LookUp); 6], weight: f64) -> Tensor<1> {
     let losses = pairs.map(|(a, b)| {
@@ -208,8 +138,9 @@ fn add_divergences(step: &mut Lookups<'_>, pairs: &[(LookUp, LookUp); 6], weight
 mod tests {
     use super::*;
     use crate::lookups::BankGradient;
-    use burn::tensor::{Device, TensorData, Tolerance};
+    use burn::tensor::{Device, Int, TensorData, Tolerance};
     use vireid_core::Streams;
+    use vireid_losses::{cross_entropy, label_tensor};
     use vireid_memory::normalize_rows;
 
     fn settings(bank_gradient: BankGradient, cc_cross_normalize: bool) -> MbccmSettings {

@@ -1,0 +1,298 @@
+//! MULT: modality-unified label transfer with online cross-memory label refinement (He et al., IJCV 2024, arXiv
+//! 2402.00672), as the authors' code does it.
+//!
+//! Stage 1 trains each modality on its own clusters. In stage 2 all images, noise included, get soft labels over the
+//! clusters of both modalities: an optimal transport carries labels across, Jaccard affinities smooth them within
+//! ([`transfer`]). Even epochs train in the space of visible clusters, odd ones in that of infrared clusters
+//! ([`association_step`]).
+
+mod labels;
+mod settings;
+mod step;
+
+use burn::tensor::{Device, Tensor};
+use vireid_clustering::{Expansion, JaccardEncoding, cluster_means};
+use vireid_core::{Embeddings, PerModality, Stream};
+use vireid_data::ViewRecipes;
+use vireid_data::sampler::{BatchShape, StepPlan, independent_clusters, shared_blocks, shared_labels};
+use vireid_data::transform::Transform;
+use vireid_losses::label_tensor;
+
+use crate::epoch::{Epoch, EpochAt, Labelling};
+use crate::labelling::{Labels, dbscan_labels, encode, rows_on};
+use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
+use crate::state::MethodState;
+use crate::views::{StepEmbeddings, StepLabels, specific_step};
+use crate::{MethodError, OptimizerKind, RunConfig};
+
+pub use labels::{TransferredModality, TransferredPair, transfer};
+pub use settings::{LabelSpace, MultSettings};
+pub use step::{BatchLabels, MemoryBanks, PARTS, SpaceLabels, association_step};
+
+/// The second stage.
+const ASSOCIATED: usize = 1;
+
+/// The method.
+#[derive(Debug)]
+pub struct Mult {
+    settings: MultSettings,
+    padding: usize,
+    /// Labels and memories of the epoch.
+    epoch: Option<Prepared>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    labels: EpochLabels,
+    banks: MemoryBanks,
+}
+
+#[derive(Debug)]
+enum EpochLabels {
+    Clusters(Labels),
+    Transferred(Box<TransferredPair>),
+}
+
+impl Mult {
+    /// Reads the method's settings.
+    ///
+    /// # Errors
+    ///
+    /// `VR0501`, `VR0502`.
+    pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
+        Ok(Self { settings: MultSettings::read(config)?, padding: config.input.padding, epoch: None })
+    }
+
+    fn prepared(&self) -> &Prepared {
+        match &self.epoch {
+            Some(epoch) => epoch,
+            None => unreachable!("an epoch is prepared first"),
+        }
+    }
+
+    /// The labels of the second stage, reported.
+    fn transferred(
+        &self,
+        epoch: &mut dyn Epoch,
+        embeddings: &PerModality<Embeddings>,
+        means: &PerModality<Embeddings>,
+        encodings: &PerModality<JaccardEncoding>,
+    ) -> Result<TransferredPair, MethodError> {
+        let distances = encodings.as_ref().map(|encoding| encoding.within(1.0));
+        let (pair, rounds) = transfer(embeddings, means, &distances, &self.settings, epoch.device())?;
+        let some = |labels: &[usize]| labels.iter().map(|&label| Some(label)).collect::<Vec<_>>();
+        let own = pair.as_ref().map(|modality| some(&modality.own));
+        let cross = pair.as_ref().map(|modality| some(&modality.cross));
+        let joint = match self.settings.in_visible_space(epoch.at().epoch) {
+            true => PerModality { visible: own.visible.as_slice(), infrared: cross.infrared.as_slice() },
+            false => PerModality { visible: cross.visible.as_slice(), infrared: own.infrared.as_slice() },
+        };
+        epoch.report(&Labelling {
+            labels: own.as_ref().map(Vec::as_slice),
+            joint: Some(joint),
+            figures: vec![
+                ("rounds in visible space", rounds.visible as f64),
+                ("rounds in infrared space", rounds.infrared as f64),
+            ],
+            ..Labelling::default()
+        });
+        Ok(pair)
+    }
+}
+
+impl Method for Mult {
+    fn name(&self) -> &'static str {
+        "mult"
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        let stage = |name| Stage { name, start: StageStart::Continue, optimizer: OptimizerKind::Adam };
+        vec![stage("stage 1"), stage("stage 2")]
+    }
+
+    fn composition(&self) -> Vec<Part> {
+        let s = &self.settings;
+        let memories = |which: &str| format!("{which}, momentum {}, gradients {:?}", s.momentum, s.bank_gradient);
+        let transfer = match s.label_transfer {
+            true => format!("label transfer until labels agree: alpha {}, lambda {}", s.alpha, s.lambda),
+            false => "transport to the other modality's centroids, no rounds of transfer".into(),
+        };
+        let refinement = match s.refinement {
+            true => format!(" + refinement of the mixed by the others, sharpened by {}", s.sharpen),
+            false => String::new(),
+        };
+        vec![
+            Part::new("stage 1", "labeller", "per modality: k-reciprocal Jaccard, DBSCAN, noise dropped"),
+            Part::new("stage 1", "memories", memories("one per modality")),
+            Part::new("stage 1", "sampler", "clusters of either modality, drawn independently"),
+            Part::new("stage 1", "objective", format!("cluster contrast at temperature {}", s.temperature)),
+            Part::new(
+                "stage 2",
+                "labeller",
+                "per modality: k-reciprocal Jaccard, DBSCAN for the centroids; noise labelled",
+            ),
+            Part::new("stage 2", "associator", transfer),
+            Part::new("stage 2", "targets", format!("{} hard + {:.3} soft", s.hard_share, 1.0 - s.hard_share)),
+            Part::new("stage 2", "memories", memories("own, guest and mixed in the space of either modality")),
+            Part::new("stage 2", "sampler", "half of the labels from visible clusters, half from infrared ones"),
+            Part::new("stage 2", "label space", format!("{:?}", s.space).to_lowercase()),
+            Part::new(
+                "stage 2",
+                "objective",
+                format!("soft cluster contrast, own and mixed, at temperature {}{refinement}", s.temperature),
+            ),
+        ]
+    }
+
+    fn recipes(&self, at: EpochAt) -> ViewRecipes {
+        use Transform::*;
+        let head = [PadCrop(self.padding), Flip(0.5)];
+        let with = |tail: &[Transform]| [&head, tail].concat();
+        if at.stage >= ASSOCIATED {
+            return ViewRecipes {
+                visible: vec![with(&[Normalize, Erase(0.5)]), with(&[Normalize, Erase(0.5), ChannelPick])],
+                infrared: vec![with(&[Normalize, Erase(0.5), ChannelPickOrGrey(0.5)])],
+            };
+        }
+        let jitter = ColorJitter { brightness: 0.5, contrast: 0.5, saturation: 0.5, hue: 0.5 };
+        ViewRecipes {
+            visible: vec![
+                with(&[LinearTransform(0.9), Normalize, Erase(0.9)]),
+                with(&[jitter, Normalize, Erase(0.9), ChannelPick]),
+            ],
+            infrared: vec![with(&[jitter, Normalize, Erase(0.9), ChannelPickOrGrey(0.5)])],
+        }
+    }
+
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let embeddings = epoch.embeddings()?;
+        let at = epoch.at();
+        let c = epoch.config().clustering.clone();
+        let expansion = Expansion::Mean { k2: c.k2 };
+        let encoded = |of: &Embeddings| encode(of, c.k1, &expansion, c.neighbours, epoch.device());
+        let encodings =
+            PerModality { visible: encoded(&embeddings.visible)?, infrared: encoded(&embeddings.infrared)? };
+        let labels = Labels {
+            visible: dbscan_labels(&encodings.visible, c.eps.visible, c.min_samples, at.epoch)?,
+            infrared: dbscan_labels(&encodings.infrared, c.eps.infrared, c.min_samples, at.epoch)?,
+        };
+        let means = PerModality {
+            visible: cluster_means(&embeddings.visible, &labels.visible)?,
+            infrared: cluster_means(&embeddings.infrared, &labels.infrared)?,
+        };
+        let device = epoch.device().clone();
+        let rows = means.as_ref().map(|means| rows_on(&means.clone().normalized(), &device));
+        let banks = MemoryBanks::new(rows, self.settings.momentum);
+        let labels = if at.stage >= ASSOCIATED {
+            EpochLabels::Transferred(Box::new(self.transferred(epoch, &embeddings, &means, &encodings)?))
+        } else {
+            let indices = labels.indices();
+            epoch.report(&Labelling { labels: indices.as_ref().map(Vec::as_slice), ..Labelling::default() });
+            EpochLabels::Clusters(labels)
+        };
+        self.epoch = Some(Prepared { labels, banks });
+        Ok(())
+    }
+
+    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+        let (shape, steps) = (config.batch_shape(), config.stage(at).iterations);
+        match &self.prepared().labels {
+            EpochLabels::Clusters(labels) => {
+                Ok(independent_clusters(&labels.visible, &labels.infrared, shape, steps, stream)?)
+            }
+            EpochLabels::Transferred(pair) => mixed_spaces(pair, shape, steps, stream),
+        }
+    }
+
+    fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
+        if at.stage < ASSOCIATED { &["specific"] } else { PARTS }
+    }
+
+    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let embeddings = StepEmbeddings::new(outputs.features, plan.visible.len());
+        let Some(Prepared { labels, banks }) = &mut self.epoch else { unreachable!("an epoch is prepared first") };
+        match labels {
+            EpochLabels::Clusters(labels) => {
+                let (visible, infrared) = labels.of(plan);
+                let labels = StepLabels { visible: &visible, infrared: &infrared };
+                let banks = PerModality { visible: &mut banks.visible, infrared: &mut banks.infrared };
+                specific_step(banks, &embeddings, labels, self.settings.temperature, self.settings.bank_gradient)
+            }
+            EpochLabels::Transferred(pair) => {
+                let labels = batch_labels(pair, plan);
+                let in_visible_space = self.settings.in_visible_space(at.epoch);
+                association_step(banks, &embeddings, &labels, in_visible_space, &self.settings)
+            }
+        }
+    }
+
+    fn state(&self, within_epoch: bool) -> MethodState {
+        let mut state = MethodState::default();
+        let Some(Prepared { labels, banks }) = self.epoch.as_ref().filter(|_| within_epoch) else { return state };
+        match labels {
+            EpochLabels::Clusters(labels) => labels.put(&mut state),
+            EpochLabels::Transferred(pair) => {
+                pair.visible.put("visible", &mut state);
+                pair.infrared.put("infrared", &mut state);
+            }
+        }
+        banks.named().into_iter().for_each(|(name, bank)| state.put_rows(name, &bank.rows()));
+        state
+    }
+
+    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
+        if !within_epoch {
+            return Some(());
+        }
+        let labels = match Labels::take(state) {
+            Some(labels) => EpochLabels::Clusters(labels),
+            None => EpochLabels::Transferred(Box::new(PerModality {
+                visible: TransferredModality::take("visible", state, device)?,
+                infrared: TransferredModality::take("infrared", state, device)?,
+            })),
+        };
+        let banks = MemoryBanks::restored(&|name| state.rows(name, device), self.settings.momentum)?;
+        self.epoch = Some(Prepared { labels, banks });
+        Some(())
+    }
+}
+
+/// Steps of which half the labels are visible clusters and half infrared ones, each with images of both modalities.
+fn mixed_spaces(
+    pair: &TransferredPair,
+    shape: BatchShape,
+    steps: usize,
+    stream: &mut Stream,
+) -> Result<Vec<StepPlan>, MethodError> {
+    let some = |labels: &[usize]| labels.iter().map(|&label| Some(label)).collect::<Vec<_>>();
+    let of_visible_space = shared_labels(&some(&pair.visible.own), &some(&pair.infrared.cross));
+    let of_infrared_space = shared_labels(&some(&pair.visible.cross), &some(&pair.infrared.own));
+    let first = shape.clusters / 2;
+    (0..steps)
+        .map(|_| {
+            let mut plan = shared_blocks(&of_visible_space, first, shape, stream)?;
+            let second = shared_blocks(&of_infrared_space, shape.clusters - first, shape, stream)?;
+            plan.visible.extend(second.visible);
+            plan.infrared.extend(second.infrared);
+            Ok(plan)
+        })
+        .collect()
+}
+
+fn batch_labels(pair: &TransferredPair, plan: &StepPlan) -> BatchLabels {
+    let space = |hard: &[usize], targets: &Tensor<2>, positions: &[usize]| SpaceLabels {
+        hard: positions.iter().map(|&position| hard[position]).collect(),
+        targets: targets.clone().select(0, label_tensor(positions, &targets.device())),
+    };
+    let PerModality { visible, infrared } = pair;
+    BatchLabels {
+        own: PerModality {
+            visible: space(&visible.own, &visible.own_targets, &plan.visible),
+            infrared: space(&infrared.own, &infrared.own_targets, &plan.infrared),
+        },
+        cross: PerModality {
+            visible: space(&visible.cross, &visible.cross_targets, &plan.visible),
+            infrared: space(&infrared.cross, &infrared.cross_targets, &plan.infrared),
+        },
+    }
+}
