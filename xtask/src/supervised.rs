@@ -14,7 +14,7 @@ use vireid_methods::{Labels, MethodError, RunConfig, Score, TrainingImages, adam
 
 /// Margin of the triplet loss.
 pub const MARGIN: f64 = 0.3;
-const STEPS: usize = 350;
+const STEPS: usize = 1000;
 const RATE: f64 = 2e-3;
 const SCALE: f64 = 20.0;
 const SHAPE: BatchShape = BatchShape { clusters: 8, instances: 4, allow_few_clusters: false };

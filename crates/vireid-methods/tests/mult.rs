@@ -1,6 +1,7 @@
 //! MULT against numbers that an independent implementation gave (`cases/mult.json`).
+#![allow(clippy::unwrap_used)]
 
-use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use vireid_core::PerModality;
 use vireid_losses::{refinement, refinement_gradients};
