@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use vireid_data::readers::{is_converted_layout, read_sysu, read_sysu_converted};
-use vireid_data::synthetic::{SysuLayout, WorldSpec, write_sysu};
+use vireid_data::readers::{is_converted_layout, read_regdb, read_sysu, read_sysu_converted};
+use vireid_data::synthetic::{SysuLayout, WorldSpec, write_regdb, write_sysu};
 use vireid_data::{DataError, Dataset};
 use vireid_kernels::keep_freed_memory;
 use vireid_methods::{
@@ -16,17 +16,60 @@ use vireid_methods::{
     evaluation_table, peak_memory_mib, seconds_table,
 };
 
-/// Where the licensed data set is looked for when no folder is named.
-const DEFAULT_DATA: &str = "data/SYSU-MM01";
+/// A data set that examples train on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DataSet {
+    Sysu,
+    RegDb,
+}
+
+impl DataSet {
+    /// The data set in the name of an example, such as `mult_regdb`.
+    fn of_example(name: &str) -> Self {
+        if name.ends_with("_regdb") { DataSet::RegDb } else { DataSet::Sysu }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            DataSet::Sysu => "SYSU-MM01",
+            DataSet::RegDb => "RegDB",
+        }
+    }
+
+    /// Where it is looked for when no folder is named.
+    fn default_folder(self) -> PathBuf {
+        Path::new("data").join(self.name())
+    }
+
+    fn read(self, path: &Path, trial: u32) -> Result<Dataset, DataError> {
+        match self {
+            DataSet::Sysu if is_converted_layout(path) => read_sysu_converted(path),
+            DataSet::Sysu => read_sysu(path),
+            DataSet::RegDb => read_regdb(path, trial),
+        }
+    }
+
+    /// Draws the synthetic stand-in.
+    fn draw(self, root: &Path, seed: u64) -> Result<(), DataError> {
+        match self {
+            DataSet::Sysu => draw_world(root, seed, &WorldSpec::sysu()),
+            DataSet::RegDb => draw_regdb_world(root, seed, &WorldSpec::regdb()),
+        }
+    }
+}
+
 /// Exit status of a run that was interrupted and saved.
 const EXIT_INTERRUPTED: u8 = 130;
 
 #[derive(Debug, Parser)]
-#[command(about = "Train on SYSU-MM01, or on a synthetic world in its layout when it is not there")]
+#[command(about = "Train on a licensed data set, or on a synthetic world in its layout when it is not there")]
 struct Arguments {
-    /// Folder of the data set (original or converted layout)
+    /// Folder of the data set (SYSU-MM01: original or converted layout)
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Which of RegDB's ten trials
+    #[arg(long, default_value_t = 1)]
+    trial: u32,
     /// Embedded preset, or `quick` or `paper`; without it `paper` for real data, `quick` for the synthetic world
     #[arg(long)]
     preset: Option<String>,
@@ -72,7 +115,8 @@ pub fn run(name: &str) -> ExitCode {
 }
 
 fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
-    let dataset = open_data(&arguments)?;
+    let kind = DataSet::of_example(name);
+    let dataset = open_data(kind, &arguments)?;
     let synthetic = dataset.synthetic;
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     let config = if arguments.resume {
@@ -107,8 +151,8 @@ fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
     drop(progress);
     match outcome? {
         Outcome::Finished(evaluations) => {
-            let kind = if synthetic { "synthetic world; says nothing about real data" } else { "SYSU-MM01" };
-            let title = format!("{name}: {kind} (mean ± standard deviation over gallery draws, %)");
+            let data = if synthetic { "synthetic world; says nothing about real data" } else { kind.name() };
+            let title = format!("{name}: {data} (mean ± standard deviation over gallery draws, %)");
             println!("{}", evaluation_table(&title, &main_moments(&evaluations)));
             println!("{}", seconds_table(&session.seconds()));
             if let Some(peak) = peak_memory_mib() {
@@ -125,9 +169,9 @@ fn train(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
     }
 }
 
-/// The untrained network, the end of stage 1 and the end of training.
+/// The untrained network and the ends of the stages.
 fn main_moments(evaluations: &[Evaluation]) -> Vec<&Evaluation> {
-    evaluations.iter().filter(|e| ["untrained", "stage 1", "final"].contains(&e.moment.as_str())).collect()
+    evaluations.iter().filter(|evaluation| !evaluation.moment.starts_with("epoch")).collect()
 }
 
 /// `out`, or with the first number behind it that makes no existing run.
@@ -140,23 +184,25 @@ fn unused(out: PathBuf) -> PathBuf {
 }
 
 /// The data set that the arguments name, or the synthetic one.
-fn open_data(arguments: &Arguments) -> Result<Dataset, MethodError> {
+fn open_data(kind: DataSet, arguments: &Arguments) -> Result<Dataset, MethodError> {
     if let Some(path) = &arguments.data {
-        return Ok(read(path)?);
+        return Ok(kind.read(path, arguments.trial)?);
     }
-    let default = Path::new(DEFAULT_DATA);
+    let default = kind.default_folder();
     if default.is_dir() {
-        return Ok(read(default)?);
+        return Ok(kind.read(&default, arguments.trial)?);
     }
-    eprintln!("SYSU-MM01 is not at {DEFAULT_DATA}: training on a synthetic world instead.");
-    eprintln!("For the real data see datasets/sysu-mm01.md, then pass --data /path/to/SYSU-MM01.");
-    let root = arguments.cache.clone().unwrap_or_else(cache_folder).join(format!("world-{}", arguments.world_seed));
-    draw_world(&root, arguments.world_seed, &WorldSpec::sysu())?;
-    Ok(read(&root)?)
-}
-
-fn read(path: &Path) -> Result<Dataset, DataError> {
-    if is_converted_layout(path) { read_sysu_converted(path) } else { read_sysu(path) }
+    let (name, place) = (kind.name(), default.display());
+    let page = name.to_lowercase();
+    eprintln!("{name} is not at {place}: training on a synthetic world instead.");
+    eprintln!("For the real data see datasets/{page}.md, then pass --data /path/to/{name}.");
+    let folder = match kind {
+        DataSet::Sysu => format!("world-{}", arguments.world_seed),
+        DataSet::RegDb => format!("regdb-world-{}", arguments.world_seed),
+    };
+    let root = arguments.cache.clone().unwrap_or_else(cache_folder).join(folder);
+    kind.draw(&root, arguments.world_seed)?;
+    Ok(kind.read(&root, arguments.trial)?)
 }
 
 /// Draws a world in SYSU-MM01's layout into a folder, with a progress bar, unless it is there.
@@ -165,11 +211,24 @@ fn read(path: &Path) -> Result<Dataset, DataError> {
 ///
 /// What the file system refuses.
 pub fn draw_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
+    with_bar(|progress| write_sysu(root, seed, spec, SysuLayout::Original, progress))
+}
+
+/// As [`draw_world`], in RegDB's layout.
+///
+/// # Errors
+///
+/// What the file system refuses.
+pub fn draw_regdb_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
+    with_bar(|progress| write_regdb(root, seed, spec, progress))
+}
+
+fn with_bar(draw: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<(), DataError>) -> Result<(), DataError> {
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix("drawing");
-    let written = write_sysu(root, seed, spec, SysuLayout::Original, |done, total| {
+    let written = draw(&|done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     });

@@ -2,7 +2,7 @@
 //!
 //! The chain of an epoch: [`nearest_neighbours`] ranks every sample's neighbours, [`JaccardEncoding`] turns the ranking
 //! into sparse k-reciprocal encodings (widened by an [`Expansion`]), [`NeighbourGraph`] keeps the pairs within `eps`,
-//! [`dbscan`] labels them and [`centroids`] averages the clusters. [`bilateral_match`], [`vote`], [`nearest_by_memories`]
+//! [`dbscan`] labels them and [`centroids`] averages the clusters. [`bilateral_match`], [`vote`], [`match_by_costs`]
 //! and [`LabelTransfer`] associate the clusters of the two modalities, each as one published method does.
 //!
 //! Invariant: no N x N matrix is ever formed; memory grows with N times k. The one dense matrix is the kernel of a
@@ -24,6 +24,7 @@ mod expansion;
 mod graph;
 mod jaccard;
 mod kmeans;
+mod mixture;
 mod multi_memory;
 mod neighbours;
 mod reciprocal;
@@ -43,7 +44,8 @@ pub use expansion::{Expansion, Origin};
 pub use graph::NeighbourGraph;
 pub use jaccard::JaccardEncoding;
 pub use kmeans::{KMeans, KMeansClusters};
-pub use multi_memory::nearest_by_memories;
+pub use mixture::{Gaussian, TwoGaussians};
+pub use multi_memory::{ClusterMemories, CostDirection, MemoryMatching, match_by_costs, memory_costs};
 pub use neighbours::{NeighbourRanking, nearest_across, nearest_neighbours};
 pub use sparse::SparseRows;
 pub use transfer::{LabelTransfer, SoftLabels, TransferInput, TransferredLabels};

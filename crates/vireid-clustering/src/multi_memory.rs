@@ -1,72 +1,209 @@
+//! Matching clusters by several memories each (MMM, Shi et al., ECCV 2024).
+
 use rayon::prelude::*;
 use vireid_core::Embeddings;
 
-use crate::ClusteringError;
+use crate::{ClusteringError, linear_assignment};
 
-/// The infrared cluster of every visible one by the multi-memory cost of MMM (Shi et al., ECCV 2024): the sum over the
-/// infrared cluster's memories of the distance to the nearest memory of the visible cluster. Each visible cluster takes
-/// the cheapest infrared one, the first on ties; several may take the same. `None` for all when there is no infrared one.
-///
-/// A cluster with fewer memories than another counts as if each of its memories stood for an equal share of `memories`.
+/// The memories of a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClusterMemories {
+    /// Points in the space of the embeddings.
+    Points(Embeddings),
+    /// Single coordinates, each standing for the point that has it in every dimension. Not an idea but an accident of the
+    /// released code: of a cluster with too few samples it keeps the mean and takes its coordinates for memories. The
+    /// distance of two of them is the difference of the coordinates.
+    Coordinates(Vec<f32>),
+}
+
+/// Which memories look for their nearest counterpart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CostDirection {
+    /// The infrared cluster's (the released code).
+    SumOverInfrared,
+    /// The visible cluster's (the paper).
+    SumOverVisible,
+    /// Both, averaged.
+    Symmetric,
+}
+
+/// Who gets whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryMatching {
+    /// Every visible cluster the cheapest infrared one, the first on ties; several may take the same (the released code).
+    Nearest,
+    /// The cheapest assignment of pairs (the paper). Visible clusters that are left over take the nearest (this project's
+    /// choice).
+    Hungarian,
+}
+
+/// The cost of every pair, visible by infrared: for each searching memory the distance to the nearest memory of the other
+/// cluster, averaged. With equally many memories everywhere this orders pairs as the sum does.
 ///
 /// # Errors
 ///
 /// `VR0202` when the memories differ in dimension, `VR0201` when a cluster has no memory.
-pub fn nearest_by_memories(
-    visible: &[Embeddings],
-    infrared: &[Embeddings],
-) -> Result<Vec<Option<usize>>, ClusteringError> {
-    let dim = visible.iter().chain(infrared).map(Embeddings::dim).next().unwrap_or(0);
+pub fn memory_costs(
+    visible: &[ClusterMemories],
+    infrared: &[ClusterMemories],
+    direction: CostDirection,
+) -> Result<Vec<f64>, ClusteringError> {
+    let mut dim = None;
     for memories in visible.iter().chain(infrared) {
-        if memories.dim() != dim {
-            let what = "dimensions of memories";
-            return Err(ClusteringError::Length { what, left: memories.dim(), right: dim });
+        if let ClusterMemories::Points(points) = memories {
+            let expected = *dim.get_or_insert(points.dim());
+            if points.dim() != expected {
+                let what = "dimensions of memories";
+                return Err(ClusteringError::Length { what, left: points.dim(), right: expected });
+            }
         }
-        if memories.rows() == 0 {
+        if memories.count() == 0 {
             let expected = "at least 1";
             return Err(ClusteringError::Parameter { name: "memories of a cluster", value: "0".into(), expected });
         }
     }
-    Ok(visible
-        .par_iter()
-        .map(|own| {
-            let costs = infrared.iter().map(|other| cost(own, other));
-            let first = |best: Option<(usize, f64)>, next: (usize, f64)| match best {
-                Some(best) if best.1 <= next.1 => Some(best),
-                _ => Some(next),
-            };
-            costs.enumerate().fold(None, first).map(|(cluster, _)| cluster)
-        })
-        .collect())
+    let cost = |own: &ClusterMemories, other: &ClusterMemories| match direction {
+        CostDirection::SumOverInfrared => other.to_nearest(own),
+        CostDirection::SumOverVisible => own.to_nearest(other),
+        CostDirection::Symmetric => 0.5 * (other.to_nearest(own) + own.to_nearest(other)),
+    };
+    Ok(visible.par_iter().flat_map_iter(|own| infrared.iter().map(move |other| cost(own, other))).collect())
 }
 
-/// Mean over the infrared memories of the distance to the nearest visible one.
-fn cost(visible: &Embeddings, infrared: &Embeddings) -> f64 {
-    let nearest = |row: usize| {
-        let squared = |own: usize| -> f64 {
-            visible.row(own).iter().zip(infrared.row(row)).map(|(a, b)| f64::from(a - b).powi(2)).sum()
-        };
-        (0..visible.rows()).map(squared).fold(f64::INFINITY, f64::min).sqrt()
+/// The infrared cluster of every visible one; `None` for all when there is no infrared one. `costs` is
+/// visible by infrared, as [`memory_costs`] gives it.
+///
+/// # Errors
+///
+/// `VR0202` when the costs have another size, `VR0203` when one is not finite.
+pub fn match_by_costs(
+    costs: &[f64],
+    visible: usize,
+    infrared: usize,
+    matching: MemoryMatching,
+) -> Result<Vec<Option<usize>>, ClusteringError> {
+    if costs.len() != visible * infrared {
+        let what = "costs and pairs of clusters";
+        return Err(ClusteringError::Length { what, left: costs.len(), right: visible * infrared });
+    }
+    if infrared == 0 {
+        return Ok(vec![None; visible]);
+    }
+    let nearest = |row: &[f64]| {
+        let first = |best: usize, next: usize| if row[next] < row[best] { next } else { best };
+        (0..row.len()).reduce(first)
     };
-    (0..infrared.rows()).map(nearest).sum::<f64>() / infrared.rows() as f64
+    let mut matched: Vec<Option<usize>> = costs.chunks_exact(infrared).map(nearest).collect();
+    if matching == MemoryMatching::Hungarian {
+        for (own, other) in linear_assignment(costs, visible, infrared)? {
+            matched[own] = Some(other);
+        }
+    }
+    Ok(matched)
+}
+
+impl ClusterMemories {
+    fn count(&self) -> usize {
+        match self {
+            Self::Points(points) => points.rows(),
+            Self::Coordinates(values) => values.len(),
+        }
+    }
+
+    /// Mean over these memories of the distance to the nearest of the others.
+    fn to_nearest(&self, others: &Self) -> f64 {
+        let nearest =
+            |own| (0..others.count()).map(|other| self.distance(own, others, other)).fold(f64::INFINITY, f64::min);
+        (0..self.count()).map(nearest).sum::<f64>() / self.count() as f64
+    }
+
+    fn distance(&self, own: usize, others: &Self, other: usize) -> f64 {
+        let from = |point: &[f32], value: f32| point.iter().map(|x| f64::from(x - value).powi(2)).sum::<f64>().sqrt();
+        match (self, others) {
+            (Self::Points(a), Self::Points(b)) => {
+                let (a, b) = (a.row(own), b.row(other));
+                a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
+            }
+            (Self::Points(a), Self::Coordinates(b)) => from(a.row(own), b[other]),
+            (Self::Coordinates(a), Self::Points(b)) => from(b.row(other), a[own]),
+            (Self::Coordinates(a), Self::Coordinates(b)) => f64::from(a[own] - b[other]).abs(),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn memories(rows: &[[f32; 2]]) -> Embeddings {
-        Embeddings::new(rows.concat(), rows.len(), 2).unwrap()
+    fn points(rows: &[[f32; 2]]) -> ClusterMemories {
+        ClusterMemories::Points(Embeddings::new(rows.concat(), rows.len(), 2).unwrap())
+    }
+
+    fn nearest(visible: &[ClusterMemories], infrared: &[ClusterMemories]) -> Vec<Option<usize>> {
+        let costs = memory_costs(visible, infrared, CostDirection::SumOverInfrared).unwrap();
+        match_by_costs(&costs, visible.len(), infrared.len(), MemoryMatching::Nearest).unwrap()
     }
 
     #[test]
     fn the_nearest_and_the_first_on_ties() {
-        let visible = [memories(&[[0.0, 0.0], [5.0, 0.0]]), memories(&[[9.0, 0.0]])];
-        let infrared = [memories(&[[5.0, 1.0], [0.0, 1.0]]), memories(&[[9.0, 1.0], [9.0, 3.0]])];
-        assert_eq!(nearest_by_memories(&visible, &infrared).unwrap(), [Some(0), Some(1)]);
+        let visible = [points(&[[0.0, 0.0], [5.0, 0.0]]), points(&[[9.0, 0.0]])];
+        let infrared = [points(&[[5.0, 1.0], [0.0, 1.0]]), points(&[[9.0, 1.0], [9.0, 3.0]])];
+        assert_eq!(nearest(&visible, &infrared), [Some(0), Some(1)]);
         let twice = [infrared[1].clone(), infrared[1].clone()];
-        assert_eq!(nearest_by_memories(&visible, &twice).unwrap(), [Some(0), Some(0)]);
-        assert_eq!(nearest_by_memories(&visible, &[]).unwrap(), [None, None]);
-        assert!(nearest_by_memories(&[], &infrared).unwrap().is_empty());
+        assert_eq!(nearest(&visible, &twice), [Some(0), Some(0)]);
+        assert_eq!(nearest(&visible, &[]), [None, None]);
+        assert!(nearest(&[], &infrared).is_empty());
+    }
+
+    /// Four memories of which one is far: the direction decides.
+    #[test]
+    fn directions_differ() {
+        let visible = [points(&[[0.0, 0.0], [0.0, 0.1], [0.1, 0.0], [2.0, 0.0]])];
+        let infrared = [points(&[[0.0, 0.0], [0.0, 0.1], [0.1, 0.0], [0.1, 0.1]])];
+        let cost = |direction| 4.0 * memory_costs(&visible, &infrared, direction).unwrap()[0];
+        assert!((cost(CostDirection::SumOverInfrared) - 0.1).abs() < 1e-6);
+        assert!((cost(CostDirection::SumOverVisible) - 1.9).abs() < 1e-6);
+        assert!((cost(CostDirection::Symmetric) - 1.0).abs() < 1e-6);
+    }
+
+    /// Worked by hand: a coordinate against points, and against coordinates.
+    #[test]
+    fn coordinates_for_memories() {
+        let coordinates = [0.3, 0.1, -0.2, 0.4].to_vec();
+        let own = ClusterMemories::Coordinates(coordinates.clone());
+        let flat = |rows: &[[f32; 5]]| ClusterMemories::Points(Embeddings::new(rows.concat(), rows.len(), 5).unwrap());
+        let rows = [[0.3, 0.1, -0.2, 0.4, 0.25], [0.0; 5], [0.1; 5], [1.0, 0.0, 0.0, 0.0, 0.0]];
+        let cost = memory_costs(std::slice::from_ref(&own), &[flat(&rows)], CostDirection::SumOverInfrared).unwrap()[0];
+        assert!((4.0 * cost - 1.638_004).abs() < 1e-5, "{cost}");
+        let other = ClusterMemories::Coordinates(coordinates.iter().map(|x| x + 0.05).collect());
+        let cost = memory_costs(&[own], &[other], CostDirection::SumOverInfrared).unwrap()[0];
+        assert!((4.0 * cost - 0.2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_hungarian_gives_pairs_and_the_rest_the_nearest() {
+        // Both visible clusters want the first infrared one; the second of them can spare it more cheaply.
+        let costs = [1.0, 9.0, 2.0, 3.0, 0.5, 8.0];
+        let matched = |matching| match_by_costs(&costs, 3, 2, matching).unwrap();
+        assert_eq!(matched(MemoryMatching::Nearest), [Some(0), Some(0), Some(0)]);
+        assert_eq!(matched(MemoryMatching::Hungarian), [Some(0), Some(1), Some(0)]);
+        assert!(match_by_costs(&costs, 2, 2, MemoryMatching::Nearest).is_err());
+    }
+
+    proptest! {
+        /// The order of memories within a cluster is nothing.
+        #[test]
+        fn order_of_memories(values in prop::collection::vec(-1.0f32..1.0, 16)) {
+            let rows: Vec<[f32; 2]> = values.chunks(2).map(|row| [row[0], row[1]]).collect();
+            let mut reversed = rows[..4].to_vec();
+            reversed.reverse();
+            let other = [points(&rows[4..])];
+            for direction in [CostDirection::SumOverInfrared, CostDirection::SumOverVisible, CostDirection::Symmetric] {
+                let a = memory_costs(&[points(&rows[..4])], &other, direction).unwrap()[0];
+                let b = memory_costs(&[points(&reversed)], &other, direction).unwrap()[0];
+                prop_assert!((a - b).abs() < 1e-12);
+            }
+        }
     }
 }

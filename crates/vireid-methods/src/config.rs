@@ -147,6 +147,9 @@ pub struct StageSettings {
     pub iterations: usize,
     /// The rate from each epoch of the stage on, ascending, starting at 0.
     pub learning_rate: Vec<LearningRate>,
+    /// `backbone.bn_groups` of a stage that starts with a fresh network, where it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bn_groups: Option<usize>,
 }
 
 impl StageSettings {

@@ -17,7 +17,7 @@ use crate::learner::Learner;
 use crate::loss_log::LossLog;
 use crate::method::{Method, Stage, StageStart};
 use crate::optimizer::StageOptimizer;
-use crate::{Evaluation, MethodError, RunConfig, RunDir, TestImages, evaluate};
+use crate::{Evaluation, MethodError, RunConfig, RunDir, StageSettings, TestImages, evaluate};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +28,8 @@ pub enum Outcome {
     Interrupted(Position),
 }
 
-/// Makes a network with a run's starting weights, on the autodiff device.
-pub type BuildNetwork<B> = Box<dyn Fn() -> Result<B, MethodError> + Send>;
+/// Makes a network with a run's starting weights for a stage, on the autodiff device.
+pub type BuildNetwork<B> = Box<dyn Fn(&StageSettings) -> Result<B, MethodError> + Send>;
 
 /// Trains any [`Method`] with any [`Backbone`].
 pub struct Engine<B: Backbone> {
@@ -74,7 +74,7 @@ impl<B: Backbone> Engine<B> {
         }
         Ok(Self {
             optimizer: StageOptimizer::new(stages[0].optimizer, config.optimizer.weight_decay),
-            learner: Some(Learner::new(build()?)),
+            learner: Some(Learner::new(build(&config.stage1)?)),
             streams: Streams::new(config.seed),
             stages,
             build,
@@ -120,7 +120,11 @@ impl<B: Backbone> Engine<B> {
         let prefixed = |name: String| if name.starts_with("classifier.") { name } else { format!("network.{name}") };
         let tensors: BTreeMap<_, _> =
             checkpoint.model.into_iter().map(|(name, shape, values)| (prefixed(name), (shape, values))).collect();
-        let mut learner = self.take_learner();
+        // At the border of an epoch network and optimiser are those of the epoch before.
+        let of_epoch = self.config.at(checkpoint.position.epoch.saturating_sub(usize::from(!checkpoint.prepared)));
+        let is_fresh = |&stage: &usize| stage == 0 || self.stages[stage].start == StageStart::FreshNetwork;
+        let began = (0..=of_epoch.stage).rev().find(is_fresh).unwrap_or(0);
+        let mut learner = Learner::new((self.build)(self.config.stages()[began])?);
         if let Some((shape, _)) = tensors.get("classifier.weight") {
             learner = self.with_classifier(learner, shape.last().copied().unwrap_or(0));
         }
@@ -129,9 +133,7 @@ impl<B: Backbone> Engine<B> {
         if !report.is_complete() {
             return Err(foreign("parameters", &format!("{report:?}"), "the same network"));
         }
-        // At the border of an epoch the optimiser is the one of the epoch before.
-        let of_epoch = checkpoint.position.epoch.saturating_sub(usize::from(!checkpoint.prepared));
-        let stage = self.stages[self.config.at(of_epoch).stage];
+        let stage = self.stages[of_epoch.stage];
         let optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);
         self.optimizer = optimizer.load(checkpoint.optimizer).map_err(damaged)?;
         let restored = self.method.restore(&checkpoint.state, checkpoint.prepared, &self.device);
@@ -224,7 +226,7 @@ impl<B: Backbone> Engine<B> {
     fn renew_network(&mut self, at: EpochAt) -> Result<(), MethodError> {
         let stage = self.stages[at.stage];
         if at.in_stage == 0 && self.position.epoch > 0 && stage.start == StageStart::FreshNetwork {
-            self.learner = Some(Learner::new((self.build)()?));
+            self.learner = Some(Learner::new((self.build)(self.config.stage(at))?));
         }
         let classes = self.method.classes(at);
         if classes.is_some() && classes != self.learner().classes() {

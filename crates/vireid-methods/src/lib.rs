@@ -10,8 +10,10 @@
 //! Invariant: true identities reach [`diagnostics`](events::ClusterReport) and evaluation only.
 //! Invariant: the step loop reads nothing back from the device but the losses, every few steps.
 
+pub mod baseline;
 mod checkpoint;
 mod config;
+pub mod contrast;
 mod device;
 mod device_neighbours;
 mod engine;
@@ -21,12 +23,14 @@ mod error;
 mod evaluate;
 pub mod events;
 mod extract;
+pub mod joint;
 mod labelling;
 mod learner;
 pub mod lookups;
 mod loss_log;
 pub mod mbccm;
 pub mod method;
+pub mod mmm;
 pub mod mult;
 mod network;
 mod optimizer;

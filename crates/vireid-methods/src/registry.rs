@@ -2,14 +2,18 @@
 
 use crate::mbccm::Mbccm;
 use crate::method::Method;
+use crate::mmm::Mmm;
 use crate::mult::Mult;
 use crate::{MethodError, RunConfig};
 
 type Build = fn(&RunConfig) -> Result<Box<dyn Method>, MethodError>;
 
 /// Every method by name. To add one, write its module and list it here.
-const REGISTRY: [(&str, Build); 2] =
-    [("mbccm", |config| Ok(Box::new(Mbccm::new(config)?))), ("mult", |config| Ok(Box::new(Mult::new(config)?)))];
+const REGISTRY: [(&str, Build); 3] = [
+    ("mbccm", |config| Ok(Box::new(Mbccm::new(config)?))),
+    ("mult", |config| Ok(Box::new(Mult::new(config)?))),
+    ("mmm", |config| Ok(Box::new(Mmm::new(config)?))),
+];
 
 /// The names of the methods.
 pub fn methods() -> impl Iterator<Item = &'static str> {

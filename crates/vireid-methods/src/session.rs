@@ -10,8 +10,8 @@ use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSiz
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::{
-    CheckpointKind, Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, TestImages, build_network,
-    parse_device, peak_memory_mib, registry,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, StageSettings, TestImages,
+    build_network, parse_device, peak_memory_mib, registry,
 };
 
 /// What a training session is started with.
@@ -151,7 +151,11 @@ impl Session {
         let method = registry::build(&config)?;
         let build = {
             let (backbone, seed, device) = (config.backbone.clone(), config.seed, opened.clone());
-            Box::new(move || build_network(&backbone, Streams::new(seed), &device))
+            Box::new(move |stage: &StageSettings| {
+                let mut backbone = backbone.clone();
+                backbone.bn_groups = stage.bn_groups.unwrap_or(backbone.bn_groups);
+                build_network(&backbone, Streams::new(seed), &device)
+            })
         };
         let run = if resume {
             let run = RunDir::open(&out)?.0;

@@ -1,8 +1,8 @@
 use std::error::Error;
 
 use vireid_clustering::{
-    Expansion, JaccardEncoding, LabelTransfer, NeighbourGraph, Origin, Sinkhorn, SparseRows, TransferInput,
-    TransportKernel, dbscan, nearest_by_memories,
+    ClusterMemories, CostDirection, Expansion, JaccardEncoding, LabelTransfer, MemoryMatching, NeighbourGraph, Origin,
+    Sinkhorn, SparseRows, TransferInput, TransportKernel, dbscan, match_by_costs, memory_costs,
 };
 use vireid_core::{Camera, Embeddings, Modality, PerModality};
 
@@ -85,15 +85,14 @@ pub fn mult_label_transfer(case: &Case) -> Result<Outputs, Box<dyn Error>> {
 }
 
 pub fn mmm_match(case: &Case) -> Result<Outputs, Box<dyn Error>> {
-    let memories = |name: &str| -> Result<Vec<Embeddings>, Box<dyn Error>> {
+    let memories = |name: &str| -> Result<Vec<ClusterMemories>, Box<dyn Error>> {
         let [_, count, dim] = case.input(name)?.shape[..] else { return Err(format!("{name} is not 3-d").into()) };
-        let clusters = case.floats(name)?;
-        Ok(clusters
-            .chunks(count * dim)
-            .map(|rows| Embeddings::new(rows.to_vec(), count, dim))
-            .collect::<Result<_, _>>()?)
+        let points = |rows: &[f32]| Ok(ClusterMemories::Points(Embeddings::new(rows.to_vec(), count, dim)?));
+        case.floats(name)?.chunks(count * dim).map(points).collect()
     };
-    let matched = nearest_by_memories(&memories("memories_visible")?, &memories("memories_infrared")?)?;
+    let (visible, infrared) = (memories("memories_visible")?, memories("memories_infrared")?);
+    let costs = memory_costs(&visible, &infrared, CostDirection::SumOverInfrared)?;
+    let matched = match_by_costs(&costs, visible.len(), infrared.len(), MemoryMatching::Nearest)?;
     let labels = matched.into_iter().map(|cluster| cluster.map_or(-1.0, |cluster| cluster as f64)).collect();
     Ok(Outputs::from([("infrared_of_visible", labels)]))
 }

@@ -9,6 +9,7 @@ mod clustering;
 mod evaluation;
 mod images;
 mod mbccm;
+mod mmm;
 mod mult;
 mod tensors;
 
@@ -44,6 +45,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("mbccm_step", mbccm::step),
     ("memory_update_hard", tensors::memory_update_hard),
     ("memory_update_momentum", tensors::memory_update_momentum),
+    ("mmm_joint_step", mmm::joint_step),
     ("mmm_match", clustering::mmm_match),
     ("mmd_loss", tensors::mmd_loss),
     ("mult_label_transfer", clustering::mult_label_transfer),

@@ -1,0 +1,551 @@
+//! MMM: multi-memory matching (Shi et al., ECCV 2024, arXiv 2401.06825), as one continuous run.
+//!
+//! Stage 1 trains each modality on its own clusters, stage 2 adds a memory of joint clusters; both are a baseline whose
+//! weights are thrown away. At the start of stage 3 their embeddings make labels, once: every cluster is split into
+//! several memories, and visible clusters take the label of the infrared cluster that their memories match
+//! ([`match_clusters`]). Stage 3 trains a fresh network on these labels: a warm-up, then identities weighted by how far
+//! their label can be trusted ([`confidences`]) and a soft alignment of clusters ([`alignment_step`]).
+
+mod alignment;
+mod confidence;
+mod matching;
+mod samplers;
+mod settings;
+
+use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
+use vireid_clustering::Expansion;
+use vireid_core::{Camera, PerModality, Stream};
+use vireid_data::ViewRecipes;
+use vireid_data::sampler::StepPlan;
+use vireid_data::transform::Transform;
+use vireid_losses::{cross_entropies, label_tensor};
+use vireid_memory::MemoryBank;
+
+use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
+use crate::contrast::Contrast;
+use crate::epoch::{Epoch, EpochAt, Labelling};
+use crate::joint::{JointClustering, joint_origins};
+use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
+use crate::state::MethodState;
+use crate::{MethodError, OptimizerKind, RunConfig};
+
+pub use alignment::{BatchTrust, PARTS, Prototypes, alignment_step, warm_up_step};
+pub use confidence::{Confidences, confidences};
+pub use matching::{MatchedLabels, cluster_memories, filter, match_clusters};
+pub use samplers::{labelled, matched_batches, whole_set_batches};
+pub use settings::{Direction, IntraNorm, Matching, MmmSettings, Profile, SwitchOverrides, Switches};
+
+/// The second stage, with the joint memory.
+const WITH_JOINT: usize = 1;
+/// The third, on matched labels.
+const MATCHED: usize = 2;
+/// Views of a visible image.
+const VIEWS: usize = 2;
+
+/// The method.
+#[derive(Debug)]
+pub struct Mmm {
+    settings: MmmSettings,
+    switches: Switches,
+    padding: usize,
+    cameras: PerModality<Vec<Camera>>,
+    /// Labels and memories of an epoch of the baseline.
+    baseline: Option<Baseline>,
+    /// What stage 3 keeps over its epochs.
+    matched: Option<Matched>,
+}
+
+#[derive(Debug)]
+struct Matched {
+    labels: MatchedLabels,
+    /// Of two visible views and the infrared one, by position in the training list.
+    confidence: PerModality<Confidences>,
+    prototypes: Option<Prototypes>,
+}
+
+impl Mmm {
+    /// Reads the method's settings.
+    ///
+    /// # Errors
+    ///
+    /// `VR0501`, `VR0502`.
+    pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
+        let settings = MmmSettings::read(config)?;
+        Ok(Self {
+            switches: settings.switches(),
+            settings,
+            padding: config.input.padding,
+            cameras: PerModality::default(),
+            baseline: None,
+            matched: None,
+        })
+    }
+
+    fn is_warm_up(&self, at: EpochAt) -> bool {
+        at.in_stage < self.settings.warm_up
+    }
+
+    fn contrast(&self) -> Contrast {
+        Contrast { temperature: self.settings.temperature, bank_gradient: self.switches.bank_gradient }
+    }
+
+    fn batch(&self) -> usize {
+        self.settings.ids_per_batch * self.settings.images_per_id
+    }
+
+    fn matched(&self) -> &Matched {
+        match &self.matched {
+            Some(matched) => matched,
+            None => unreachable!("stage 3 matches first"),
+        }
+    }
+
+    /// Clusters of an epoch of the baseline.
+    fn cluster(&self, epoch: &mut dyn Epoch, with_joint: bool) -> Result<Baseline, MethodError> {
+        let embeddings = epoch.embeddings()?;
+        self.cluster_embedded(epoch, &embeddings, with_joint)
+    }
+
+    fn cluster_embedded(
+        &self,
+        epoch: &mut dyn Epoch,
+        embeddings: &PerModality<vireid_core::Embeddings>,
+        with_joint: bool,
+    ) -> Result<Baseline, MethodError> {
+        let (c, s) = (epoch.config().clustering.clone(), &self.settings);
+        let origins = joint_origins(&self.cameras);
+        let joint =
+            JointClustering { k1: s.joint_k1, eps: s.joint_eps, min_samples: c.min_samples, search: c.neighbours };
+        let balanced = Expansion::ModalityBalanced { k2: s.joint_k2, origins: &origins };
+        let plain = Expansion::Mean { k2: c.k2 };
+        let how = Clusterings {
+            k1: c.k1,
+            expansion: PerModality { visible: plain, infrared: plain },
+            eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
+            joint: with_joint.then_some((joint, balanced)),
+            momentum: s.momentum,
+            figures: Vec::new(),
+        };
+        Baseline::new(epoch, embeddings, &how)
+    }
+
+    /// Multi-memory matching on the embeddings that the baseline ended with.
+    fn match_labels(&self, epoch: &mut dyn Epoch) -> Result<Matched, MethodError> {
+        let embeddings = epoch.embeddings()?;
+        let baseline = self.cluster_embedded(epoch, &embeddings, !self.settings.multi_memory)?;
+        let own = baseline.labels.indices();
+        epoch.tick("matching", 0, 1);
+        let labels = if self.settings.multi_memory {
+            // Before the matching the numbers of the two modalities' clusters have nothing to do with one another.
+            epoch.report(&Labelling {
+                moment: "before matching",
+                labels: own.as_ref().map(Vec::as_slice),
+                joint: Some(own.as_ref().map(Vec::as_slice)),
+                ..Labelling::default()
+            });
+            match_clusters(&embeddings, &own, self.settings.memories, &self.switches, epoch.streams())?
+        } else {
+            let shared = baseline.joint.map(|joint| joint.labels);
+            let none = own.as_ref().map(|labels| vec![None; labels.len()]);
+            compacted(shared.unwrap_or(none))
+        };
+        epoch.tick("matching", 1, 1);
+        epoch.report(&Labelling {
+            moment: "after matching",
+            labels: labels.labels.as_ref().map(Vec::as_slice),
+            joint: Some(labels.labels.as_ref().map(Vec::as_slice)),
+            ..Labelling::default()
+        });
+        let confidence = PerModality {
+            visible: vec![vec![1.0; own.visible.len()]; VIEWS],
+            infrared: vec![vec![1.0; own.infrared.len()]],
+        };
+        Ok(Matched { labels, confidence, prototypes: None })
+    }
+
+    /// One pass over all images for how well the network fits their labels.
+    fn measure_confidence(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let at = epoch.at();
+        let (batch, incomplete) = (self.batch(), self.switches.incomplete_passes);
+        let mut stream = epoch.streams().stream("confidence", [at.epoch as u64, 0, 0]);
+        let matched = self.matched();
+        let plans = whole_set_batches(&matched.labels, batch, incomplete, self.visible_cameras(), &mut stream)?;
+        let labels = &matched.labels.labels;
+        let mut found: Vec<(StepPlan, Tensor<1>)> = Vec::new();
+        epoch.pass("confidence", self.recipes(at), plans, &mut |plan, outputs| {
+            let Some(logits) = outputs.logits else { return };
+            let all = Tensor::cat(vec![logits.visible, logits.infrared], 0);
+            let (visible, infrared) = (of(&labels.visible, &plan.visible), of(&labels.infrared, &plan.infrared));
+            let targets = label_tensor(&[visible.clone(), visible, infrared].concat(), &all.device());
+            found.push((plan.clone(), cross_entropies(all, targets)));
+        })?;
+        let (plans, losses): (Vec<StepPlan>, Vec<Tensor<1>>) = found.into_iter().unzip();
+        // The one read of the pass: confidences are fitted on the host.
+        let losses = match losses.is_empty() {
+            true => Vec::new(),
+            false => Tensor::cat(losses, 0).into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default(),
+        };
+        let positions = labelled(&matched.labels);
+        let mut of_visible = vec![vec![None; labels.visible.len()]; VIEWS];
+        let mut of_infrared = vec![vec![None; labels.infrared.len()]];
+        for (plan, losses) in plans.iter().zip(losses.chunks((VIEWS + 1) * batch)) {
+            for (slot, &position) in plan.visible.iter().enumerate() {
+                (0..VIEWS).for_each(|view| of_visible[view][position] = Some(losses[view * batch + slot]));
+            }
+            for (slot, &position) in plan.infrared.iter().enumerate() {
+                of_infrared[0][position] = Some(losses[VIEWS * batch + slot]);
+            }
+        }
+        let select = |losses: &[Vec<Option<f32>>], positions: &[usize]| -> Vec<Vec<Option<f32>>> {
+            losses.iter().map(|view| positions.iter().map(|&position| view[position]).collect()).collect()
+        };
+        let minus_one = self.switches.unvisited_as_minus_one;
+        let before = &matched.confidence;
+        let confidence = PerModality {
+            visible: confidences(
+                &select(&of_visible, &positions.visible),
+                &positions.visible,
+                &before.visible,
+                minus_one,
+            ),
+            infrared: confidences(
+                &select(&of_infrared, &positions.infrared),
+                &positions.infrared,
+                &before.infrared,
+                minus_one,
+            ),
+        };
+        let mean = |of: &[Vec<f32>], positions: &[usize]| {
+            let sum: f32 = of.iter().flat_map(|view| positions.iter().map(|&position| view[position])).sum();
+            f64::from(sum) / (of.len() * positions.len()).max(1) as f64
+        };
+        let figures = vec![
+            ("mean confidence, visible", mean(&confidence.visible, &positions.visible)),
+            ("mean confidence, infrared", mean(&confidence.infrared, &positions.infrared)),
+        ];
+        let labels = labels.clone();
+        epoch.report(&Labelling {
+            labels: labels.as_ref().map(Vec::as_slice),
+            joint: Some(labels.as_ref().map(Vec::as_slice)),
+            figures,
+            ..Labelling::default()
+        });
+        if let Some(matched) = &mut self.matched {
+            matched.confidence = confidence;
+        }
+        Ok(())
+    }
+
+    /// One more pass over the epoch's batches for the prototypes that the next epoch is pulled towards.
+    fn measure_prototypes(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let at = epoch.at();
+        let mut stream = epoch.streams().stream("sampler", [at.epoch as u64, 0, 0]);
+        let plans = self.plan(at, &epoch.config().clone(), &mut stream)?;
+        let matched = self.matched();
+        let (classes, device) = (matched.labels.classes, epoch.device().clone());
+        let weighted = self.switches.weighted_prototypes;
+        let mut sums: Option<Prototypes> = None;
+        let mut counts = vec![[0.0f32; 3]; classes];
+        epoch.pass("prototypes", self.recipes(at), plans, &mut |plan, outputs| {
+            let trust = matched.trust(plan);
+            let slots = trust.labels.len();
+            let visible = outputs.features.visible.pooled;
+            let features = [
+                visible.clone().narrow(0, 0, slots),
+                visible.narrow(0, slots, slots),
+                outputs.features.infrared.pooled,
+            ];
+            let dim = features[0].dims()[1];
+            let zero = || Tensor::<2>::zeros([classes, dim], &device);
+            let before = sums.take().unwrap_or_else(|| [zero(), zero(), zero()]);
+            let index = label_tensor(&trust.labels, &device);
+            let mut views = before.into_iter().zip(features).zip(&trust.confidence).map(|((sum, rows), weights)| {
+                let column = Tensor::<2>::from_data(TensorData::new(weights.clone(), [slots, 1]), &device);
+                sum.select_assign(0, index.clone(), rows * column, IndexingUpdateOp::Add)
+            });
+            sums = (|| Some([views.next()?, views.next()?, views.next()?]))();
+            for (slot, &label) in trust.labels.iter().enumerate() {
+                for (view, confidence) in trust.confidence.iter().enumerate() {
+                    counts[label][view] += if weighted { confidence[slot] } else { 1.0 };
+                }
+            }
+        })?;
+        let Some(sums) = sums else { return Ok(()) };
+        let before = matched.prototypes.clone();
+        let mut view = 0;
+        let prototypes = sums.map(|sum| {
+            // Labels without a sample in this epoch keep their prototype, at first 0.
+            let column = |value: &dyn Fn(f32) -> f32| {
+                let values: Vec<f32> = counts.iter().map(|count| value(count[view])).collect();
+                Tensor::<2>::from_data(TensorData::new(values, [classes, 1]), &device)
+            };
+            let fresh = sum * column(&|count| if count > 0.0 { 1.0 / count } else { 0.0 });
+            let kept = column(&|count| if count > 0.0 { 0.0 } else { 1.0 });
+            let old = before.as_ref().map_or_else(|| fresh.zeros_like(), |before| before[view].clone());
+            view += 1;
+            fresh + old * kept
+        });
+        if let Some(matched) = &mut self.matched {
+            matched.prototypes = Some(prototypes);
+        }
+        Ok(())
+    }
+
+    fn visible_cameras(&self) -> usize {
+        let mut cameras: Vec<Camera> = self.cameras.visible.clone();
+        cameras.sort_unstable();
+        cameras.dedup();
+        cameras.len()
+    }
+}
+
+/// Labels renumbered without gaps.
+fn compacted(labels: PerModality<Vec<Option<usize>>>) -> MatchedLabels {
+    let mut used: Vec<usize> = labels.visible.iter().chain(&labels.infrared).flatten().copied().collect();
+    used.sort_unstable();
+    used.dedup();
+    let number = |label: usize| used.binary_search(&label).ok();
+    let labels = labels.map(|labels| labels.into_iter().map(|label| label.and_then(number)).collect());
+    MatchedLabels { labels, classes: used.len() }
+}
+
+/// The labels of some positions, which all have one.
+fn of(labels: &[Option<usize>], positions: &[usize]) -> Vec<usize> {
+    positions.iter().filter_map(|&position| labels[position]).collect()
+}
+
+impl Matched {
+    fn trust(&self, plan: &StepPlan) -> BatchTrust {
+        let at =
+            |confidence: &[f32], positions: &[usize]| positions.iter().map(|&position| confidence[position]).collect();
+        BatchTrust {
+            labels: of(&self.labels.labels.visible, &plan.visible),
+            confidence: [
+                at(&self.confidence.visible[0], &plan.visible),
+                at(&self.confidence.visible[1], &plan.visible),
+                at(&self.confidence.infrared[0], &plan.infrared),
+            ],
+        }
+    }
+}
+
+impl Method for Mmm {
+    fn name(&self) -> &'static str {
+        "mmm"
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        let (adam, sgd) = (OptimizerKind::Adam, OptimizerKind::SgdNesterov);
+        vec![
+            Stage { name: "stage 1", start: StageStart::Continue, optimizer: adam },
+            Stage { name: "stage 2", start: StageStart::FreshOptimizer, optimizer: adam },
+            Stage { name: "stage 3", start: StageStart::FreshNetwork, optimizer: sgd },
+        ]
+    }
+
+    fn composition(&self) -> Vec<Part> {
+        let s = &self.settings;
+        let contrast = format!(
+            "cluster contrast at temperature {}, momentum {}, gradients {:?}",
+            s.temperature, s.momentum, self.switches.bank_gradient
+        );
+        let matching = match s.multi_memory {
+            true => format!(
+                "{} memories per cluster, {:?} by the memories of {:?}, once",
+                s.memories, self.switches.matching, self.switches.direction
+            )
+            .to_lowercase(),
+            false => "none: the joint clusters of the baseline".into(),
+        };
+        let mut parts = vec![
+            Part::new("stage 1", "labeller", "per modality: k-reciprocal Jaccard, DBSCAN, noise dropped"),
+            Part::new("stage 1", "memories", "one per modality"),
+            Part::new("stage 1", "sampler", "clusters of either modality, over cameras"),
+            Part::new("stage 1", "objective", contrast.clone()),
+            Part::new("stage 2", "labeller", "per modality, and jointly with modality-balanced expansion"),
+            Part::new("stage 2", "memories", "one per modality, one joint"),
+            Part::new("stage 2", "sampler", "clusters over cameras; own and joint steps alternate"),
+            Part::new("stage 2", "objective", contrast),
+            Part::new("stage 3", "associator", matching),
+            Part::new("stage 3", "labeller", "the matched labels, never again"),
+            Part::new(
+                "stage 3",
+                "sampler",
+                format!("{} labels, {} images of either modality", s.ids_per_batch, s.images_per_id),
+            ),
+            Part::new(
+                "stage 3",
+                "objective",
+                format!(
+                    "{} epochs of identities, then identities by confidence + triplet (margin {}) + {} within + {} between modalities",
+                    s.warm_up, s.margin, s.intra, s.inter
+                ),
+            ),
+        ];
+        parts.extend(self.switches.named().into_iter().map(|(name, value)| Part::new("switches", name, value)));
+        parts
+    }
+
+    fn recipes(&self, _at: EpochAt) -> ViewRecipes {
+        use Transform::*;
+        let head = [PadCrop(self.padding), Flip(0.5), Normalize, Erase(0.5)];
+        let with = |tail: &[Transform]| [&head, tail].concat();
+        ViewRecipes { visible: vec![with(&[]), with(&[ChannelPick])], infrared: vec![with(&[ChannelPickOrGrey(0.5)])] }
+    }
+
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let at = epoch.at();
+        self.cameras = epoch.cameras();
+        if at.stage < MATCHED {
+            self.baseline = Some(self.cluster(epoch, at.stage >= WITH_JOINT)?);
+            return Ok(());
+        }
+        self.baseline = None;
+        if at.in_stage == 0 {
+            self.matched = Some(self.match_labels(epoch)?);
+        }
+        if !self.is_warm_up(at) {
+            self.measure_confidence(epoch)?;
+        }
+        Ok(())
+    }
+
+    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+        if let Some(baseline) = &self.baseline {
+            let steps = config.stage(at).iterations;
+            return baseline.plan(config, steps, &self.cameras, JointSampler::Independent, stream);
+        }
+        let (matched, s) = (self.matched(), &self.settings);
+        if self.is_warm_up(at) {
+            let incomplete = self.switches.incomplete_passes;
+            return Ok(whole_set_batches(&matched.labels, self.batch(), incomplete, self.visible_cameras(), stream)?);
+        }
+        Ok(matched_batches(&matched.labels, s.ids_per_batch, s.images_per_id, stream)?)
+    }
+
+    fn classes(&self, at: EpochAt) -> Option<usize> {
+        (at.stage >= MATCHED).then(|| self.matched().labels.classes)
+    }
+
+    fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
+        match at.stage {
+            0 => &["visible", "infrared"],
+            WITH_JOINT => &["visible", "infrared", "joint_visible", "joint_infrared"],
+            _ => PARTS,
+        }
+    }
+
+    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let contrast = self.contrast();
+        if let Some(baseline) = &mut self.baseline {
+            let labels = baseline.batch_labels(plan, VIEWS);
+            let embeddings = outputs.features.map(|features| features.embedding);
+            return baseline_step(baseline, contrast, plan, &embeddings, &labels, at.stage >= WITH_JOINT);
+        }
+        let loss = if self.is_warm_up(at) {
+            let labels = &self.matched().labels.labels;
+            warm_up_step(&outputs, &of(&labels.visible, &plan.visible), &of(&labels.infrared, &plan.infrared))
+        } else {
+            let matched = self.matched();
+            let zeros = (self.switches.zero_first_prototypes && matched.prototypes.is_none()).then(|| {
+                let dim = outputs.features.infrared.pooled.dims()[1];
+                let device = outputs.features.infrared.pooled.clone().inner().device();
+                let zero = || Tensor::zeros([matched.labels.classes, dim], &device);
+                [zero(), zero(), zero()]
+            });
+            let prototypes = matched.prototypes.as_ref().or(zeros.as_ref());
+            let prototypes = prototypes.filter(|_| at.in_stage >= self.switches.intra_from);
+            let align_between = at.in_stage >= self.switches.inter_from;
+            alignment_step(&outputs, &matched.trust(plan), prototypes, align_between, &self.settings)
+        };
+        match loss {
+            Some(loss) => loss,
+            None => unreachable!("stage 3 has a classifier"),
+        }
+    }
+
+    fn finish(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let at = epoch.at();
+        if at.stage < MATCHED || self.is_warm_up(at) || self.settings.intra == 0.0 {
+            return Ok(());
+        }
+        self.measure_prototypes(epoch)
+    }
+
+    fn state(&self, within_epoch: bool) -> MethodState {
+        let mut state = MethodState::default();
+        if let Some(baseline) = self.baseline.as_ref().filter(|_| within_epoch) {
+            baseline.put(&mut state);
+        }
+        if let Some(Matched { labels, confidence, prototypes }) = &self.matched {
+            state.put_labels("matched/visible", &labels.labels.visible);
+            state.put_labels("matched/infrared", &labels.labels.infrared);
+            state.put_labels("matched/classes", &[Some(labels.classes)]);
+            let views = confidence.visible.iter().chain(&confidence.infrared);
+            views.enumerate().for_each(|(view, values)| state.put_values(&format!("confidence/{view}"), values));
+            for (view, rows) in prototypes.iter().flatten().enumerate() {
+                state.put_rows(&format!("prototypes/{view}"), rows);
+            }
+        }
+        let cameras = |of: &[Camera]| of.iter().map(|camera| Some(camera.0 as usize)).collect::<Vec<_>>();
+        state.put_labels("cameras/visible", &cameras(&self.cameras.visible));
+        state.put_labels("cameras/infrared", &cameras(&self.cameras.infrared));
+        state
+    }
+
+    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
+        let cameras = |name: &str| -> Option<Vec<Camera>> {
+            Some(state.labels(name)?.into_iter().flatten().map(|camera| Camera(camera as u16)).collect())
+        };
+        self.cameras = PerModality { visible: cameras("cameras/visible")?, infrared: cameras("cameras/infrared")? };
+        if let Some(visible) = state.labels("matched/visible") {
+            let labels = PerModality { visible, infrared: state.labels("matched/infrared")? };
+            let classes = (*state.labels("matched/classes")?.first()?)?;
+            let confidence = |view: usize| state.values(&format!("confidence/{view}"));
+            let rows = |view: usize| state.rows(&format!("prototypes/{view}"), device);
+            let prototypes = match (rows(0), rows(1), rows(2)) {
+                (Some(a), Some(b), Some(c)) => Some([a, b, c]),
+                _ => None,
+            };
+            self.matched = Some(Matched {
+                labels: MatchedLabels { labels, classes },
+                confidence: PerModality {
+                    visible: vec![confidence(0)?, confidence(1)?],
+                    infrared: vec![confidence(2)?],
+                },
+                prototypes,
+            });
+        } else if within_epoch {
+            self.baseline = Some(Baseline::take(state, self.settings.momentum, device)?);
+        }
+        Some(())
+    }
+}
+
+/// A step of the baseline: on the memories of the modalities, or on the joint one. With `all_parts` the losses of the
+/// other kind of step are reported as 0.
+fn baseline_step(
+    baseline: &mut Baseline,
+    contrast: Contrast,
+    plan: &StepPlan,
+    embeddings: &PerModality<Tensor<2>>,
+    labels: &PerModality<Vec<usize>>,
+    all_parts: bool,
+) -> StepLoss {
+    let labels = labels.as_ref().map(Vec::as_slice);
+    let update = || Box::new(MemoryBank::update) as crate::lookups::Update<'static>;
+    let is_joint = plan.part == JOINT;
+    let loss = match &mut baseline.joint {
+        Some(joint) if is_joint => contrast.joint_step(&mut joint.bank, embeddings, labels, update()),
+        _ => {
+            let banks = PerModality { visible: &mut baseline.banks.visible, infrared: &mut baseline.banks.infrared };
+            contrast.specific_step(banks, embeddings, labels, update())
+        }
+    };
+    if !all_parts {
+        return loss;
+    }
+    let none = loss.parts.zeros_like();
+    let parts = if is_joint { vec![none, loss.parts] } else { vec![loss.parts, none] };
+    StepLoss { objective: loss.objective, parts: Tensor::cat(parts, 0) }
+}

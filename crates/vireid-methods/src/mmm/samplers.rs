@@ -1,0 +1,104 @@
+//! The batches of stage 3.
+
+use vireid_core::{Modality, PerModality, Stream};
+use vireid_data::DataError;
+use vireid_data::sampler::StepPlan;
+
+use super::matching::MatchedLabels;
+
+/// Positions of the images that have a label, by modality.
+pub fn labelled(labels: &MatchedLabels) -> PerModality<Vec<usize>> {
+    let of = |labels: &[Option<usize>]| (0..labels.len()).filter(|&position| labels[position].is_some()).collect();
+    PerModality { visible: of(&labels.labels.visible), infrared: of(&labels.labels.infrared) }
+}
+
+/// Batches of `ids` labels with `images` images of either modality each, as many batches as one pass over the larger
+/// modality takes, rounded down, and one.
+///
+/// Labels are drawn among those of visible images; one with fewer than `images` images of either modality is drawn anew,
+/// and may then come twice.
+///
+/// # Errors
+///
+/// `VR0107` when fewer than `ids` visible labels exist or none has enough images of both modalities.
+pub fn matched_batches(
+    matched: &MatchedLabels,
+    ids: usize,
+    images: usize,
+    stream: &mut Stream,
+) -> Result<Vec<StepPlan>, DataError> {
+    let members = matched.labels.as_ref().map(|labels| {
+        let mut members = vec![Vec::new(); matched.classes];
+        for (position, label) in labels.iter().enumerate() {
+            label.iter().for_each(|&label| members[label].push(position));
+        }
+        members
+    });
+    let of_visible: Vec<usize> = (0..matched.classes).filter(|&label| !members.visible[label].is_empty()).collect();
+    let qualifies = |label: usize| members.visible[label].len() >= images && members.infrared[label].len() >= images;
+    let lawful = of_visible.iter().filter(|&&label| qualifies(label)).count();
+    if of_visible.len() < ids || lawful == 0 {
+        return Err(DataError::TooFewShared { found: lawful, needed: ids });
+    }
+    let all = labelled(matched);
+    let larger = all.visible.len().max(all.infrared.len());
+    Ok((0..larger / (ids * images) + 1)
+        .map(|_| {
+            let mut plan = StepPlan::default();
+            for mut pick in stream.distinct(of_visible.len(), ids) {
+                while !qualifies(of_visible[pick]) {
+                    pick = stream.below(of_visible.len());
+                }
+                let label = of_visible[pick];
+                let draw = |of: &[usize], stream: &mut Stream| -> Vec<usize> {
+                    (0..images).map(|_| of[stream.below(of.len())]).collect()
+                };
+                plan.visible.extend(draw(&members.visible[label], stream));
+                plan.infrared.extend(draw(&members.infrared[label], stream));
+            }
+            plan
+        })
+        .collect())
+}
+
+/// Positions that the released code adds to the longer list: 14 for SYSU-MM01, 20 for RegDB, so that their full sizes
+/// are whole numbers of batches.
+fn released_extension(cameras: usize) -> usize {
+    if cameras > 1 { 14 } else { 20 }
+}
+
+/// Batches that visit all labelled images, the two modalities shuffled and unrelated.
+///
+/// The shorter list is repeated to the length of the longer, and both to whole batches. With `incomplete` as the released
+/// code does: a constant number of images is added, the last batch dropped.
+///
+/// # Errors
+///
+/// `VR0106` when a modality has no labelled image.
+pub fn whole_set_batches(
+    matched: &MatchedLabels,
+    batch: usize,
+    incomplete: bool,
+    visible_cameras: usize,
+    stream: &mut Stream,
+) -> Result<Vec<StepPlan>, DataError> {
+    let all = labelled(matched);
+    for (modality, of) in [(Modality::Visible, &all.visible), (Modality::Infrared, &all.infrared)] {
+        if of.is_empty() {
+            return Err(DataError::EmptyModality { modality });
+        }
+    }
+    let larger = all.visible.len().max(all.infrared.len());
+    let length = match incomplete {
+        true => all.visible.len() + released_extension(visible_cameras),
+        false => larger.div_ceil(batch) * batch,
+    };
+    let mut order = |of: &[usize]| {
+        let mut extended: Vec<usize> = of.iter().copied().cycle().take(length.max(of.len())).collect();
+        stream.shuffle(&mut extended);
+        extended
+    };
+    let (visible, infrared) = (order(&all.visible), order(&all.infrared));
+    let steps = visible.chunks_exact(batch).zip(infrared.chunks_exact(batch));
+    Ok(steps.map(|(v, i)| StepPlan { visible: v.to_vec(), infrared: i.to_vec(), part: 0 }).collect())
+}
