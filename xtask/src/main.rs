@@ -1,10 +1,11 @@
-//! Tasks of the project: `cargo xtask parity | pretrain | study | bench`.
+//! Tasks of the project: `cargo xtask parity | pretrain | worlds | methods | bench`.
 
 mod bench;
 mod bench_clustering;
+mod methods;
 mod pretrain;
-mod study;
 mod supervised;
+mod worlds;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,23 +41,12 @@ enum Task {
         #[command(subcommand)]
         what: Bench,
     },
-    /// Measure MBCCM on the synthetic world against its yardsticks
-    Study {
-        /// File to write
-        #[arg(long, default_value = "docs/results/mbccm_synthetic.json")]
-        out: PathBuf,
-        /// Training seeds
-        #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
-        seeds: Vec<u64>,
-        /// Seed of the world; the preset was chosen on world 0, so measure on another
-        #[arg(long, default_value_t = 1)]
-        world_seed: u64,
-        /// Set a dial or a size of the world, such as `gap=0.3` or `train=100`
-        #[arg(long = "dial", value_name = "NAME=NUMBER")]
-        dials: Vec<String>,
-        /// Override a setting of every run
-        #[arg(long = "set", value_name = "KEY=VALUE")]
-        overrides: Vec<String>,
+    /// Measure methods on synthetic worlds against their yardsticks
+    Worlds(worlds::Arguments),
+    /// What the methods are made of
+    Methods {
+        #[command(subcommand)]
+        what: methods::Methods,
     },
 }
 
@@ -129,9 +119,8 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { work } } => bench::one(&work),
-        Task::Study { out, seeds, world_seed, dials, overrides } => {
-            study::run(&out, &seeds, world_seed, &dials, &overrides)
-        }
+        Task::Worlds(arguments) => worlds::run(&arguments),
+        Task::Methods { what } => methods::run(&what),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,316 @@
+//! Methods on synthetic worlds against their yardsticks: the untrained network, every stage's end, the first stage alone
+//! at equal length, and training with the true identities; with the labels of every epoch beside the truth.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use vireid_data::readers::{read_regdb, read_sysu};
+use vireid_data::synthetic::WorldSpec;
+use vireid_examples::{draw_regdb_world, draw_world};
+use vireid_methods::events::{ClusterReport, Event, Observer};
+use vireid_methods::{
+    Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, Score, Session, SessionOptions, Spread,
+    TrainingImages, parse_device, peak_memory_mib,
+};
+
+use crate::supervised;
+
+/// A synthetic world's manner.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Manner {
+    Sysu,
+    Regdb,
+}
+
+impl Manner {
+    fn name(self) -> &'static str {
+        match self {
+            Manner::Sysu => "sysu",
+            Manner::Regdb => "regdb",
+        }
+    }
+
+    fn spec(self) -> WorldSpec {
+        match self {
+            Manner::Sysu => WorldSpec::sysu(),
+            Manner::Regdb => WorldSpec::regdb(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// File to write
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Manner of the world
+    #[arg(long, value_enum, default_value_t = Manner::Sysu)]
+    world: Manner,
+    /// Methods to run
+    #[arg(long, value_delimiter = ',', default_value = "mbccm")]
+    methods: Vec<String>,
+    /// Seeds of worlds; presets are chosen on world 0, so measure on others
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    world_seeds: Vec<u64>,
+    /// Training seeds on each world
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1])]
+    seeds: Vec<u64>,
+    /// Also train each method's first stage alone, as long as the whole method trains
+    #[arg(long)]
+    alone: bool,
+    /// Also train with the true identities
+    #[arg(long)]
+    supervised: bool,
+    /// Set a dial or a size of the world, such as `gap=0.3` or `train=100`
+    #[arg(long = "dial", value_name = "NAME=NUMBER")]
+    dials: Vec<String>,
+    /// Override a setting of every run
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+/// One figure of one contestant over the runs.
+#[derive(Serialize)]
+struct Row {
+    method: String,
+    contestant: String,
+    search: String,
+    rank1: Spread,
+    map: Spread,
+    minp: Spread,
+    /// mAP of each run, world by world and seed by seed.
+    map_by_run: Vec<f64>,
+}
+
+#[derive(Serialize)]
+struct Run {
+    method: String,
+    world_seed: u64,
+    seed: u64,
+    seconds: f64,
+    epochs: Vec<ClusterReport>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    title: String,
+    synthetic: bool,
+    command: String,
+    world: String,
+    protocol: &'static str,
+    std: &'static str,
+    overrides: Vec<String>,
+    world_seeds: Vec<u64>,
+    seeds: Vec<u64>,
+    threads: usize,
+    peak_memory_mib: Option<f64>,
+    rows: Vec<Row>,
+    runs: Vec<Run>,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Scores of all runs by method, contestant and search, in the order in which they first came.
+#[derive(Default)]
+struct Table {
+    order: Vec<(String, String, String)>,
+    scores: BTreeMap<(String, String, String), Vec<Score>>,
+}
+
+impl Table {
+    fn add(&mut self, method: &str, contestant: &str, scores: &[Score]) {
+        for score in scores {
+            let key = (method.to_string(), contestant.to_string(), score.search.clone());
+            if !self.scores.contains_key(&key) {
+                self.order.push(key.clone());
+            }
+            self.scores.entry(key).or_default().push(score.clone());
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let row = |key: &(String, String, String)| {
+            let scores = &self.scores[key];
+            let values = |of: &dyn Fn(&Score) -> f64| scores.iter().map(of).collect::<Vec<f64>>();
+            let map = values(&|score| score.map.mean);
+            Row {
+                method: key.0.clone(),
+                contestant: key.1.clone(),
+                search: key.2.clone(),
+                rank1: Spread::of(&values(&|score| score.rank1.mean)),
+                map: Spread::of(&map),
+                minp: Spread::of(&values(&|score| score.minp.mean)),
+                map_by_run: map,
+            }
+        };
+        self.order.iter().map(row).collect()
+    }
+}
+
+/// Runs the contestants and writes the report.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut spec = arguments.world.spec();
+    arguments.dials.iter().try_for_each(|dial| spec.set(dial))?;
+    let scratch = std::env::temp_dir().join(format!("vireid-worlds-{}", std::process::id()));
+    let (mut table, mut runs) = (Table::default(), Vec::new());
+    for &world_seed in &arguments.world_seeds {
+        for method in &arguments.methods {
+            let preset = format!("{method}_{}_quick", arguments.world.name());
+            let config = |seed: u64, more: &[String]| -> Result<RunConfig, MethodError> {
+                let mut all = vec![format!("seed={seed}")];
+                all.extend(arguments.overrides.iter().chain(more).cloned());
+                RunConfig::from_preset(&preset, &all)
+            };
+            let images = images(arguments, &spec, world_seed, &config(0, &[])?)?;
+            for &seed in &arguments.seeds {
+                eprintln!("{method}, world {world_seed}, seed {seed}");
+                let whole = config(seed, &[])?;
+                let name = |what: &str| scratch.join(format!("{method}-{world_seed}-{seed}-{what}"));
+                let clock = Instant::now();
+                let (evaluations, epochs) = train(whole.clone(), &images, name("whole"))?;
+                let seconds = clock.elapsed().as_secs_f64();
+                runs.push(Run { method: method.clone(), world_seed, seed, seconds, epochs });
+                for evaluation in evaluations.iter().filter(|e| !e.moment.starts_with("epoch")) {
+                    table.add(method, &evaluation.moment, &evaluation.scores);
+                }
+                if arguments.alone {
+                    let (evaluations, _) = train(config(seed, &alone(&whole))?, &images, name("alone"))?;
+                    if let Some(last) = evaluations.last() {
+                        table.add(method, "stage 1 alone, equal length", &last.scores);
+                    }
+                }
+                if arguments.supervised && method == &arguments.methods[0] {
+                    eprintln!("supervised, world {world_seed}, seed {seed}");
+                    let scores = supervised::bound(&whole, &images, &parse_device("cpu")?)?;
+                    table.add("supervised", "true identities", &scores);
+                }
+            }
+        }
+    }
+    std::fs::remove_dir_all(&scratch)?;
+    let report = Report {
+        title: "Methods on synthetic worlds: no statement about real data".into(),
+        synthetic: true,
+        command: command(arguments),
+        world: format!("{}: {spec:?}", arguments.world.name()),
+        protocol: "the data set's own; mean over gallery draws where it draws; percent",
+        std: "sample standard deviation over runs (world seeds times training seeds)",
+        overrides: arguments.overrides.clone(),
+        world_seeds: arguments.world_seeds.clone(),
+        seeds: arguments.seeds.clone(),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        peak_memory_mib: peak_memory_mib(),
+        rows: table.rows(),
+        runs,
+    };
+    for row in &report.rows {
+        println!(
+            "{:<11} {:<28} {:<20} Rank-1 {:5.2} ± {:4.2}  mAP {:5.2} ± {:4.2}  mINP {:5.2} ± {:4.2}",
+            row.method,
+            row.contestant,
+            row.search,
+            row.rank1.mean,
+            row.rank1.std,
+            row.map.mean,
+            row.map.std,
+            row.minp.mean,
+            row.minp.std
+        );
+    }
+    if let Some(out) = &arguments.out {
+        out.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(out, serde_json::to_string(&report)? + "\n")?;
+    }
+    Ok(())
+}
+
+fn images(
+    arguments: &Arguments,
+    spec: &WorldSpec,
+    world_seed: u64,
+    config: &RunConfig,
+) -> Result<TrainingImages, Failure> {
+    let dials: String = arguments.dials.iter().map(|dial| format!("-{}", dial.replace('=', ""))).collect();
+    let root = Path::new("data/synthetic").join(format!("{}-{world_seed}{dials}", arguments.world.name()));
+    let dataset = match arguments.world {
+        Manner::Sysu => {
+            draw_world(&root, world_seed, spec)?;
+            read_sysu(&root)?
+        }
+        Manner::Regdb => {
+            draw_regdb_world(&root, world_seed, spec)?;
+            read_regdb(&root, 1)?
+        }
+    };
+    Ok(TrainingImages::open(dataset, config, false)?)
+}
+
+/// Overrides that spend all epochs in the first stage, with the learning rates of the whole.
+fn alone(config: &RunConfig) -> Vec<String> {
+    let (mut rates, mut before, mut settings) = (Vec::new(), 0, Vec::new());
+    for (number, stage) in config.stages().into_iter().enumerate() {
+        let later = stage.learning_rate.iter().map(|step| (before + step.from, step.rate));
+        rates.extend(later.map(|(from, rate)| format!("{{ from = {from}, rate = {rate:?} }}")));
+        before += stage.epochs;
+        if number > 0 {
+            settings.push(format!("stage{}.epochs=0", number + 1));
+        }
+    }
+    settings.push(format!("stage1.epochs={before}"));
+    settings.push(format!("stage1.learning_rate=[{}]", rates.join(", ")));
+    settings
+}
+
+/// Keeps the reports of the labels.
+struct Recorder {
+    progress: ProgressObserver,
+    reports: Vec<ClusterReport>,
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, event: &Event) {
+        if let Event::Clusters(report) = event {
+            self.reports.push(report.clone());
+        }
+        self.progress.event(event);
+    }
+}
+
+fn train(
+    config: RunConfig,
+    images: &TrainingImages,
+    out: PathBuf,
+) -> Result<(Vec<Evaluation>, Vec<ClusterReport>), MethodError> {
+    let options = SessionOptions { config, out, resume: false, device: "cpu".into() };
+    let mut session = Session::open(options, images.clone())?;
+    let mut recorder = Recorder { progress: ProgressObserver::new(), reports: Vec::new() };
+    match session.train(&mut recorder, &AtomicBool::new(false))? {
+        Outcome::Finished(evaluations) => Ok((evaluations, recorder.reports)),
+        Outcome::Interrupted(_) => Ok((Vec::new(), recorder.reports)),
+    }
+}
+
+/// The command that makes the report again.
+fn command(arguments: &Arguments) -> String {
+    let list = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let mut text = format!(
+        "cargo xtask worlds --world {} --methods {} --world-seeds {} --seeds {}",
+        arguments.world.name(),
+        arguments.methods.join(","),
+        list(&arguments.world_seeds),
+        list(&arguments.seeds)
+    );
+    for (flag, is_set) in [(" --alone", arguments.alone), (" --supervised", arguments.supervised)] {
+        text += if is_set { flag } else { "" };
+    }
+    arguments.dials.iter().for_each(|dial| text += &format!(" --dial {dial}"));
+    arguments.overrides.iter().for_each(|set| text += &format!(" --set '{set}'"));
+    if let Some(out) = &arguments.out {
+        text += &format!(" --out {}", out.display());
+    }
+    text
+}
