@@ -50,7 +50,7 @@ pub use neighbours::{NeighbourRanking, nearest_across, nearest_neighbours};
 pub use sparse::SparseRows;
 pub use transfer::{LabelTransfer, SoftLabels, TransferInput, TransferredLabels};
 pub use transport::{LogScaling, Scaling, Sinkhorn, TransportKernel, sinkhorn_log};
-pub use vote::{VotedPair, vote};
+pub use vote::{VotedPair, vote, vote_among};
 
 /// The README's example is a test.
 #[cfg(doctest)]

@@ -34,6 +34,20 @@ pub fn vote(
     infrared: (&Embeddings, &PseudoLabels<Infrared>),
     threshold: f32,
 ) -> Result<Vec<VotedPair>, ClusteringError> {
+    vote_among(visible, infrared, threshold, &|_, _| true)
+}
+
+/// As [`vote`], of the pairs of a visible and an infrared image for which `lawful` holds.
+///
+/// # Errors
+///
+/// As [`vote`].
+pub fn vote_among(
+    visible: (&Embeddings, &PseudoLabels<Visible>),
+    infrared: (&Embeddings, &PseudoLabels<Infrared>),
+    threshold: f32,
+    lawful: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> Result<Vec<VotedPair>, ClusteringError> {
     let ((visible, visible_labels), (infrared, infrared_labels)) = (visible, infrared);
     let equal = |what, left: usize, right: usize| match left == right {
         true => Ok(()),
@@ -57,7 +71,7 @@ pub fn vote(
                 let i = number * BLOCK + row;
                 let Some(own) = visible_labels.as_slice()[i] else { continue };
                 for (j, &product) in products.iter().enumerate().filter(|&(_, &product)| product >= threshold) {
-                    let Some(other) = infrared_labels.as_slice()[j] else { continue };
+                    let Some(other) = infrared_labels.as_slice()[j].filter(|_| lawful(i, j)) else { continue };
                     let pair = Tally { votes: 1, best: product, first: (i, j) };
                     let key = (own.index(), other.index());
                     tallies.entry(key).and_modify(|tally: &mut Tally| tally.add(pair)).or_insert(pair);

@@ -95,6 +95,54 @@ impl MemoryBank {
         self.move_rows(&touched, embeddings.clone().select(0, hardest));
     }
 
+    /// Moves each prototype that the batch touches once, towards the mean of its samples.
+    ///
+    /// # Shapes
+    ///
+    /// - as [`update`](Self::update)
+    pub fn update_mean(&mut self, embeddings: &Tensor<2>, labels: &[usize]) {
+        let groups: Vec<(usize, Vec<usize>)> = by_label(labels);
+        self.update_towards(embeddings, &groups, false);
+    }
+
+    /// Moves some prototypes once each: row `groups[i].0` towards the mean of the embeddings at `groups[i].1`, scaled to
+    /// length 1 where `normalize`.
+    ///
+    /// # Shapes
+    ///
+    /// - `embeddings`: `[batch, dim]`, rows of length 1, off the autodiff device; rows in `groups` distinct
+    pub fn update_towards(&mut self, embeddings: &Tensor<2>, groups: &[(usize, Vec<usize>)], normalize: bool) {
+        if groups.is_empty() {
+            return;
+        }
+        let batch = embeddings.dims()[0];
+        let mut weights = vec![0.0f32; groups.len() * batch];
+        for (row, (_, members)) in groups.iter().enumerate() {
+            members.iter().for_each(|member| weights[row * batch + member] += 1.0 / members.len() as f32);
+        }
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, [groups.len(), batch]), &self.rows.device());
+        let mean = weights.matmul(embeddings.clone());
+        let rows: Vec<usize> = groups.iter().map(|(row, _)| *row).collect();
+        self.move_rows(&rows, if normalize { normalize_rows(mean) } else { mean });
+    }
+
+    /// Mixes some distinct prototypes with others: `m <- keep * m + (1 - keep) * other`, scaled to length 1 where
+    /// `normalize`.
+    ///
+    /// # Shapes
+    ///
+    /// - `others`: `[rows.len(), dim]`
+    pub fn blend(&mut self, rows: &[usize], others: Tensor<2>, keep: f64, normalize: bool) {
+        if rows.is_empty() {
+            return;
+        }
+        let index = self.index(rows);
+        let old = self.rows().select(0, index.clone());
+        let mixed = old.clone().mul_scalar(keep) + others.mul_scalar(1.0 - keep);
+        let new = if normalize { normalize_rows(mixed) } else { mixed };
+        self.rows = self.rows().select_assign(0, index, new - old, IndexingUpdateOp::Add);
+    }
+
     /// One update of distinct rows.
     fn move_rows(&mut self, rows: &[usize], towards: Tensor<2>) {
         let index = self.index(rows);
@@ -112,6 +160,13 @@ impl MemoryBank {
 fn index_tensor(positions: &[usize], device: &Device) -> Tensor<1, Int> {
     let values: Vec<i32> = positions.iter().map(|&position| position as i32).collect();
     Tensor::from_data(TensorData::new(values, [positions.len()]), (device, DType::I32))
+}
+
+/// The positions of each label, by ascending label.
+pub fn by_label(labels: &[usize]) -> Vec<(usize, Vec<usize>)> {
+    let mut groups = std::collections::BTreeMap::<usize, Vec<usize>>::new();
+    labels.iter().enumerate().for_each(|(position, &label)| groups.entry(label).or_default().push(position));
+    groups.into_iter().collect()
 }
 
 /// The samples by how often their label came before: within a round labels are distinct, and applying the rounds in
@@ -156,6 +211,41 @@ mod tests {
         let x = Tensor::from_floats([[0.6, 0.8], [0.0, 1.0], [1.0, 0.0], [-0.8, 0.6]], &Device::default());
         bank.update(&x, &[0, 0, 1, 1]);
         check(&bank, [[0.068_000_23, 0.997_685_3], [-0.747_775_14, 0.663_952_1]]);
+    }
+
+    /// Against an independent implementation.
+    #[test]
+    fn towards_means_and_picks() {
+        let x = Tensor::from_floats(
+            [[0.6, 0.8], [0.8, 0.6], [0.5f32.sqrt(), 0.5f32.sqrt()], [0.0, 1.0]],
+            &Device::default(),
+        );
+        let labels = [0, 0, 1, 0];
+        let mut means = bank(0.1);
+        means.update_mean(&x, &labels);
+        check(&means, [[0.585_490_5, 0.810_679_2], [0.653_865_6, 0.756_610_7]]);
+        let picks = [(0, vec![1]), (1, vec![2])];
+        for (momentum, expected) in [
+            (0.0, [[0.8, 0.6], [0.5f32.sqrt(), 0.5f32.sqrt()]]),
+            (0.1, [[0.835_170_9, 0.549_990_6], [0.653_865_6, 0.756_610_7]]),
+        ] {
+            let mut picked = bank(momentum);
+            picked.update_towards(&x, &picks, true);
+            check(&picked, expected);
+        }
+        let mut sequence = bank(0.9);
+        sequence.update(&x, &labels);
+        check(&sequence, [[0.970_121_6, 0.242_619], [0.072_651_7, 0.997_357_4]]);
+    }
+
+    #[test]
+    fn blending_keeps_what_is_not_named() {
+        let mut mixed = bank(0.5);
+        mixed.blend(&[1], Tensor::from_floats([[1.0, 0.0]], &Device::default()), 0.1, false);
+        check(&mixed, [[1.0, 0.0], [0.9, 0.1]]);
+        mixed.blend(&[1], Tensor::from_floats([[0.9, 0.1]], &Device::default()), 0.5, true);
+        check(&mixed, [[1.0, 0.0], [0.993_883_7, 0.110_431_5]]);
+        mixed.blend(&[], Tensor::zeros([0, 2], &Device::default()), 0.5, true);
     }
 
     #[test]

@@ -8,4 +8,4 @@
 
 mod bank;
 
-pub use bank::{MemoryBank, normalize_rows};
+pub use bank::{MemoryBank, by_label, normalize_rows};

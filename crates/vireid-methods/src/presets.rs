@@ -14,6 +14,12 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "base_paper",
     "base_quick",
+    "dmic_paper",
+    "dmic_quick",
+    "dmic_regdb_paper",
+    "ecul_paper",
+    "ecul_quick",
+    "ecul_regdb_paper",
     "mbccm_paper",
     "mbccm_quick",
     "mmm_paper",

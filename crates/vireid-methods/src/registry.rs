@@ -1,5 +1,7 @@
 //! The list of methods: the one place to add to when there is a new one.
 
+use crate::dmic::Dmic;
+use crate::ecul::Ecul;
 use crate::mbccm::Mbccm;
 use crate::method::Method;
 use crate::mmm::Mmm;
@@ -9,10 +11,12 @@ use crate::{MethodError, RunConfig};
 type Build = fn(&RunConfig) -> Result<Box<dyn Method>, MethodError>;
 
 /// Every method by name. To add one, write its module and list it here.
-const REGISTRY: [(&str, Build); 3] = [
+const REGISTRY: &[(&str, Build)] = &[
     ("mbccm", |config| Ok(Box::new(Mbccm::new(config)?))),
     ("mult", |config| Ok(Box::new(Mult::new(config)?))),
     ("mmm", |config| Ok(Box::new(Mmm::new(config)?))),
+    ("dmic", |config| Ok(Box::new(Dmic::new(config)?))),
+    ("ecul", |config| Ok(Box::new(Ecul::new(config)?))),
 ];
 
 /// The names of the methods.

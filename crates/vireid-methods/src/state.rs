@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use vireid_core::{Camera, PerModality};
 
 /// What a method keeps in a checkpoint: named tables of numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,5 +48,20 @@ impl MethodState {
     /// Plain values.
     pub fn values(&self, name: &str) -> Option<Vec<f32>> {
         Some(self.floats.get(name)?.1.clone())
+    }
+
+    /// Adds the cameras of the training images.
+    pub fn put_cameras(&mut self, cameras: &PerModality<Vec<Camera>>) {
+        let numbers = |of: &[Camera]| of.iter().map(|camera| Some(usize::from(camera.0))).collect::<Vec<_>>();
+        self.put_labels("cameras/visible", &numbers(&cameras.visible));
+        self.put_labels("cameras/infrared", &numbers(&cameras.infrared));
+    }
+
+    /// The cameras of the training images.
+    pub fn cameras(&self) -> Option<PerModality<Vec<Camera>>> {
+        let cameras = |name: &str| -> Option<Vec<Camera>> {
+            self.labels(name)?.into_iter().map(|camera| u16::try_from(camera?).ok().map(Camera)).collect()
+        };
+        Some(PerModality { visible: cameras("cameras/visible")?, infrared: cameras("cameras/infrared")? })
     }
 }

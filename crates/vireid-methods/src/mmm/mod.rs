@@ -17,12 +17,12 @@ use vireid_clustering::Expansion;
 use vireid_core::{Camera, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
-use vireid_data::transform::Transform;
 use vireid_losses::{cross_entropies, label_tensor};
 use vireid_memory::MemoryBank;
 
 use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::contrast::Contrast;
+use crate::contrast_step::published_recipes;
 use crate::epoch::{Epoch, EpochAt, Labelling};
 use crate::joint::{JointClustering, joint_origins};
 use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
@@ -387,10 +387,7 @@ impl Method for Mmm {
     }
 
     fn recipes(&self, _at: EpochAt) -> ViewRecipes {
-        use Transform::*;
-        let head = [PadCrop(self.padding), Flip(0.5), Normalize, Erase(0.5)];
-        let with = |tail: &[Transform]| [&head, tail].concat();
-        ViewRecipes { visible: vec![with(&[]), with(&[ChannelPick])], infrared: vec![with(&[ChannelPickOrGrey(0.5)])] }
+        published_recipes(self.padding)
     }
 
     fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
@@ -487,17 +484,12 @@ impl Method for Mmm {
                 state.put_rows(&format!("prototypes/{view}"), rows);
             }
         }
-        let cameras = |of: &[Camera]| of.iter().map(|camera| Some(camera.0 as usize)).collect::<Vec<_>>();
-        state.put_labels("cameras/visible", &cameras(&self.cameras.visible));
-        state.put_labels("cameras/infrared", &cameras(&self.cameras.infrared));
+        state.put_cameras(&self.cameras);
         state
     }
 
     fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
-        let cameras = |name: &str| -> Option<Vec<Camera>> {
-            Some(state.labels(name)?.into_iter().flatten().map(|camera| Camera(camera as u16)).collect())
-        };
-        self.cameras = PerModality { visible: cameras("cameras/visible")?, infrared: cameras("cameras/infrared")? };
+        self.cameras = state.cameras()?;
         if let Some(visible) = state.labels("matched/visible") {
             let labels = PerModality { visible, infrared: state.labels("matched/infrared")? };
             let classes = (*state.labels("matched/classes")?.first()?)?;

@@ -1,0 +1,113 @@
+//! A step of cluster contrast beside instance contrast, with memories that a rule moves after the gradient: what DMIC and
+//! ECUL train with.
+
+use burn::tensor::Tensor;
+use vireid_core::{PerModality, Stream};
+use vireid_data::ViewRecipes;
+use vireid_data::sampler::StepPlan;
+use vireid_data::transform::Transform;
+use vireid_memory::{MemoryBank, normalize_rows};
+
+use crate::baseline::{Baseline, JOINT};
+use crate::contrast::Contrast;
+use crate::instance::InstanceLoss;
+use crate::lookups::Update;
+use crate::method::{Outputs, StepLoss};
+use crate::update::UpdateRule;
+
+/// Views of a visible image.
+const VIEWS: usize = 2;
+
+/// The augmentations that the code of this line of methods shares: a plain and a channel-augmented visible view, a
+/// channel-augmented infrared one.
+pub fn published_recipes(padding: usize) -> ViewRecipes {
+    use Transform::*;
+    let head = [PadCrop(padding), Flip(0.5), Normalize, Erase(0.5)];
+    let with = |tail: &[Transform]| [&head, tail].concat();
+    ViewRecipes { visible: vec![with(&[]), with(&[ChannelPick])], infrared: vec![with(&[ChannelPickOrGrey(0.5)])] }
+}
+
+/// The instance-level term.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InstanceTerm {
+    /// Which.
+    pub loss: InstanceLoss,
+    /// Its temperature.
+    pub temperature: f64,
+    /// Its weight in steps on the modalities' own memories, for either modality.
+    pub own: f64,
+    /// Its weight in steps on the joint memory.
+    pub joint: f64,
+}
+
+/// A step.
+#[derive(Debug, Clone, Copy)]
+pub struct ContrastStep {
+    /// Comparison with the memories.
+    pub contrast: Contrast,
+    /// How memories move, once after the gradient.
+    pub update: UpdateRule,
+    /// The instance-level term.
+    pub instance: InstanceTerm,
+    /// Whether the stage has joint steps too: then the losses of the other kind are reported as 0.
+    pub has_joint: bool,
+}
+
+impl ContrastStep {
+    /// The objective of a batch; moves the memories. The loss parts are those of the two modalities and of the instance
+    /// term, for own steps and then, where the stage has them, for joint ones.
+    pub fn run(self, baseline: &mut Baseline, plan: &StepPlan, outputs: &Outputs, stream: &mut Stream) -> StepLoss {
+        let labels = baseline.batch_labels(plan, VIEWS);
+        let embeddings = outputs.features.as_ref().map(|features| features.embedding.clone());
+        let slices = labels.as_ref().map(Vec::as_slice);
+        // The rule moves the memories below, once for all rows of a memory.
+        let still = || Box::new(|_: &mut MemoryBank, _: &Tensor<2>, _: &[usize]| ()) as Update<'static>;
+        let unit = embeddings.as_ref().map(|rows| normalize_rows(rows.clone().inner()));
+        let term = self.instance;
+        let is_joint = plan.part == JOINT;
+        let (contrast, instance) = match &mut baseline.joint {
+            Some(joint) if is_joint => {
+                let contrast = self.contrast.joint_step(&mut joint.bank, &embeddings, slices, still());
+                let all = [labels.visible.clone(), labels.infrared.clone()].concat();
+                let visible = labels.visible.len();
+                let rows = Tensor::cat(vec![unit.visible, unit.infrared], 0);
+                self.update.apply(&mut joint.bank, &rows, &all, visible, stream);
+                let instance = (term.joint > 0.0).then(|| {
+                    let rows = Tensor::cat(vec![embeddings.visible, embeddings.infrared], 0);
+                    term.loss.of(rows, &all, visible, term.temperature).mul_scalar(term.joint)
+                });
+                (contrast, instance)
+            }
+            _ => {
+                let PerModality { visible, infrared } = &mut baseline.banks;
+                let banks = PerModality { visible: &mut *visible, infrared: &mut *infrared };
+                let contrast = self.contrast.specific_step(banks, &embeddings, slices, still());
+                self.update.apply(visible, &unit.visible, &labels.visible, labels.visible.len(), stream);
+                self.update.apply(infrared, &unit.infrared, &labels.infrared, 0, stream);
+                let instance = (term.own > 0.0).then(|| {
+                    let of = |rows: Tensor<2>, labels: &[usize], visible: usize| {
+                        term.loss.of(rows, labels, visible, term.temperature).mul_scalar(term.own)
+                    };
+                    of(embeddings.visible, &labels.visible, labels.visible.len())
+                        + of(embeddings.infrared, &labels.infrared, 0)
+                });
+                (contrast, instance)
+            }
+        };
+        let value = match &instance {
+            Some(instance) => instance.clone().inner(),
+            None => contrast.parts.clone().narrow(0, 0, 1).zeros_like(),
+        };
+        let objective = match instance {
+            Some(instance) => contrast.objective + instance,
+            None => contrast.objective,
+        };
+        let own = Tensor::cat(vec![contrast.parts, value], 0);
+        if !self.has_joint {
+            return StepLoss { objective, parts: own };
+        }
+        let none = own.zeros_like();
+        let parts = if is_joint { vec![none, own] } else { vec![own, none] };
+        StepLoss { objective, parts: Tensor::cat(parts, 0) }
+    }
+}

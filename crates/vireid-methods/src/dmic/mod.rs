@@ -1,0 +1,203 @@
+//! DMIC: dynamic modality-camera invariant clustering (Yang et al., IEEE TNNLS 2025, arXiv 2412.08231).
+//!
+//! Of the authors' code only the expansion ([`Expansion::ModalityCamera`]) is public; the rest is built from the paper's
+//! abstract, a summary, and the code of the same authors' method before. The presets say of every constant which of these
+//! it comes from.
+//!
+//! Phase 1 trains each modality on its own clusters, with the clustering narrowed from epoch to epoch; phase 2 adds joint
+//! clusters, with the clustering widened again ([`Dnc`]). Memories are moved by random samples, and instances of a batch
+//! are contrasted beside the memories.
+
+mod settings;
+
+use burn::tensor::Device;
+use vireid_clustering::Expansion;
+use vireid_core::{Camera, PerModality, Stream, Streams};
+use vireid_data::ViewRecipes;
+use vireid_data::sampler::StepPlan;
+
+use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
+use crate::contrast::Contrast;
+use crate::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
+use crate::epoch::{Epoch, EpochAt};
+use crate::joint::{JointClustering, joint_origins};
+use crate::lookups::BankGradient;
+use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
+use crate::state::MethodState;
+use crate::{MethodError, OptimizerKind, RunConfig};
+
+pub use settings::{DmicSettings, Dnc, DncValues, JointExpansion};
+
+/// The second phase.
+const INTER: usize = 1;
+
+/// The method.
+#[derive(Debug)]
+pub struct Dmic {
+    settings: DmicSettings,
+    padding: usize,
+    streams: Streams,
+    cameras: PerModality<Vec<Camera>>,
+    baseline: Option<Baseline>,
+    /// Steps of the epoch so far: they name the random streams of the memories' moves.
+    steps: u64,
+}
+
+impl Dmic {
+    /// Reads the method's settings.
+    ///
+    /// # Errors
+    ///
+    /// `VR0501`, `VR0502`.
+    pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
+        Ok(Self {
+            settings: DmicSettings::read(config)?,
+            padding: config.input.padding,
+            streams: Streams::new(config.seed),
+            cameras: PerModality::default(),
+            baseline: None,
+            steps: 0,
+        })
+    }
+
+    fn baseline(&self) -> &Baseline {
+        match &self.baseline {
+            Some(baseline) => baseline,
+            None => unreachable!("an epoch is prepared first"),
+        }
+    }
+}
+
+impl Method for Dmic {
+    fn name(&self) -> &'static str {
+        "dmic"
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        let optimizer = OptimizerKind::Adam;
+        vec![
+            Stage { name: "phase 1", start: StageStart::Continue, optimizer },
+            Stage { name: "phase 2", start: StageStart::FreshOptimizer, optimizer },
+        ]
+    }
+
+    fn composition(&self) -> Vec<Part> {
+        let s = &self.settings;
+        let within = if s.expansion_within { "camera-invariant expansion" } else { "plain expansion" };
+        let memories = format!("moved by {:?} samples, momentum {}", s.update, s.momentum).to_lowercase();
+        let objective = format!(
+            "cluster contrast at temperature {} + {} {:?} instance contrast at {}",
+            s.temperature, s.instance_weight, s.instance, s.instance_temperature
+        );
+        let ends = |schedule: crate::schedule::Schedule| format!("{} to {}", schedule.from, schedule.to);
+        let schedule = |eps, k2| format!("eps {}, k2 {}, {:?}", ends(eps), ends(k2), s.dnc.shape);
+        vec![
+            Part::new("phase 1", "labeller", format!("per modality: k-reciprocal Jaccard with {within}, DBSCAN")),
+            Part::new("phase 1", "schedule", schedule(s.dnc.eps_phase1, s.dnc.k2_phase1)),
+            Part::new("phase 1", "memories", format!("one per modality, {memories}")),
+            Part::new("phase 1", "sampler", "clusters of either modality, over cameras"),
+            Part::new("phase 1", "objective", objective.clone()),
+            Part::new("phase 2", "labeller", format!("per modality, and jointly with {:?} expansion", s.expansion)),
+            Part::new("phase 2", "schedule", schedule(s.dnc.eps_phase2, s.dnc.k2_phase2)),
+            Part::new("phase 2", "joint schedule", format!("k2 {}", ends(s.dnc.joint_k2))),
+            Part::new("phase 2", "memories", format!("one per modality, one joint, {memories}")),
+            Part::new("phase 2", "sampler", "joint clusters aligned between the modalities"),
+            Part::new("phase 2", "steps", if s.joint_only { "joint only" } else { "own and joint alternate" }),
+            Part::new("phase 2", "objective", objective),
+        ]
+    }
+
+    fn recipes(&self, _at: EpochAt) -> ViewRecipes {
+        published_recipes(self.padding)
+    }
+
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let embeddings = epoch.embeddings()?;
+        self.cameras = epoch.cameras();
+        let (at, c, s) = (epoch.at(), epoch.config().clustering.clone(), &self.settings);
+        let values = s.dnc.at(at.stage, at.in_stage, at.of, c.k1, s.joint_k1);
+        let origins = joint_origins(&self.cameras);
+        let (of_visible, of_infrared) = origins.split_at(self.cameras.visible.len());
+        let within = |origins| match s.expansion_within {
+            true => Expansion::ModalityCamera { k2: values.k2, origins },
+            false => Expansion::Mean { k2: c.k2 },
+        };
+        let k2 = values.joint_k2;
+        let across = match s.expansion {
+            JointExpansion::Plain => Expansion::Mean { k2 },
+            JointExpansion::Modality => Expansion::ModalityBalanced { k2, origins: &origins },
+            JointExpansion::ModalityCamera => Expansion::ModalityCamera { k2, origins: &origins },
+        };
+        let joint =
+            JointClustering { k1: s.joint_k1, eps: values.eps, min_samples: c.min_samples, search: c.neighbours };
+        let with_joint = at.stage >= INTER;
+        let mut figures = vec![("eps", values.eps), ("k2", values.k2 as f64)];
+        figures.extend(with_joint.then_some(("joint k2", values.joint_k2 as f64)));
+        let how = Clusterings {
+            k1: c.k1,
+            expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
+            eps: PerModality { visible: values.eps, infrared: values.eps },
+            joint: with_joint.then_some((joint, across)),
+            momentum: s.momentum,
+            figures,
+        };
+        self.baseline = Some(Baseline::new(epoch, &embeddings, &how)?);
+        self.steps = 0;
+        Ok(())
+    }
+
+    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+        let (baseline, steps) = (self.baseline(), config.stage(at).iterations);
+        let mut plans = baseline.plan(config, steps, &self.cameras, JointSampler::Aligned, stream)?;
+        if self.settings.joint_only && baseline.joint.is_some() {
+            plans.retain(|plan| plan.part == JOINT);
+        }
+        Ok(plans)
+    }
+
+    fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
+        match at.stage {
+            0 => &["visible", "infrared", "instance"],
+            _ => &["visible", "infrared", "instance", "joint_visible", "joint_infrared", "joint_instance"],
+        }
+    }
+
+    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let s = &self.settings;
+        let mut stream = self.streams.stream("update", [at.epoch as u64, self.steps, 0]);
+        self.steps += 1;
+        let Some(baseline) = &mut self.baseline else { unreachable!("an epoch is prepared first") };
+        let weight = s.instance_weight;
+        let step = ContrastStep {
+            contrast: Contrast { temperature: s.temperature, bank_gradient: BankGradient::Snapshot },
+            update: s.update,
+            instance: InstanceTerm {
+                loss: s.instance,
+                temperature: s.instance_temperature,
+                own: weight,
+                joint: weight,
+            },
+            has_joint: at.stage >= INTER,
+        };
+        step.run(baseline, plan, &outputs, &mut stream)
+    }
+
+    fn state(&self, within_epoch: bool) -> MethodState {
+        let mut state = MethodState::default();
+        if let Some(baseline) = self.baseline.as_ref().filter(|_| within_epoch) {
+            baseline.put(&mut state);
+            state.put_cameras(&self.cameras);
+            state.integers.insert("steps".into(), vec![self.steps as i32]);
+        }
+        state
+    }
+
+    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
+        if within_epoch {
+            self.cameras = state.cameras()?;
+            self.steps = *state.integers.get("steps")?.first()? as u64;
+            self.baseline = Some(Baseline::take(state, self.settings.momentum, device)?);
+        }
+        Some(())
+    }
+}

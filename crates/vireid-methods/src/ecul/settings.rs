@@ -1,0 +1,176 @@
+use serde::{Deserialize, Serialize};
+use vireid_clustering::{Expansion, Origin};
+
+use crate::instance::InstanceLoss;
+use crate::update::UpdateRule;
+use crate::{MethodError, RunConfig, parse_settings};
+
+/// The settings of a configuration's `[settings]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EculSettings {
+    /// Temperature of the memories' logits.
+    pub temperature: f64,
+    /// Extended modality-camera clustering.
+    pub emcc: Emcc,
+    /// Two-step memory updating.
+    pub tsmem: TsMem,
+    /// Inter-modality instance selection and the aggregation of memories.
+    pub aggregation: Aggregation,
+    /// Weight of the contrast with the matched clusters of the other modality.
+    pub cross_weight: f64,
+    /// Weight of the instance-level loss in joint steps.
+    pub instance_weight: f64,
+    /// Temperature of the instance-level loss.
+    pub instance_temperature: f64,
+    /// Which instance-level loss.
+    pub instance: InstanceLoss,
+}
+
+/// Extended modality-camera clustering.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Emcc {
+    /// Which reading of the expansion.
+    pub variant: EmccVariant,
+    /// Use it within a modality too.
+    pub within: bool,
+    /// Neighbours ranked in the joint clustering.
+    pub joint_k1: usize,
+    /// Neighbours considered in the joint clustering.
+    pub joint_k2: usize,
+    /// Second count of the joint clustering.
+    pub joint_k3: usize,
+    /// Neighbours considered within a modality.
+    pub k2: usize,
+    /// Second count within a modality.
+    pub k3: usize,
+    /// Largest Jaccard distance of neighbours in the joint clustering.
+    pub joint_eps: f64,
+}
+
+/// A reading of the expansion; see [`Expansion`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmccVariant {
+    /// Variant A: the `k3` nearest of every camera among the `k2` nearest.
+    Capped,
+    /// Variant B: the same among the `k2` nearest of each modality.
+    PerModality,
+    /// Variant C: a second, plain expansion over `k3`.
+    Sequential,
+    /// Variant D: `k2` of the own camera, `k3` of the others.
+    SideSplit,
+    /// Variant E: only neighbours that rank the image among their `k3` nearest.
+    Reciprocal,
+    /// DMIC's expansion, without a second count.
+    ModalityCamera,
+    /// The modalities count equally.
+    Modality,
+    /// The plain mean.
+    Plain,
+}
+
+impl EmccVariant {
+    /// The expansion with its counts.
+    pub fn expansion(self, k2: usize, k3: usize, origins: &[Origin]) -> Expansion<'_> {
+        match self {
+            EmccVariant::Capped => Expansion::Capped { k2, k3, origins },
+            EmccVariant::PerModality => Expansion::PerModality { k2, k3, origins },
+            EmccVariant::Sequential => Expansion::Sequential { k2, k3, origins },
+            EmccVariant::SideSplit => Expansion::SideSplit { k2, k3, origins },
+            EmccVariant::Reciprocal => Expansion::Reciprocal { k2, k3, origins },
+            EmccVariant::ModalityCamera => Expansion::ModalityCamera { k2, origins },
+            EmccVariant::Modality => Expansion::ModalityBalanced { k2, origins },
+            EmccVariant::Plain => Expansion::Mean { k2 },
+        }
+    }
+}
+
+/// Two-step memory updating: samples replace prototypes at first, and move them later.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TsMem {
+    /// First epoch of the second step, counted over both stages.
+    pub switch_epoch: usize,
+    /// Which sample replaces a prototype in the first step.
+    pub first: UpdateRule,
+    /// How samples move prototypes in the second step.
+    pub second: UpdateRule,
+    /// Weight of the old prototype in the second step.
+    pub momentum: f64,
+    /// Let that weight grow evenly from 0 to `momentum` over the second step.
+    pub ramp: bool,
+}
+
+impl TsMem {
+    /// The rule of an epoch, and the weight of the old prototype.
+    pub fn at(&self, epoch: usize, epochs: usize) -> (UpdateRule, f64) {
+        if epoch < self.switch_epoch {
+            return (self.first, 0.0);
+        }
+        let last = epochs.saturating_sub(1 + self.switch_epoch);
+        let share = if last == 0 { 1.0 } else { (epoch - self.switch_epoch) as f64 / last as f64 };
+        (self.second, if self.ramp { self.momentum * share.min(1.0) } else { self.momentum })
+    }
+}
+
+/// Inter-modality instance selection: pairs of a visible and an infrared image vote for pairs of clusters, whose memories
+/// are then mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Aggregation {
+    /// Whether to.
+    pub enabled: bool,
+    /// Least inner product of a selected pair.
+    pub threshold: f64,
+    /// Only pairs of images that are each other's nearest in the other modality.
+    pub mutual: bool,
+    /// Only pairs of images with the same joint label.
+    pub joint_label: bool,
+    /// Share of the own prototype that stays.
+    pub keep: f64,
+    /// Scale mixed prototypes to length 1.
+    pub normalize: bool,
+    /// Mix the infrared prototypes too, instead of the visible ones only.
+    pub symmetric: bool,
+}
+
+impl EculSettings {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// `VR0501`, `VR0502`.
+    pub fn read(config: &RunConfig) -> Result<Self, MethodError> {
+        let settings: Self = parse_settings(config.settings.clone(), "settings.")?;
+        let refuse = |name: &str, what: &str| Err(MethodError::Config(format!("settings.{name} must be {what}")));
+        for (name, value) in
+            [("tsmem.momentum", settings.tsmem.momentum), ("aggregation.keep", settings.aggregation.keep)]
+        {
+            if !(0.0..=1.0).contains(&value) {
+                return refuse(name, "from 0 to 1");
+            }
+        }
+        for (name, value) in [("cross_weight", settings.cross_weight), ("instance_weight", settings.instance_weight)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return refuse(name, "0 or more");
+            }
+        }
+        for (name, value) in
+            [("temperature", settings.temperature), ("instance_temperature", settings.instance_temperature)]
+        {
+            if value.is_nan() || value <= 0.0 {
+                return refuse(name, "above 0");
+            }
+        }
+        if !(settings.emcc.joint_eps > 0.0 && settings.emcc.joint_eps < 1.0) {
+            return refuse("emcc.joint_eps", "above 0 and below 1");
+        }
+        let Emcc { joint_k1, joint_k2, joint_k3, k2, k3, .. } = settings.emcc;
+        for (name, count) in
+            [("joint_k1", joint_k1), ("joint_k2", joint_k2), ("joint_k3", joint_k3), ("k2", k2), ("k3", k3)]
+        {
+            if count == 0 {
+                return refuse(&format!("emcc.{name}"), "at least 1");
+            }
+        }
+        Ok(settings)
+    }
+}
