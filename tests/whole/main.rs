@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod methods;
 mod parity;
 mod program;
 mod protocol_speed;

@@ -6,7 +6,7 @@ use std::process::Child;
 use crate::program::{Run, stderr, world};
 
 /// Waits until the program's standard error shows a line with these words.
-fn wait_for(child: &mut Child, words: &str) {
+pub fn wait_for(child: &mut Child, words: &str) {
     let stderr = child.stderr.take().unwrap();
     let mut lines = BufReader::new(stderr).lines();
     let seen: Vec<String> = lines.by_ref().map_while(Result::ok).take_while(|line| !line.contains(words)).collect();
@@ -26,7 +26,7 @@ fn undisturbed() -> Vec<u8> {
 }
 
 #[cfg(unix)]
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let status = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
     assert!(status.unwrap().success());
 }

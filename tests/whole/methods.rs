@@ -1,0 +1,106 @@
+//! Every method beyond the first trains, stops and goes on as it does, and refuses what has no meaning.
+
+use crate::program::{Run, check_error, stderr, world};
+#[cfg(unix)]
+use crate::resume::{signal, wait_for};
+
+/// Settings that make a method's run take seconds on the tiny world.
+fn settings(method: &str) -> Vec<String> {
+    let mut settings: Vec<String> = vec![format!("{method}_sysu_quick")];
+    let all = ["stage1.iterations=12", "stage2.iterations=12", "evaluation.every=10"];
+    let own: &[&str] = match method {
+        "mmm" => &[
+            "stage2.epochs=1",
+            "stage3.epochs=3",
+            "settings.warm_up=1",
+            "settings.ids_per_batch=2",
+            "settings.images_per_id=2",
+            "settings.memories=2",
+            "settings.joint_k1=10",
+            "settings.joint_k2=6",
+        ],
+        "dmic" => &["settings.joint_k1=10", "settings.dnc.joint_k2.from=4", "settings.dnc.joint_k2.to=6"],
+        "ecul" => &["settings.emcc.joint_k1=10", "settings.emcc.joint_k2=6", "settings.tsmem.switch_epoch=2"],
+        _ => &[],
+    };
+    settings.extend(all.iter().chain(own).map(|set| set.to_string()));
+    settings
+}
+
+fn arguments(settings: &[String]) -> Vec<&str> {
+    let sets = settings[1..].iter().flat_map(|set| ["--set", set.as_str()]);
+    ["--preset", settings[0].as_str()].into_iter().chain(sets).collect()
+}
+
+/// Killed and interrupted in the places that `moments` name (a line of the program, what is sent after it), a run goes on
+/// to the same bytes.
+#[cfg(unix)]
+fn check(method: &str, moments: &[(&str, &str)]) {
+    let settings = settings(method);
+    let arguments = arguments(&settings);
+    let undisturbed = Run::on(world());
+    let output = undisturbed.train(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let expected = undisturbed.results();
+    for (words, name) in moments {
+        let run = Run::on(world());
+        let mut child = run.start(&arguments);
+        wait_for(&mut child, words);
+        signal(&child, name);
+        assert!(!child.wait().unwrap().success(), "{method} was too fast to be stopped after '{words}'");
+        let output = run.resume();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(run.results(), expected, "{method}, {name} after '{words}'");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn mult_goes_on() {
+    check("mult", &[("stage 1 epoch 0", "INT"), ("test (stage 1)", "KILL"), ("stage 2 epoch 1", "INT")]);
+}
+
+/// In the baseline, within the matching, and in the third stage, whose confidences and prototypes outlive an epoch.
+#[cfg(unix)]
+#[test]
+fn mmm_goes_on() {
+    let moments = [
+        ("stage 1 epoch 0", "INT"),
+        ("before matching", "KILL"),
+        ("before matching", "INT"),
+        ("stage 3 epoch 2", "INT"),
+        ("stage 3 epoch 3", "KILL"),
+    ];
+    check("mmm", &moments);
+}
+
+#[cfg(unix)]
+#[test]
+fn dmic_goes_on() {
+    check("dmic", &[("test (stage 1)", "INT"), ("phase 2 epoch 1", "KILL")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ecul_goes_on() {
+    check("ecul", &[("stage 1 epoch 0", "KILL"), ("stage 2 epoch 1", "INT")]);
+}
+
+#[test]
+fn settings_that_have_no_meaning() {
+    for (preset, set, code, words) in [
+        ("mult_sysu_quick", "settings.alpha=2", "VR0502", "settings.alpha"),
+        ("mult_sysu_quick", "settings.spaces=1", "VR0501", "settings.space"),
+        ("mmm_sysu_quick", "settings.memories=0", "VR0502", "settings.memories"),
+        ("mmm_sysu_quick", "stage3.epoch=1", "VR0501", "stage3.epochs"),
+        ("dmic_sysu_quick", "settings.dnc.shape=square", "VR0502", "settings"),
+        ("ecul_sysu_quick", "settings.emcc.k2=0", "VR0502", "settings.emcc.k2"),
+        ("mbccm_sysu_quick", "clustering.eps.infrared=0.0001", "VR0505", "infrared"),
+        ("mmm_sysu_quick", "clustering.eps.visible=0.0001", "VR0505", "visible"),
+        ("ecul_sysu_quick", "sampler.allow_few_clusters=false", "VR0107", "clusters"),
+        ("mult_sysu_quick", "stage2.learning_rate=[{ from = 0, rate = 1e30 }]", "VR0506", "own"),
+    ] {
+        let arguments = ["--preset", preset, "--set", set, "--set", "sampler.clusters=30"];
+        check_error(&Run::on(world()).train(&arguments), code, &[words]);
+    }
+}
