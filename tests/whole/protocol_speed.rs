@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use vireid_core::{Camera, Embeddings, Identity, Streams};
-use vireid_eval::sysu::{Annotations, SearchMode, TRIALS, evaluate};
+use vireid_eval::Annotations;
+use vireid_eval::sysu::{SearchMode, TRIALS, evaluate};
 
 /// 3,803 queries, a pool of 96 people under four cameras with 20 images each, 2048 dimensions, ten draws, both modes.
 #[test]

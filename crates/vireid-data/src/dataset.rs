@@ -45,6 +45,13 @@ pub enum TestSplit {
         /// Thermal test images.
         thermal: Vec<Sample>,
     },
+    /// LLCM: each modality queries galleries that are drawn from the other.
+    Llcm {
+        /// Visible test images, in path order within each identity and camera.
+        visible: Vec<Sample>,
+        /// Infrared test images, likewise.
+        infrared: Vec<Sample>,
+    },
 }
 
 impl TestSplit {
@@ -53,6 +60,7 @@ impl TestSplit {
         match self {
             TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
             TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },
+            TestSplit::Llcm { visible, infrared } => PerModality { visible, infrared },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How good embeddings and pseudo-labels are.
 //!
-//! [`sysu`] and [`regdb`] hold the two data sets' protocols, [`rank_metrics`] what they share: cumulative matching
+//! [`sysu`], [`regdb`] and [`llcm`] hold the data sets' protocols, [`rank_metrics`] what they share: cumulative matching
 //! (Rank-k), mean average precision and mean inverse negative penalty. [`quality`] compares pseudo-labels and cluster
 //! associations with the truth.
 //!
@@ -10,13 +10,16 @@
 
 mod cpython;
 mod error;
+pub mod llcm;
 pub mod quality;
 pub mod rank_metrics;
 pub mod regdb;
 mod similarity;
+pub mod single_shot;
 pub mod sysu;
 
 pub use cpython::CPythonRandom;
 pub use error::EvalError;
 pub use rank_metrics::{CmcRule, RankMetrics};
 pub use similarity::similarities;
+pub use single_shot::Annotations;

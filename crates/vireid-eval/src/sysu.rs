@@ -7,8 +7,8 @@
 
 use vireid_core::{Camera, Embeddings, Identity};
 
-use crate::rank_metrics::{CmcRule, RankMetrics, rank_metrics};
-use crate::{CPythonRandom, EvalError, similarities};
+use crate::rank_metrics::RankMetrics;
+use crate::{Annotations, EvalError, single_shot};
 
 /// Depth of the CMC curve.
 pub const DEPTH: usize = 20;
@@ -45,35 +45,10 @@ impl SearchMode {
     }
 }
 
-/// Who is on each image of a list and which camera took it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Annotations {
-    /// The person on each image.
-    pub identities: Vec<Identity>,
-    /// The camera of each image.
-    pub cameras: Vec<Camera>,
-}
-
-impl Annotations {
-    fn select(&self, indices: &[usize]) -> Self {
-        Self {
-            identities: indices.iter().map(|&i| self.identities[i]).collect(),
-            cameras: indices.iter().map(|&i| self.cameras[i]).collect(),
-        }
-    }
-}
-
 /// Draws a single-shot gallery: positions in `pool`, one per identity and camera of the mode, by ascending identity, then
 /// camera. Images of an identity and camera must stand in `pool` in file-name order.
 pub fn draw_gallery(pool: &Annotations, mode: SearchMode, trial: u32) -> Vec<usize> {
-    let mut groups: std::collections::BTreeMap<(Identity, Camera), Vec<usize>> = Default::default();
-    for (position, (&identity, &camera)) in pool.identities.iter().zip(&pool.cameras).enumerate() {
-        if mode.cameras().contains(&camera.0) {
-            groups.entry((identity, camera)).or_default().push(position);
-        }
-    }
-    let mut random = CPythonRandom::new(trial);
-    groups.values().filter_map(|images| random.index(images.len()).map(|pick| images[pick])).collect()
+    single_shot::draw(pool, |camera| mode.cameras().contains(&camera.0), trial)
 }
 
 /// Scores distances (queries x gallery, smaller is nearer) of one gallery.
@@ -87,8 +62,12 @@ pub fn evaluate_distances(
     gallery: &Annotations,
     depth: usize,
 ) -> Result<RankMetrics, EvalError> {
-    let same_place = |q: usize, g: usize| queries.cameras[q] == Camera(3) && gallery.cameras[g] == Camera(2);
-    rank_metrics(distances, &queries.identities, &gallery.identities, CmcRule::Identities, depth, same_place)
+    single_shot::evaluate_distances(distances, queries, gallery, depth, same_place)
+}
+
+/// Camera 3 stands where camera 2 does.
+fn same_place(query: (Identity, Camera), gallery: (Identity, Camera)) -> bool {
+    query.1 == Camera(3) && gallery.1 == Camera(2)
 }
 
 /// Scores embeddings over all trials of one mode; one entry per trial.
@@ -106,33 +85,8 @@ pub fn evaluate(
     mode: SearchMode,
     trials: u32,
 ) -> Result<Vec<RankMetrics>, EvalError> {
-    for (what, embeddings, annotations) in [
-        ("query embeddings and annotations", query_embeddings, queries),
-        ("gallery embeddings and annotations", pool_embeddings, pool),
-    ] {
-        if embeddings.rows() != annotations.identities.len() {
-            let (left, right) = (embeddings.rows(), annotations.identities.len());
-            return Err(EvalError::Length { what, left, right });
-        }
-    }
-    let galleries: Vec<Vec<usize>> = (0..trials).map(|trial| draw_gallery(pool, mode, trial)).collect();
-    let mut drawn: Vec<usize> = galleries.iter().flatten().copied().collect();
-    drawn.sort_unstable();
-    drawn.dedup();
-    let similar = similarities(query_embeddings, &pool_embeddings.select(&drawn))?;
-    galleries
-        .iter()
-        .map(|gallery| {
-            let columns: Vec<usize> = gallery.iter().map(|g| drawn.partition_point(|d| d < g)).collect();
-            let distances: Vec<f32> = (0..query_embeddings.rows())
-                .flat_map(|q| {
-                    let row = &similar[q * drawn.len()..(q + 1) * drawn.len()];
-                    columns.iter().map(move |&column| -row[column])
-                })
-                .collect();
-            evaluate_distances(&distances, queries, &pool.select(gallery), DEPTH)
-        })
-        .collect()
+    let keep = |camera: Camera| mode.cameras().contains(&camera.0);
+    single_shot::evaluate((query_embeddings, queries), (pool_embeddings, pool), keep, same_place, trials)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Backbone;
 use vireid_core::{Embeddings, Modality, PerModality};
-use vireid_data::{ImageList, Sample};
-use vireid_eval::sysu::{Annotations, SearchMode};
-use vireid_eval::{RankMetrics, regdb, sysu};
+use vireid_data::{ImageList, Sample, TestSplit};
+use vireid_eval::sysu::SearchMode;
+use vireid_eval::{Annotations, RankMetrics, llcm, regdb, sysu};
 
 use crate::{MethodError, RunConfig, extract};
 
@@ -15,8 +15,30 @@ use crate::{MethodError, RunConfig, extract};
 pub struct TestImages {
     /// Visible and infrared test images.
     pub images: PerModality<Arc<ImageList>>,
-    /// Whether the SYSU-MM01 protocol applies; else RegDB's.
-    pub is_sysu: bool,
+    /// Whose protocol applies.
+    pub protocol: Protocol,
+}
+
+/// A data set's protocol of testing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// SYSU-MM01: infrared queries, visible galleries that are drawn, all-search and indoor.
+    Sysu,
+    /// RegDB: both directions, all images.
+    RegDb,
+    /// LLCM: both directions, galleries that are drawn.
+    Llcm,
+}
+
+impl Protocol {
+    /// The protocol of a split.
+    pub fn of(split: &TestSplit) -> Self {
+        match split {
+            TestSplit::Sysu { .. } => Protocol::Sysu,
+            TestSplit::RegDb { .. } => Protocol::RegDb,
+            TestSplit::Llcm { .. } => Protocol::Llcm,
+        }
+    }
 }
 
 /// Mean and sample standard deviation over trials, in percent.
@@ -42,7 +64,7 @@ impl Spread {
 /// The scores of one search mode or direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// `all`, `indoor`, `visible-to-thermal` or `thermal-to-visible`.
+    /// `all`, `indoor`, or a direction such as `visible-to-thermal`.
     pub search: String,
     /// Trials averaged.
     pub trials: usize,
@@ -102,20 +124,28 @@ pub fn evaluate<B: Backbone>(
     let (visible, infrared) = (embed(Modality::Visible)?, embed(Modality::Infrared)?);
     let of = |modality| annotations(test.images.get(modality).samples());
     let (on_visible, on_infrared) = (of(Modality::Visible), of(Modality::Infrared));
-    if test.is_sysu {
-        return SearchMode::BOTH
-            .into_iter()
-            .map(|mode| {
-                let trials =
-                    sysu::evaluate(&infrared, &on_infrared, &visible, &on_visible, mode, config.evaluation.trials)?;
-                Ok(score(mode.name(), &trials))
-            })
-            .collect();
-    }
-    let (visible_ids, thermal_ids) = (&on_visible.identities, &on_infrared.identities);
-    let there = regdb::evaluate(&visible, visible_ids, &infrared, thermal_ids)?;
-    let back = regdb::evaluate(&infrared, thermal_ids, &visible, visible_ids)?;
-    Ok(vec![score("visible-to-thermal", &[there]), score("thermal-to-visible", &[back])])
+    let trials = config.evaluation.trials;
+    Ok(match test.protocol {
+        Protocol::Sysu => {
+            let mut scores = Vec::new();
+            for mode in SearchMode::BOTH {
+                let trials = sysu::evaluate(&infrared, &on_infrared, &visible, &on_visible, mode, trials)?;
+                scores.push(score(mode.name(), &trials));
+            }
+            scores
+        }
+        Protocol::RegDb => {
+            let (visible_ids, thermal_ids) = (&on_visible.identities, &on_infrared.identities);
+            let there = regdb::evaluate(&visible, visible_ids, &infrared, thermal_ids)?;
+            let back = regdb::evaluate(&infrared, thermal_ids, &visible, visible_ids)?;
+            vec![score("visible-to-thermal", &[there]), score("thermal-to-visible", &[back])]
+        }
+        Protocol::Llcm => {
+            let there = llcm::evaluate(&visible, &on_visible, &infrared, &on_infrared, trials)?;
+            let back = llcm::evaluate(&infrared, &on_infrared, &visible, &on_visible, trials)?;
+            vec![score("visible-to-infrared", &there), score("infrared-to-visible", &back)]
+        }
+    })
 }
 
 fn annotations(samples: &[Sample]) -> Annotations {

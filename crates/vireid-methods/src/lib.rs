@@ -59,7 +59,7 @@ pub use device::{available_devices, parse_device};
 pub use device_neighbours::nearest_neighbours_on;
 pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;
-pub use evaluate::{Evaluation, Score, Spread, TestImages, evaluate};
+pub use evaluate::{Evaluation, Protocol, Score, Spread, TestImages, evaluate};
 pub use extract::extract;
 pub use labelling::{Clusters, Labels, cluster, dbscan_labels, encode, rows_on};
 pub use method::Method;

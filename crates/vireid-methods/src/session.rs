@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
-use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize, TestSplit};
+use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize};
 
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::{
-    CheckpointKind, Engine, Evaluation, MethodError, Outcome, RunConfig, RunDir, StageSettings, TestImages,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, StageSettings, TestImages,
     build_network, parse_device, peak_memory_mib, registry,
 };
 
@@ -51,7 +51,7 @@ impl TrainingImages {
     pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
         let size = ImageSize { height: config.input.height, width: config.input.width };
         let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
-        let is_sysu = matches!(dataset.test, TestSplit::Sysu { .. });
+        let protocol = Protocol::of(&dataset.test);
         let test = dataset.test.images();
         let lists = [
             dataset.train.visible.clone(),
@@ -78,7 +78,7 @@ impl TrainingImages {
             name: dataset.name,
             synthetic: dataset.synthetic,
             train: PerModality { visible, infrared },
-            test: TestImages { images, is_sysu },
+            test: TestImages { images, protocol },
             skipped,
         })
     }

@@ -1,7 +1,7 @@
 use std::error::Error;
 
 use vireid_core::{Camera, Identity};
-use vireid_eval::sysu::Annotations;
+use vireid_eval::Annotations;
 use vireid_eval::{CPythonRandom, RankMetrics, quality, regdb, sysu};
 
 use super::{Case, Outputs};

@@ -1,5 +1,6 @@
 //! Readers of the data sets' layouts on disk.
 
+mod llcm;
 mod market;
 mod regdb;
 mod sysu;
@@ -7,6 +8,7 @@ mod sysu;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use llcm::read_llcm;
 pub use market::read_sysu_converted;
 pub use regdb::read_regdb;
 pub use sysu::read_sysu;

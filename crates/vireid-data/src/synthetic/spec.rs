@@ -14,15 +14,15 @@ impl WorldSpec {
     /// The default world: SYSU-MM01's six cameras.
     pub fn sysu() -> Self {
         Self {
-            dials: Dials { gap: 0.1, camera: 0.5, collision: 0.1, occlusion: 0.1, view: 0.4 },
-            size: WorldSize::Small { train: 48, test: 30, visible: 5, infrared: 6 },
+            dials: Dials { gap: 0.2, camera: 0.3, collision: 0.1, occlusion: 0.05, view: 0.2 },
+            size: WorldSize::Small { train: 80, test: 30, visible: 6, infrared: 12 },
         }
     }
 
     /// A world like RegDB: one camera per modality, clean within each, far apart between them.
     pub fn regdb() -> Self {
         Self {
-            dials: Dials { gap: 0.5, camera: 0.3, collision: 0.1, occlusion: 0.0, view: 0.2 },
+            dials: Dials { gap: 0.2, camera: 0.3, collision: 0.1, occlusion: 0.0, view: 0.2 },
             size: WorldSize::Small { train: 60, test: 60, visible: 10, infrared: 10 },
         }
     }
