@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use vireid_data::readers::{is_converted_layout, read_regdb, read_sysu, read_sysu_converted};
-use vireid_data::synthetic::{SysuLayout, WorldSpec, write_regdb, write_sysu};
+use vireid_data::synthetic::{SysuLayout, WorldSize, WorldSpec, write_regdb, write_sysu};
 use vireid_data::{DataError, Dataset};
 use vireid_kernels::keep_freed_memory;
 use vireid_methods::{
@@ -50,10 +50,17 @@ impl DataSet {
     }
 
     /// Draws the synthetic stand-in.
-    fn draw(self, root: &Path, seed: u64) -> Result<(), DataError> {
+    fn draw(self, root: &Path, seed: u64, full: bool) -> Result<(), DataError> {
+        let mut spec = match self {
+            DataSet::Sysu => WorldSpec::sysu(),
+            DataSet::RegDb => WorldSpec::regdb(),
+        };
+        if full {
+            spec.size = WorldSize::Full;
+        }
         match self {
-            DataSet::Sysu => draw_world(root, seed, &WorldSpec::sysu()),
-            DataSet::RegDb => draw_regdb_world(root, seed, &WorldSpec::regdb()),
+            DataSet::Sysu => draw_world(root, seed, &spec),
+            DataSet::RegDb => draw_regdb_world(root, seed, &spec),
         }
     }
 }
@@ -94,6 +101,9 @@ struct Arguments {
     /// Seed of the synthetic world
     #[arg(long, default_value_t = 0)]
     world_seed: u64,
+    /// Draw the synthetic world with the real data set's own numbers of images
+    #[arg(long)]
+    full_world: bool,
     /// Folder that the synthetic world is drawn to
     #[arg(long)]
     cache: Option<PathBuf>,
@@ -196,12 +206,11 @@ fn open_data(kind: DataSet, arguments: &Arguments) -> Result<Dataset, MethodErro
     let page = name.to_lowercase();
     eprintln!("{name} is not at {place}: training on a synthetic world instead.");
     eprintln!("For the real data see datasets/{page}.md, then pass --data /path/to/{name}.");
-    let folder = match kind {
-        DataSet::Sysu => format!("world-{}", arguments.world_seed),
-        DataSet::RegDb => format!("regdb-world-{}", arguments.world_seed),
-    };
+    let manner = if kind == DataSet::Sysu { "sysu" } else { "regdb" };
+    let size = if arguments.full_world { "-full" } else { "" };
+    let folder = format!("{manner}-{}{size}", arguments.world_seed);
     let root = arguments.cache.clone().unwrap_or_else(cache_folder).join(folder);
-    kind.draw(&root, arguments.world_seed)?;
+    kind.draw(&root, arguments.world_seed, arguments.full_world)?;
     Ok(kind.read(&root, arguments.trial)?)
 }
 

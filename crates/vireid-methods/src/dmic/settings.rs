@@ -117,3 +117,31 @@ impl DmicSettings {
         Ok(settings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dnc(preset: &str) -> (DmicSettings, RunConfig) {
+        let config = RunConfig::from_preset(preset, &[]).unwrap();
+        (DmicSettings::read(&config).unwrap(), config)
+    }
+
+    /// Against an independent implementation of the published lengths; and the second phase begins where the first ended.
+    #[test]
+    fn schedules_of_the_paper_presets() {
+        for (preset, eps, joint) in
+            [("dmic_sysu_paper", [0.6, 0.5, 0.5, 0.6], [16, 32]), ("dmic_regdb_paper", [0.3, 0.2, 0.2, 0.3], [9, 18])]
+        {
+            let (settings, config) = dnc(preset);
+            assert_eq!((config.stage1.epochs, config.stage2.epochs), (50, 50));
+            let at = |phase, epoch| settings.dnc.at(phase, epoch, 50, config.clustering.k1, settings.joint_k1);
+            let ends = [at(0, 0), at(0, 49), at(1, 0), at(1, 49)];
+            ends.iter().zip(eps).for_each(|(values, eps)| assert!((values.eps - eps).abs() < 1e-12));
+            assert_eq!(ends.map(|values| values.k2), [6, 4, 4, 6]);
+            assert_eq!([ends[2].joint_k2, ends[3].joint_k2], joint);
+            let monotone = (1..50).all(|epoch| at(1, epoch).k2 >= at(1, epoch - 1).k2);
+            assert!(monotone);
+        }
+    }
+}

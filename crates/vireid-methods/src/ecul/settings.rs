@@ -174,3 +174,30 @@ impl EculSettings {
         Ok(settings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_are_replaced_before_the_switch_and_moved_from_it_on() {
+        let config = RunConfig::from_preset("ecul_sysu_paper", &[]).unwrap();
+        let tsmem = EculSettings::read(&config).unwrap().tsmem;
+        assert_eq!(tsmem.at(49, 100), (UpdateRule::Sequential, 0.0));
+        assert_eq!(tsmem.at(50, 100), (UpdateRule::Sequential, 0.1));
+        let ramp = TsMem { ramp: true, momentum: 0.9, second: UpdateRule::Mean, ..tsmem };
+        assert_eq!(ramp.at(50, 100), (UpdateRule::Mean, 0.0));
+        assert!((ramp.at(99, 100).1 - 0.9).abs() < 1e-12 && (ramp.at(74, 100).1 - 0.9 * 24.0 / 49.0).abs() < 1e-12);
+        assert_eq!(ramp.at(50, 51).1, 0.9);
+    }
+
+    #[test]
+    fn values_without_meaning_are_refused() {
+        for set in
+            ["settings.aggregation.keep=2", "settings.emcc.k3=0", "settings.temperature=0", "settings.cross_weight=-1"]
+        {
+            let config = RunConfig::from_preset("ecul_sysu_quick", &[set.to_string()]).unwrap();
+            assert!(EculSettings::read(&config).unwrap_err().to_string().starts_with("VR0502"), "{set}");
+        }
+    }
+}
