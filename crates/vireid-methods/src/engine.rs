@@ -277,6 +277,7 @@ impl<B: Backbone> Engine<B> {
     ) -> Result<(), MethodError> {
         let mut learner = self.take_learner();
         let mut epoch = EngineEpoch {
+            stage: self.stages[at.stage].name,
             at,
             config: &self.config,
             device: &self.device,

@@ -18,6 +18,7 @@ use crate::{MethodError, RunConfig, extract};
 
 /// The engine's side of an [`Epoch`].
 pub(crate) struct EngineEpoch<'a, B: Backbone> {
+    pub(crate) stage: &'static str,
     pub(crate) at: EpochAt,
     pub(crate) config: &'a RunConfig,
     pub(crate) device: &'a Device,
@@ -66,7 +67,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
     }
 
     fn report(&mut self, labelling: &Labelling<'_>) {
-        let report = ClusterReport::new(self.at.epoch, labelling, self.train);
+        let report = ClusterReport::new(self.stage, self.at.epoch, labelling, self.train);
         self.observer.event(&Event::Clusters(report));
     }
 

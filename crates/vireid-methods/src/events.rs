@@ -101,6 +101,8 @@ impl Seconds {
 /// The pseudo-labels of an epoch, seen with the truth. Computed for people; training never reads it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClusterReport {
+    /// Name of the stage.
+    pub stage: &'static str,
     /// Epoch, counted from 0.
     pub epoch: usize,
     /// Which of the epoch's labels these are, where there are several.
@@ -171,6 +173,7 @@ pub struct AssociationReport {
 
 impl ClusterReport {
     pub(crate) fn new(
+        stage: &'static str,
         epoch: usize,
         labelling: &Labelling<'_>,
         images: &PerModality<std::sync::Arc<ImageList>>,
@@ -195,6 +198,7 @@ impl ClusterReport {
             }
         });
         Self {
+            stage,
             epoch,
             moment: labelling.moment,
             visible: ModalityReport::new(&visible, &truth.visible),
