@@ -56,13 +56,8 @@ impl Observer for ProgressObserver {
             Event::Clusters(report) => {
                 self.bar.set_message("");
                 if !report.moment.is_empty() {
-                    self.line(&format!(
-                        "{} epoch {}, {}: {}",
-                        self.stage,
-                        report.epoch,
-                        report.moment,
-                        describe(report)
-                    ));
+                    let ClusterReport { stage, epoch, moment, .. } = report;
+                    self.line(&format!("{stage} epoch {epoch}, {moment}: {}", describe(report)));
                 }
                 self.clusters = Some(report.clone());
             }
