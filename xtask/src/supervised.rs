@@ -65,7 +65,7 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
     let mut stream = streams.stream("sampler", [0; 3]);
     let plans = associated_clusters(&truth.visible, &truth.infrared, &same, SHAPE, STEPS, &mut stream)?;
     let recipes = registry::build(config)?.recipes(config.at(0));
-    let loader = LoaderConfig { workers: config.input.workers, prefetch: config.input.prefetch };
+    let loader = LoaderConfig { stream: "augment", workers: config.input.workers, prefetch: config.input.prefetch };
     let batches = Loader::start(images.train.clone(), recipes, plans, streams, 0, 0, loader);
 
     let classifier = CosineClassifier::new(identities.len(), network.dim(), &autodiff);

@@ -274,7 +274,7 @@ struct Recorder {
 impl Observer for Recorder {
     fn event(&mut self, event: &Event) {
         if let Event::Clusters(report) = event {
-            self.reports.push(report.clone());
+            self.reports.push(report.as_ref().clone());
         }
         self.progress.event(event);
     }

@@ -19,9 +19,11 @@ pub struct ViewRecipes {
     pub infrared: Vec<Recipe>,
 }
 
-/// How far ahead and how widely batches are prepared.
+/// How far ahead and how widely batches are prepared, and what their augmentations draw from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderConfig {
+    /// Name of the random stream: passes over the same images in one epoch need one each.
+    pub stream: &'static str,
     /// Threads.
     pub workers: usize,
     /// Batches held ready.
@@ -39,7 +41,7 @@ pub struct Batch {
 
 /// Prepares the batches of an epoch ahead of time on its own threads and hands them out in order.
 ///
-/// Each image view draws from the stream `augment` at (epoch, step, slot), so batches don't depend on the threads.
+/// Each image view draws from the configured stream at (epoch, step, slot), so batches don't depend on the threads.
 /// At most `prefetch` batches exist at a time. Dropping the loader stops its threads.
 pub struct Loader {
     tickets: Option<Sender<usize>>,
@@ -71,23 +73,8 @@ impl Loader {
         first_step: usize,
         config: LoaderConfig,
     ) -> Self {
-        Self::start_as("augment", images, recipes, plans, streams, epoch, first_step, config)
-    }
-
-    /// As [`start`](Self::start), with another random stream for the augmentations.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of `start` and one more")]
-    pub fn start_as(
-        stream: &'static str,
-        images: PerModality<Arc<ImageList>>,
-        recipes: ViewRecipes,
-        plans: Vec<StepPlan>,
-        streams: Streams,
-        epoch: u64,
-        first_step: usize,
-        config: LoaderConfig,
-    ) -> Self {
         let steps = plans.len();
-        let work = Arc::new(Work { stream, images, recipes, plans, streams, epoch });
+        let work = Arc::new(Work { stream: config.stream, images, recipes, plans, streams, epoch });
         let (tickets, taken) = unbounded::<usize>();
         let (deliver, delivered) = unbounded();
         let prefetch = config.prefetch.max(1);
@@ -198,7 +185,7 @@ mod tests {
         let plans =
             (0..9).map(|s| StepPlan { visible: vec![s % 6, (s + 1) % 6], infrared: vec![s % 5], part: 0 }).collect();
         let images = PerModality { visible: list.clone(), infrared: list };
-        let config = LoaderConfig { workers, prefetch: 3 };
+        let config = LoaderConfig { stream: "augment", workers, prefetch: 3 };
         Loader::start(images, recipes, plans, Streams::new(5), 2, first, config).map(|b| b.unwrap()).collect()
     }
 
@@ -220,7 +207,7 @@ mod tests {
         let recipes = ViewRecipes { visible: vec![plain()], infrared: vec![plain()] };
         let plan = |s| StepPlan { visible: vec![s], infrared: vec![0], part: 0 };
         let images = PerModality { visible: list.clone(), infrared: list };
-        let config = LoaderConfig { workers: 2, prefetch: 2 };
+        let config = LoaderConfig { stream: "augment", workers: 2, prefetch: 2 };
         let plans = (0..6).map(plan).collect();
         let mut loader = Loader::start(images, recipes, plans, Streams::new(5), 0, 0, config);
         assert!(loader.next().unwrap().is_ok());

@@ -187,7 +187,7 @@ impl<B: Backbone> Engine<B> {
             let at = self.config.at(self.position.epoch);
             if !self.prepared {
                 if at.in_stage == 0 {
-                    self.enter(self.stages[at.stage])?;
+                    self.enter(self.stages[at.stage]);
                 }
                 self.prepare(at, observer)?;
             }
@@ -213,13 +213,12 @@ impl<B: Backbone> Engine<B> {
         Ok(Outcome::Finished(self.evaluations.clone()))
     }
 
-    /// Gives a stage what it starts from.
-    fn enter(&mut self, stage: Stage) -> Result<(), MethodError> {
-        if self.position.epoch == 0 || stage.start == StageStart::Continue {
-            return Ok(());
+    /// Gives a stage the optimiser that it starts from.
+    fn enter(&mut self, stage: Stage) {
+        // A first stage without epochs leaves the run's beginning to a later one.
+        if self.position.epoch == 0 || stage.start != StageStart::Continue {
+            self.optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);
         }
-        self.optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);
-        Ok(())
     }
 
     /// Gives the stage's first epoch a fresh network, once the epoch's labels have been made with the old one.
@@ -309,7 +308,11 @@ impl<B: Backbone> Engine<B> {
             let name = self.stages[at.stage].name.into();
             observer.event(&Event::Stage { name, first_epoch, epochs: at.of, steps, done });
         }
-        let config = LoaderConfig { workers: self.config.input.workers, prefetch: self.config.input.prefetch };
+        let config = LoaderConfig {
+            stream: "augment",
+            workers: self.config.input.workers,
+            prefetch: self.config.input.prefetch,
+        };
         let recipes = self.method.recipes(at);
         let epoch = at.epoch as u64;
         let mut loader =

@@ -68,7 +68,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
 
     fn report(&mut self, labelling: &Labelling<'_>) {
         let report = ClusterReport::new(self.stage, self.at.epoch, labelling, self.train);
-        self.observer.event(&Event::Clusters(report));
+        self.observer.event(&Event::Clusters(Box::new(report)));
     }
 
     fn pass(
@@ -81,10 +81,10 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
         // A forward pass on the autodiff device that no backward pass follows would keep its graph for ever, so the pass
         // runs on a copy without one and hands the running statistics back.
         let shadow = with_batch_statistics(self.learner.valid());
-        let config = LoaderConfig { workers: self.config.input.workers, prefetch: self.config.input.prefetch };
+        let config = LoaderConfig { stream, workers: self.config.input.workers, prefetch: self.config.input.prefetch };
         let total = plans.len();
         let epoch = self.at.epoch as u64;
-        let loader = Loader::start_as(stream, self.train.clone(), recipes, plans, self.streams, epoch, 0, config);
+        let loader = Loader::start(self.train.clone(), recipes, plans, self.streams, epoch, 0, config);
         for (done, batch) in loader.enumerate() {
             let batch = batch?;
             let (visible, infrared) = inputs(batch.pixels, self.train, self.device);

@@ -26,7 +26,7 @@ pub enum Event {
         done: usize,
     },
     /// An epoch's pseudo-labels.
-    Clusters(ClusterReport),
+    Clusters(Box<ClusterReport>),
     /// A training step.
     Step {
         /// Epoch, counted from 0.

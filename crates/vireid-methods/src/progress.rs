@@ -56,10 +56,10 @@ impl Observer for ProgressObserver {
             Event::Clusters(report) => {
                 self.bar.set_message("");
                 if !report.moment.is_empty() {
-                    let ClusterReport { stage, epoch, moment, .. } = report;
+                    let ClusterReport { stage, epoch, moment, .. } = report.as_ref();
                     self.line(&format!("{stage} epoch {epoch}, {moment}: {}", describe(report)));
                 }
-                self.clusters = Some(report.clone());
+                self.clusters = Some(report.as_ref().clone());
             }
             Event::Step { .. } => self.bar.inc(1),
             Event::Epoch { epoch, losses, seconds } => {
