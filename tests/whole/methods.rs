@@ -86,6 +86,28 @@ fn ecul_goes_on() {
     check("ecul", &[("stage 1 epoch 0", "KILL"), ("stage 2 epoch 1", "INT")]);
 }
 
+/// The ablations that the papers report are settings.
+#[test]
+fn ablations_by_configuration() {
+    for (method, sets) in [
+        ("mult", &["settings.label_transfer=false", "settings.refinement=false", "settings.space=visible"][..]),
+        ("mmm", &["settings.intra=0", "settings.inter=0", "settings.memories=3"][..]),
+        ("mmm", &["settings.profile=as_coded"][..]),
+        ("mmm", &["settings.profile=paper", "settings.switches.matching=nearest"][..]),
+        ("dmic", &["settings.instance=triplet", "settings.update=random_of_each", "settings.expansion=plain"][..]),
+        (
+            "ecul",
+            &["settings.instance_weight=0.5", "settings.cross_weight=0.25", "settings.aggregation.mutual=true"][..],
+        ),
+        ("ecul", &["settings.emcc.variant=reciprocal", "settings.tsmem.ramp=true", "settings.tsmem.second=mean"][..]),
+    ] {
+        let mut settings = settings(method);
+        settings.extend(sets.iter().map(|set| set.to_string()));
+        let output = Run::on(world()).train(&arguments(&settings));
+        assert!(output.status.success(), "{method} {sets:?}: {}", stderr(&output));
+    }
+}
+
 #[test]
 fn settings_that_have_no_meaning() {
     for (preset, set, code, words) in [

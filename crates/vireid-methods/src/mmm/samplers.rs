@@ -1,6 +1,6 @@
 //! The batches of stage 3.
 
-use vireid_core::{Modality, PerModality, Stream};
+use vireid_core::{PerModality, Stream};
 use vireid_data::DataError;
 use vireid_data::sampler::StepPlan;
 
@@ -74,7 +74,7 @@ fn released_extension(cameras: usize) -> usize {
 ///
 /// # Errors
 ///
-/// `VR0106` when a modality has no labelled image.
+/// `VR0107` when a modality has no labelled image.
 pub fn whole_set_batches(
     matched: &MatchedLabels,
     batch: usize,
@@ -83,10 +83,8 @@ pub fn whole_set_batches(
     stream: &mut Stream,
 ) -> Result<Vec<StepPlan>, DataError> {
     let all = labelled(matched);
-    for (modality, of) in [(Modality::Visible, &all.visible), (Modality::Infrared, &all.infrared)] {
-        if of.is_empty() {
-            return Err(DataError::EmptyModality { modality });
-        }
+    if all.visible.is_empty() || all.infrared.is_empty() {
+        return Err(DataError::TooFewShared { found: 0, needed: 1 });
     }
     let larger = all.visible.len().max(all.infrared.len());
     let length = match incomplete {
