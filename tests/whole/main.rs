@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod methods;
+mod own_method;
 mod parity;
 mod program;
 mod protocol_speed;
