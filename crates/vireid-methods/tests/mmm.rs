@@ -5,11 +5,15 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use vireid_backbone::Features;
-use vireid_clustering::{ClusterMemories, CostDirection, memory_costs};
-use vireid_core::{Camera, Embeddings, PerModality, Streams};
+use vireid_clustering::{
+    ClusterMemories, CostDirection, Expansion, JaccardEncoding, NeighbourGraph, Origin, SparseRows, dbscan,
+    memory_costs, nearest_neighbours,
+};
+use vireid_core::{Camera, Embeddings, Identity, Modality, PerModality, Streams};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_eval::quality::adjusted_rand_index;
+use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{batch_hard_triplet, label_tensor, weighted_cross_entropy};
 use vireid_memory::MemoryBank;
 use vireid_methods::contrast::Contrast;
@@ -411,4 +415,82 @@ fn settings_without_meaning_are_refused() {
         let error = Mmm::new(&config).unwrap_err().to_string();
         assert!(error.contains(says), "{set}: {error}");
     }
+}
+
+/// The adjusted Rand index with noise as one ordinary cluster.
+#[test]
+fn rand_indices() {
+    for case in cases()["ari"].as_array().unwrap() {
+        let (predicted, truth): (Vec<i64>, Vec<i64>) = (read(&case["pred"]), read(&case["true"]));
+        near(adjusted_rand_index(&predicted, &truth), case["ari"].as_f64().unwrap(), 1e-9);
+    }
+}
+
+/// A border point goes to the earlier cluster, which may leave a cluster of one; and eps itself is near enough.
+#[test]
+fn a_stolen_border_point() {
+    let case = &cases()["dbscan_stolen"];
+    for name in ["d", "d_eq_eps"] {
+        let dense: Vec<Vec<f32>> = read(&case[name]);
+        let graph = NeighbourGraph::from_dense(&dense.concat(), dense.len(), 0.6).unwrap();
+        let labels: Vec<i64> =
+            dbscan(&graph, 4).unwrap().into_iter().map(|label| label.map_or(-1, |label| label as i64)).collect();
+        assert_eq!(labels, read::<Vec<i64>>(&case["labels"]), "{name}");
+    }
+}
+
+/// Ranking, encoding with plain and with modality-balanced expansion, and distances of ten points on a circle.
+#[test]
+fn jaccard_distances() {
+    let case = &cases()["jaccard"];
+    let angles: Vec<f32> = read(&case["angles_deg"]);
+    let points: Vec<f32> = angles.iter().flat_map(|&angle| at_angle(angle, 1.0)).collect();
+    let points = Embeddings::new(points, angles.len(), 2).unwrap();
+    let ranking = nearest_neighbours(&points, 5).unwrap();
+    let expected: Vec<Vec<u32>> = read(&case["rank"]);
+    expected.iter().enumerate().for_each(|(row, expected)| assert_eq!(ranking.row(row), expected));
+    let origin = |letter: char| Origin {
+        modality: if letter == 'v' { Modality::Visible } else { Modality::Infrared },
+        camera: Camera(1),
+    };
+    let origins: Vec<Origin> = case["modality"].as_str().unwrap().chars().map(origin).collect();
+    for (expansion, weights, distances) in [
+        (Expansion::None, "V", None),
+        (Expansion::Mean { k2: 3 }, "Q", Some("J")),
+        (Expansion::ModalityBalanced { k2: 3, origins: &origins }, "Q_modal", Some("J_modal")),
+    ] {
+        let encoding = JaccardEncoding::new(&points, 5, &expansion).unwrap();
+        let check = |got: &SparseRows, expected: &Value, missing: f64| {
+            let expected: Vec<Vec<f64>> = read(expected);
+            for (row, expected) in expected.iter().enumerate() {
+                let mut dense = vec![missing; expected.len()];
+                got.pairs(row).for_each(|(column, value)| dense[column as usize] = f64::from(value));
+                dense.iter().zip(expected).for_each(|(got, expected)| near(*got, *expected, 1e-6));
+            }
+        };
+        check(encoding.weights(), &case[weights], 0.0);
+        if let Some(distances) = distances {
+            check(&encoding.within(1.0), &case[distances], 1.0);
+        }
+    }
+}
+
+#[test]
+fn protocols() {
+    let case = &cases()["eval"];
+    let similar: Vec<Vec<f32>> = read(&case["S"]);
+    let distances: Vec<f32> = similar.concat().into_iter().map(|s| -s).collect();
+    let annotations = |identities: &str, cameras: &str| Annotations {
+        identities: read::<Vec<u32>>(&case[identities]).into_iter().map(Identity).collect(),
+        cameras: read::<Vec<u16>>(&case[cameras]).into_iter().map(Camera).collect(),
+    };
+    let (queries, gallery) = (annotations("q", "qc"), annotations("gq", "gc"));
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let sysu = sysu::evaluate_distances(&distances, &queries, &gallery, 3).unwrap();
+    let rows: Vec<Vec<f64>> = read(&case["sysu"]["rows"]);
+    (0..3).for_each(|rank| near(sysu.rank(rank + 1), mean(rows.iter().map(|row| row[rank]).collect()), 1e-9));
+    near(sysu.map, mean(read(&case["sysu"]["ap"])), 1e-9);
+    let regdb = regdb::evaluate_distances(&distances, &queries.identities, &gallery.identities, 3).unwrap();
+    near(regdb.map, mean(read(&case["regdb"]["ap"])), 1e-9);
+    near(regdb.minp, mean(read(&case["regdb"]["inp"])), 1e-9);
 }
