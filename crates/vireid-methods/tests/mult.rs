@@ -3,7 +3,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
-use vireid_core::PerModality;
+use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, dbscan};
+use vireid_core::{Camera, Embeddings, Identity, PerModality};
+use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{refinement, refinement_gradients};
 use vireid_methods::mult::{BatchLabels, MemoryBanks, MultSettings, SpaceLabels, association_step};
 use vireid_methods::views::{StepEmbeddings, StepLabels, specific_step};
@@ -109,5 +111,95 @@ fn paper_presets_have_the_released_values() {
     for name in presets().filter(|name| name.starts_with("mult") && name.ends_with("paper")) {
         let config = RunConfig::from_preset(&name, &[]).unwrap();
         assert_eq!(MultSettings::read(&config).unwrap(), MultSettings::released(), "{name}");
+    }
+}
+
+fn signed(labels: Vec<Option<usize>>) -> Vec<i64> {
+    labels.into_iter().map(|label| label.map_or(-1, |label| label as i64)).collect()
+}
+
+fn clusters(encoding: &JaccardEncoding, eps: f64, min_samples: usize) -> Vec<i64> {
+    signed(dbscan(&NeighbourGraph::from_jaccard(encoding, eps).unwrap(), min_samples).unwrap())
+}
+
+/// The generator of the case's inputs.
+fn generated(mut seed: u64, rows: usize, columns: usize) -> Vec<f32> {
+    let mut next = || {
+        seed = (1_103_515_245 * seed + 12_345) % (1 << 31);
+        (seed as f64 / f64::from(1u32 << 31) - 0.5) as f32
+    };
+    (0..rows * columns).map(|_| next()).collect()
+}
+
+#[test]
+fn distances_and_clusters() {
+    let case = &cases()["jaccard_small"];
+    for (side, k1, k2) in [("v", 5, 2), ("r", 4, 2)] {
+        let rows: Vec<Vec<f32>> = serde_json::from_value(case[format!("feat_{side}")].clone()).unwrap();
+        let embeddings = Embeddings::new(rows.concat(), rows.len(), rows[0].len()).unwrap();
+        let encoding = JaccardEncoding::new(&embeddings, k1, &Expansion::Mean { k2 }).unwrap();
+        let expected: Vec<Vec<f32>> = serde_json::from_value(case[format!("dist_{side}")].clone()).unwrap();
+        let distances = encoding.within(1.0);
+        for (row, expected) in expected.iter().enumerate() {
+            let mut dense = vec![1.0; expected.len()];
+            distances.pairs(row).for_each(|(column, distance)| dense[column as usize] = distance);
+            dense.iter().zip(expected).for_each(|(got, expected)| assert!((got - expected).abs() < 2e-6));
+        }
+        let labels: Vec<i64> = serde_json::from_value(case[format!("dbscan_eps0.6_min3_{side}")].clone()).unwrap();
+        assert_eq!(clusters(&encoding, 0.6, 3), labels);
+    }
+
+    let case = &cases()["jaccard_mid"];
+    let (base, noise) = (generated(31, 6, 8), generated(32, 48, 8));
+    let mixed: Vec<f32> = (0..48 * 8).map(|i| base[i / 64 * 8 + i % 8] + 0.9 * noise[i]).collect();
+    let embeddings = Embeddings::new(mixed, 48, 8).unwrap().normalized();
+    let encoding = JaccardEncoding::new(&embeddings, 12, &Expansion::Mean { k2: 3 }).unwrap();
+    let distances = encoding.within(1.0);
+    assert_eq!(distances.entries(), case["nnz_similarity"].as_u64().unwrap() as usize);
+    let stored: f64 = (0..48).flat_map(|row| distances.pairs(row)).map(|(_, distance)| f64::from(distance)).sum();
+    let sum = stored + (48 * 48 - distances.entries()) as f64;
+    assert!((sum - case["sum"].as_f64().unwrap()).abs() < 1e-3, "{sum}");
+    for (eps, labels) in case["dbscan"].as_object().unwrap() {
+        let labels: Vec<i64> = serde_json::from_value(labels.clone()).unwrap();
+        assert_eq!(clusters(&encoding, eps.parse().unwrap(), 4), labels, "eps {eps}");
+    }
+}
+
+/// Two cliques and a chain at exactly eps.
+#[test]
+fn border_points() {
+    let case = &cases()["dbscan_border"];
+    let mut distances = [[1.0f32; 10]; 10];
+    (0..10).for_each(|i| distances[i][i] = 0.0);
+    let mut link = |a: usize, b: usize, distance| (distances[a][b], distances[b][a]) = (distance, distance);
+    for clique in [[0, 1, 2, 3], [5, 6, 7, 8]] {
+        for (a, b) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
+            link(clique[a], clique[b], 0.2);
+        }
+    }
+    [(3, 4), (4, 5), (4, 9)].into_iter().for_each(|(a, b)| link(a, b, 0.6));
+    let graph = NeighbourGraph::from_dense(&distances.concat(), 10, 0.6).unwrap();
+    let expected: Vec<Vec<i64>> = serde_json::from_value(case["labels"].clone()).unwrap();
+    for (min_samples, expected) in numbers(&case["min_samples"]).into_iter().zip(expected) {
+        assert_eq!(signed(dbscan(&graph, min_samples).unwrap()), expected, "{min_samples}");
+    }
+}
+
+#[test]
+fn protocols() {
+    let case = &cases()["eval"];
+    let distances: Vec<Vec<f32>> = serde_json::from_value(case["dist"].clone()).unwrap();
+    let annotations = |identities: &str, cameras: &str| Annotations {
+        identities: numbers(&case[identities]).into_iter().map(|id| Identity(id as u32)).collect(),
+        cameras: numbers(&case[cameras]).into_iter().map(|camera| Camera(camera as u16)).collect(),
+    };
+    let (queries, gallery) = (annotations("q_id", "q_cam"), annotations("g_id", "g_cam"));
+    let of_sysu = sysu::evaluate_distances(&distances.concat(), &queries, &gallery, 3).unwrap();
+    let of_regdb = regdb::evaluate_distances(&distances.concat(), &queries.identities, &gallery.identities, 5).unwrap();
+    for (got, expected, cmc) in [(of_sysu, &case["sysu"], "cmc_first3"), (of_regdb, &case["regdb"], "cmc_first5")] {
+        assert!((got.map - expected["mAP"].as_f64().unwrap()).abs() < 1e-6);
+        assert!((got.minp - expected["mINP"].as_f64().unwrap()).abs() < 1e-6);
+        let cmc: Vec<f64> = serde_json::from_value(expected[cmc].clone()).unwrap();
+        cmc.iter().enumerate().for_each(|(rank, expected)| assert!((got.rank(rank + 1) - expected).abs() < 1e-9));
     }
 }
