@@ -117,8 +117,8 @@ fn settings_that_have_no_meaning() {
         ("mmm_sysu_quick", "stage3.epoch=1", "VR0501", "stage3.epochs"),
         ("dmic_sysu_quick", "settings.dnc.shape=square", "VR0502", "settings"),
         ("ecul_sysu_quick", "settings.emcc.k2=0", "VR0502", "settings.emcc.k2"),
-        ("mbccm_sysu_quick", "clustering.eps.infrared=0.0001", "VR0505", "infrared"),
-        ("mmm_sysu_quick", "clustering.eps.visible=0.0001", "VR0505", "visible"),
+        ("ecul_sysu_quick", "clustering.min_samples=1000", "VR0505", "visible"),
+        ("mmm_sysu_quick", "clustering.min_samples=1000", "VR0505", "visible"),
         ("ecul_sysu_quick", "sampler.allow_few_clusters=false", "VR0107", "clusters"),
         ("mult_sysu_quick", "stage2.learning_rate=[{ from = 0, rate = 1e30 }]", "VR0506", "own"),
     ] {
