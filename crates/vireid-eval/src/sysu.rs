@@ -55,7 +55,7 @@ pub fn draw_gallery(pool: &Annotations, mode: SearchMode, trial: u32) -> Vec<usi
 ///
 /// # Errors
 ///
-/// `VR0401` and `VR0402` as [`rank_metrics`].
+/// `VR0401` and `VR0402` as [`rank_metrics`](crate::rank_metrics::rank_metrics).
 pub fn evaluate_distances(
     distances: &[f32],
     queries: &Annotations,
@@ -76,7 +76,7 @@ fn same_place(query: (Identity, Camera), gallery: (Identity, Camera)) -> bool {
 ///
 /// # Errors
 ///
-/// `VR0401` and `VR0402` as [`rank_metrics`].
+/// `VR0401` and `VR0402` as [`rank_metrics`](crate::rank_metrics::rank_metrics).
 pub fn evaluate(
     query_embeddings: &Embeddings,
     queries: &Annotations,
