@@ -1,9 +1,9 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::{images_in, name_of};
+use super::{images_in, labelled_paths, name_of};
 use crate::{DataError, Dataset, Sample, TestSplit};
 
 const NAME: &str = "LLCM";
@@ -38,27 +38,20 @@ pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
     Ok(dataset)
 }
 
-fn read(root: &Path, file: &str) -> Result<(std::path::PathBuf, String), DataError> {
+fn list(root: &Path, file: &str) -> Result<PathBuf, DataError> {
     let path = root.join("idx").join(file);
     if !path.is_file() {
         return Err(DataError::MissingPart { dataset: NAME, path, hint: HINT });
     }
-    let text = fs::read_to_string(&path).map_err(DataError::io("can't read", &path))?;
-    Ok((path, text))
+    Ok(path)
 }
 
 fn training(root: &Path, file: &str) -> Result<Vec<Sample>, DataError> {
-    let (path, text) = read(root, file)?;
-    let mut samples = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let entry = line.trim().rsplit_once(' ').and_then(|(image, label)| Some((image, label.parse::<u32>().ok()?)));
-        let Some((image, label)) = entry else {
-            let reason = format!("'{line}' is not '<path> <label>'");
-            return Err(DataError::MalformedList { path, line: number + 1, reason });
-        };
-        let camera = camera_of(image).unwrap_or(Camera(1));
-        samples.push(Sample { path: root.join(image), identity: Identity(label), camera });
-    }
+    let of_line = |(image, identity): (String, Identity)| {
+        let camera = camera_of(&image).unwrap_or(Camera(1));
+        Sample { path: root.join(image), identity, camera }
+    };
+    let mut samples: Vec<Sample> = labelled_paths(&list(root, file)?)?.into_iter().map(of_line).collect();
     samples.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(samples)
 }
@@ -71,7 +64,8 @@ fn camera_of(image: &str) -> Option<Camera> {
 }
 
 fn test_identities(root: &Path) -> Result<Vec<u32>, DataError> {
-    let (path, text) = read(root, "test_id.txt")?;
+    let path = list(root, "test_id.txt")?;
+    let text = fs::read_to_string(&path).map_err(DataError::io("can't read", &path))?;
     let parse = |word: &str| {
         let reason = || format!("'{}' is not an identity", word.trim());
         word.trim().parse::<u32>().map_err(|_| DataError::MalformedList {

@@ -14,6 +14,8 @@ pub use regdb::read_regdb;
 pub use sysu::read_sysu;
 pub(crate) use sysu::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
 
+use vireid_core::Identity;
+
 use crate::DataError;
 use crate::synthetic::STAMP;
 
@@ -26,6 +28,22 @@ pub fn is_converted_layout(root: &Path) -> bool {
 fn name_of(layout: &str, root: &Path) -> (String, bool) {
     let synthetic = root.join(STAMP).exists();
     (if synthetic { format!("synthetic world in the layout of {layout}") } else { layout.to_string() }, synthetic)
+}
+
+/// The lines `<path> <label>` of a list.
+fn labelled_paths(list: &Path) -> Result<Vec<(String, Identity)>, DataError> {
+    let text = fs::read_to_string(list).map_err(DataError::io("can't read", list))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(number, line)| {
+            let entry = line.trim().rsplit_once(' ').and_then(|(image, label)| Some((image, label.parse().ok()?)));
+            let Some((image, label)) = entry else {
+                let reason = format!("'{line}' is not '<path> <label>'");
+                return Err(DataError::MalformedList { path: list.into(), line: number + 1, reason });
+            };
+            Ok((image.to_string(), Identity(label)))
+        })
+        .collect()
 }
 
 /// The image files of a folder by name; an empty list when there is no folder.

@@ -1,9 +1,8 @@
-use std::fs;
 use std::path::Path;
 
-use vireid_core::{Camera, Identity, PerModality};
+use vireid_core::{Camera, PerModality};
 
-use super::name_of;
+use super::{labelled_paths, name_of};
 use crate::{DataError, Dataset, Sample, TestSplit};
 
 const NAME: &str = "RegDB";
@@ -45,16 +44,10 @@ fn samples(root: &Path, file: &str, camera: Camera) -> Result<Vec<Sample>, DataE
     if !path.is_file() {
         return Err(DataError::MissingPart { dataset: NAME, path, hint: HINT });
     }
-    let text = fs::read_to_string(&path).map_err(DataError::io("can't read", &path))?;
-    let mut samples = Vec::new();
-    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let entry = line.trim().rsplit_once(' ').and_then(|(image, label)| Some((image, label.parse::<u32>().ok()?)));
-        let Some((image, label)) = entry else {
-            let reason = format!("'{line}' is not '<path> <label>'");
-            return Err(DataError::MalformedList { path, line: number + 1, reason });
-        };
-        samples.push(Sample { path: root.join(image), identity: Identity(label), camera });
-    }
+    let mut samples: Vec<Sample> = labelled_paths(&path)?
+        .into_iter()
+        .map(|(image, identity)| Sample { path: root.join(image), identity, camera })
+        .collect();
     // String order of the paths, in which ".../10/..." stands before ".../2/...".
     samples.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(samples)

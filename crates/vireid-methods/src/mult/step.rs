@@ -116,70 +116,52 @@ pub fn association_step(
     in_visible_space: bool,
     settings: &MultSettings,
 ) -> StepLoss {
-    let of_space = if in_visible_space {
-        vec![
-            &mut banks.visible,
-            &mut banks.infrared,
-            &mut banks.infrared_in_visible_space,
-            &mut banks.mixed_visible_space,
-        ]
-    } else {
-        vec![
-            &mut banks.visible,
-            &mut banks.infrared,
-            &mut banks.visible_in_infrared_space,
-            &mut banks.mixed_infrared_space,
-        ]
+    let MemoryBanks { visible, infrared, .. } = banks;
+    let (guest, mixed) = match in_visible_space {
+        true => (&mut banks.infrared_in_visible_space, &mut banks.mixed_visible_space),
+        false => (&mut banks.visible_in_infrared_space, &mut banks.mixed_infrared_space),
     };
+    let of_space = vec![visible, infrared, guest, mixed];
     let mut step = embeddings.lookups(of_space, settings.temperature, settings.bank_gradient);
     let BatchLabels { own, cross } = labels;
-    let (own_terms, mixed_terms, lessons) = if in_visible_space {
+    // The labels of either modality in the space of this step.
+    let (of_visible, of_infrared) =
+        if in_visible_space { (&own.visible, &cross.infrared) } else { (&cross.visible, &own.infrared) };
+
+    // The order of these look-ups is that of the released code: it decides what each gradient sees of a memory.
+    let (own_terms, by_space) = if in_visible_space {
         let plain = step.look_up(OWN_VISIBLE, PLAIN, &own.visible.hard);
         let augmented = step.look_up(OWN_VISIBLE, AUGMENTED, &own.visible.hard);
-        let guest = step.look_up(GUEST, INFRARED, &cross.infrared.hard);
+        let guest = step.look_up(GUEST, INFRARED, &of_infrared.hard);
         let infrared = step.look_up(OWN_INFRARED, INFRARED, &own.infrared.hard);
-        let mixed = [
-            step.look_up(MIXED, PLAIN, &own.visible.hard),
-            step.look_up(MIXED, AUGMENTED, &own.visible.hard),
-            step.look_up(MIXED, INFRARED, &cross.infrared.hard),
-        ];
-        let other = [step.peek(GUEST, AUGMENTED), step.peek(GUEST, PLAIN), step.peek(OWN_VISIBLE, INFRARED)];
-        let terms = vec![
-            (plain, &own.visible.targets),
-            (augmented, &own.visible.targets),
-            (infrared, &own.infrared.targets),
-            (guest, &cross.infrared.targets),
-        ];
-        let mixed_terms =
-            [&own.visible.targets, &own.visible.targets, &cross.infrared.targets].into_iter().zip(mixed).collect();
-        (terms, mixed_terms, lessons(mixed, [augmented, plain, guest], other))
+        let terms =
+            vec![(plain, &own.visible), (augmented, &own.visible), (infrared, &own.infrared), (guest, of_infrared)];
+        (terms, [augmented, plain, guest])
     } else {
-        let guest_plain = step.look_up(GUEST, PLAIN, &cross.visible.hard);
-        let guest_augmented = step.look_up(GUEST, AUGMENTED, &cross.visible.hard);
+        let guest_plain = step.look_up(GUEST, PLAIN, &of_visible.hard);
+        let guest_augmented = step.look_up(GUEST, AUGMENTED, &of_visible.hard);
         let infrared = step.look_up(OWN_INFRARED, INFRARED, &own.infrared.hard);
         let plain = step.look_up(OWN_VISIBLE, PLAIN, &own.visible.hard);
         let augmented = step.look_up(OWN_VISIBLE, AUGMENTED, &own.visible.hard);
-        let mixed = [
-            step.look_up(MIXED, PLAIN, &cross.visible.hard),
-            step.look_up(MIXED, AUGMENTED, &cross.visible.hard),
-            step.look_up(MIXED, INFRARED, &own.infrared.hard),
-        ];
-        let other = [step.peek(OWN_INFRARED, AUGMENTED), step.peek(OWN_INFRARED, PLAIN), step.peek(GUEST, INFRARED)];
-        let terms = vec![
-            (plain, &own.visible.targets),
-            (augmented, &own.visible.targets),
-            (guest_plain, &cross.visible.targets),
-            (guest_augmented, &cross.visible.targets),
-            (infrared, &own.infrared.targets),
-        ];
-        let mixed_terms =
-            [&cross.visible.targets, &cross.visible.targets, &own.infrared.targets].into_iter().zip(mixed).collect();
-        (terms, mixed_terms, lessons(mixed, [guest_augmented, guest_plain, infrared], other))
+        let of_guest = [(guest_plain, of_visible), (guest_augmented, of_visible)];
+        let of_own = [(plain, &own.visible), (augmented, &own.visible), (infrared, &own.infrared)];
+        (of_own.into_iter().chain(of_guest).collect(), [guest_augmented, guest_plain, infrared])
     };
-    let mixed_terms: Vec<(&Tensor<2>, LookUp)> = mixed_terms;
-    let own_loss = add_soft_cross_entropies(&mut step, own_terms.into_iter());
-    let mixed_loss =
-        add_soft_cross_entropies(&mut step, mixed_terms.into_iter().map(|(targets, look_up)| (look_up, targets)));
+    let mixed = [
+        step.look_up(MIXED, PLAIN, &of_visible.hard),
+        step.look_up(MIXED, AUGMENTED, &of_visible.hard),
+        step.look_up(MIXED, INFRARED, &of_infrared.hard),
+    ];
+    // The memories of the other modality, which these images do not move.
+    let (for_visible, for_infrared) = if in_visible_space { (GUEST, OWN_VISIBLE) } else { (OWN_INFRARED, GUEST) };
+    let by_other =
+        [step.peek(for_visible, AUGMENTED), step.peek(for_visible, PLAIN), step.peek(for_infrared, INFRARED)];
+    let lessons = lessons(mixed, by_space, by_other);
+
+    let own_loss = add_soft_cross_entropies(&mut step, &own_terms);
+    let mixed_terms: Vec<(LookUp, &SpaceLabels)> =
+        mixed.into_iter().zip([of_visible, of_visible, of_infrared]).collect();
+    let mixed_loss = add_soft_cross_entropies(&mut step, &mixed_terms);
     let refined = match settings.refinement {
         true => add_refinements(&mut step, &lessons, settings),
         false => own_loss.zeros_like(),
@@ -193,11 +175,8 @@ fn lessons(mixed: [LookUp; 3], by_own: [LookUp; 3], by_other: [LookUp; 3]) -> Ve
     mixed.into_iter().zip(by_own).chain(mixed.into_iter().zip(by_other)).collect()
 }
 
-fn add_soft_cross_entropies<'t>(
-    step: &mut Lookups<'_>,
-    terms: impl Iterator<Item = (LookUp, &'t Tensor<2>)>,
-) -> Tensor<1> {
-    let losses = terms.map(|(look_up, targets)| {
+fn add_soft_cross_entropies(step: &mut Lookups<'_>, terms: &[(LookUp, &SpaceLabels)]) -> Tensor<1> {
+    let losses = terms.iter().map(|&(look_up, SpaceLabels { targets, .. })| {
         let logits = step.logits(look_up);
         step.add_gradient(look_up, soft_cross_entropy_gradient(logits.clone(), targets.clone()));
         soft_cross_entropy(logits, targets.clone())
