@@ -5,6 +5,7 @@ use burn::backend::{Backend, backend_extension};
 use burn::tensor::ops::ConvOptions;
 
 use crate::adam::AdamRule;
+use crate::sgd::SgdRule;
 
 pub(crate) fn options(stride: usize, padding: usize) -> ConvOptions<2> {
     ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1)
@@ -26,6 +27,20 @@ pub(crate) fn stock_adam<B: Backend>(
     let root = B::float_add_scalar(B::float_sqrt(moment2.clone()), rule.epsilon.into());
     let step = B::float_div(scaled(moment1.clone(), rule.rate), root);
     (B::float_sub(parameters, step), moment1, moment2)
+}
+
+pub(crate) fn stock_sgd<B: Backend>(
+    parameters: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    velocity: FloatTensor<B>,
+    rule: SgdRule,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let scaled = |tensor: FloatTensor<B>, factor: f64| B::float_mul_scalar(tensor, factor.into());
+    let decay = scaled(parameters.clone(), rule.weight_decay);
+    let gradient = B::float_add(gradient, decay);
+    let velocity = B::float_add(scaled(velocity, rule.carried), gradient.clone());
+    let step = B::float_add(gradient, scaled(velocity.clone(), rule.momentum));
+    (B::float_sub(parameters, scaled(step, rule.rate)), velocity)
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -165,6 +180,16 @@ pub trait Kernels: Backend {
         rule: AdamRule,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         stock_adam::<Self>(parameters, gradient, moment1, moment2, rule)
+    }
+
+    /// One update of stochastic gradient descent with Nesterov momentum: parameters and velocity.
+    fn kernel_sgd(
+        parameters: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        rule: SgdRule,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        stock_sgd::<Self>(parameters, gradient, velocity, rule)
     }
 }
 

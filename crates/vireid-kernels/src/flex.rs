@@ -7,10 +7,14 @@ use burn::tensor::{DType, TensorData};
 
 use rayon::prelude::*;
 
-use crate::adam::{AdamRule, update};
+use crate::adam::{self, AdamRule};
 use crate::batch_norm::{Planes, Statistics, Tail, relu_gradient};
 use crate::convolution::Convolution;
-use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients};
+use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients, stock_sgd};
+use crate::sgd::{self, SgdRule};
+
+/// Parameters that one thread updates at a time.
+const CHUNK: usize = 1 << 15;
 
 fn values(tensor: &FlexTensor) -> &[f32] {
     match tensor.as_slice::<f32>() {
@@ -223,7 +227,6 @@ impl Kernels for Flex {
         moment2: FlexTensor,
         rule: AdamRule,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        const CHUNK: usize = 1 << 15;
         if !are_f32([&parameters, &gradient, &moment1, &moment2]) {
             return stock_adam::<Flex>(parameters, gradient, moment1, moment2, rule);
         }
@@ -234,8 +237,28 @@ impl Kernels for Flex {
         let moments =
             moment1.storage_mut::<f32>().par_chunks_mut(CHUNK).zip(moment2.storage_mut::<f32>().par_chunks_mut(CHUNK));
         chunks.zip(values(&gradient).par_chunks(CHUNK)).zip(moments).for_each(|((p, g), (m1, m2))| {
-            update(p, g, m1, m2, rule);
+            adam::update(p, g, m1, m2, rule);
         });
         (parameters, moment1, moment2)
+    }
+
+    fn kernel_sgd(
+        parameters: FlexTensor,
+        gradient: FlexTensor,
+        velocity: FlexTensor,
+        rule: SgdRule,
+    ) -> (FlexTensor, FlexTensor) {
+        if !are_f32([&parameters, &gradient, &velocity]) {
+            return stock_sgd::<Flex>(parameters, gradient, velocity, rule);
+        }
+        let [mut parameters, gradient, mut velocity] =
+            [parameters, gradient, velocity].map(|tensor| own(tensor.to_contiguous()));
+        let chunks = parameters.storage_mut::<f32>().par_chunks_mut(CHUNK);
+        let velocities = velocity.storage_mut::<f32>().par_chunks_mut(CHUNK);
+        chunks
+            .zip(values(&gradient).par_chunks(CHUNK))
+            .zip(velocities)
+            .for_each(|((p, g), v)| sgd::update(p, g, v, rule));
+        (parameters, velocity)
     }
 }

@@ -1,4 +1,4 @@
-//! Convolution, batch norm and Adam for Burn's CPU backend, several times faster than the stock ones; every other
+//! Convolution, batch norm and optimisers for Burn's CPU backend, several times faster than the stock ones; every other
 //! backend keeps its own.
 //!
 //! A function takes and returns tensors like any of Burn's and carries gradients. On the CPU (`flex`, f32) it runs the
@@ -25,7 +25,8 @@ mod operations;
 mod optimizer;
 #[cfg(feature = "flex")]
 mod padded;
+mod sgd;
 
 pub use memory::keep_freed_memory;
 pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d};
-pub use optimizer::Adam;
+pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};

@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 
 use crate::adam::AdamRule;
 use crate::extension::Kernels;
+use crate::sgd::SgdRule;
 
 /// Convolution without bias, groups or dilation.
 ///
@@ -117,4 +118,20 @@ pub(crate) fn adam_update<const D: usize>(
         rule,
     );
     (Tensor::from_dispatch(parameters), Tensor::from_dispatch(moment1), Tensor::from_dispatch(moment2))
+}
+
+/// One update of stochastic gradient descent with Nesterov momentum, off the autodiff device: new parameters and velocity.
+///
+/// # Shapes
+///
+/// - all of one shape
+pub(crate) fn sgd_update<const D: usize>(
+    parameters: Tensor<D>,
+    gradient: Tensor<D>,
+    velocity: Tensor<D>,
+    rule: SgdRule,
+) -> (Tensor<D>, Tensor<D>) {
+    let (parameters, velocity) =
+        Dispatch::kernel_sgd(parameters.into_dispatch(), gradient.into_dispatch(), velocity.into_dispatch(), rule);
+    (Tensor::from_dispatch(parameters), Tensor::from_dispatch(velocity))
 }

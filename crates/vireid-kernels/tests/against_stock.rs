@@ -3,6 +3,9 @@
 // A test that meets an unexpected error should stop right there.
 #![allow(clippy::unwrap_used)]
 
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::module::{
     batch_norm as stock_inference, batch_norm_train as stock_batch_norm, conv2d as stock_conv2d,
@@ -223,23 +226,20 @@ fn batch_norm_with_given_statistics() {
 }
 
 /// Both optimisers on the same gradients; a parameter that somebody else holds is left alone.
-#[test]
-fn adam_is_burns() {
-    use burn::optim::{AdamConfig, GradientsParams, decay::WeightDecayConfig};
-    #[derive(burn::module::Module, Debug)]
-    struct One {
-        weight: burn::module::Param<Tensor<2>>,
-    }
+#[derive(burn::module::Module, Debug)]
+struct One {
+    weight: burn::module::Param<Tensor<2>>,
+}
+
+/// Five steps of both optimisers from one start agree, and a tensor held elsewhere keeps its values.
+fn check_optimizer(ours: ModuleOptimizer, stock: ModuleOptimizer) {
     let device = Device::default();
     let id = burn::module::ParamId::from(1);
     let start: Tensor<2> = random([70, 500], 1, &device);
     let held = start.clone();
-    let model = || {
-        let tracked: Tensor<2> = Tensor::from_inner(random([70, 500], 1, &device));
-        One { weight: burn::module::Param::initialized(id, tracked.require_grad()) }
-    };
-    let stock = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(Some(WeightDecayConfig::new(0.01))).init();
-    let (mut ours, mut theirs) = ((vireid_kernels::Adam::new(0.01).init(), model()), (stock, model()));
+    let model =
+        || One { weight: burn::module::Param::initialized(id, Tensor::from_inner(start.clone()).require_grad()) };
+    let (mut ours, mut theirs) = ((ours, model()), (stock, model()));
     for step in 0..5 {
         for (optimizer, model) in [&mut ours, &mut theirs] {
             let mut gradients = GradientsParams::new();
@@ -249,6 +249,21 @@ fn adam_is_burns() {
     }
     near(ours.1.weight.val().into_data(), theirs.1.weight.val().into_data(), "weights");
     near(held.into_data(), random([70, 500], 1, &device).into_data(), "a tensor held elsewhere");
+}
+
+#[test]
+fn adam_is_burns() {
+    let decay = WeightDecayConfig::new(0.01);
+    let stock = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(Some(decay)).init();
+    check_optimizer(vireid_kernels::Adam::new(0.01).init(), stock);
+}
+
+#[test]
+fn sgd_with_nesterov_momentum_is_burns() {
+    let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0).with_nesterov(true);
+    let decay = WeightDecayConfig::new(0.01);
+    let stock = SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(Some(decay)).init();
+    check_optimizer(vireid_kernels::SgdNesterov::new(0.9, 0.01).init(), stock);
 }
 
 #[test]

@@ -1,11 +1,9 @@
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Gradients, Tensor};
-use vireid_kernels::Adam;
+use vireid_kernels::{Adam, SgdNesterov};
 
 /// How a stage steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +27,7 @@ pub fn adam(weight_decay: f64) -> ModuleOptimizer {
 /// Stochastic gradient descent with Nesterov momentum as PyTorch defines it: no dampening, weight decay as an L2 term in
 /// the gradient.
 pub fn sgd_nesterov(momentum: f64, weight_decay: f64) -> ModuleOptimizer {
-    let momentum = MomentumConfig::new().with_momentum(momentum).with_dampening(0.0).with_nesterov(true);
-    let decay = WeightDecayConfig::new(weight_decay as f32);
-    SgdConfig::new().with_momentum(Some(momentum)).with_weight_decay(Some(decay)).init()
+    SgdNesterov::new(momentum, weight_decay).init()
 }
 
 /// The optimiser of a stage.
