@@ -45,17 +45,7 @@ enum Task {
     /// Measure methods on synthetic worlds against their yardsticks
     Worlds(worlds::Arguments),
     /// Compare query expansions by the joint clusters they give
-    Expansions {
-        /// File to write
-        #[arg(long, default_value = "docs/results/expansions.json")]
-        out: PathBuf,
-        /// Seeds of worlds
-        #[arg(long, value_delimiter = ',', default_values_t = [21, 22, 23, 24, 25, 26, 27, 28, 29, 30])]
-        world_seeds: Vec<u64>,
-        /// The worlds' camera dial
-        #[arg(long, default_value_t = 0.8)]
-        camera: f64,
-    },
+    Expansions(expansions::Arguments),
     /// What the methods are made of
     Methods {
         #[command(subcommand)]
@@ -133,7 +123,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { work } } => bench::one(&work),
         Task::Worlds(arguments) => worlds::run(&arguments),
-        Task::Expansions { out, world_seeds, camera } => expansions::run(&out, &world_seeds, camera),
+        Task::Expansions(arguments) => expansions::run(&arguments),
         Task::Methods { what } => methods::run(&what),
     };
     match result {

@@ -256,6 +256,11 @@ impl Session {
         }
     }
 
+    /// The network as it is now, on the autodiff device.
+    pub fn network(&self) -> &TwoStreamNet {
+        self.engine.network()
+    }
+
     /// Seconds by activity so far.
     pub fn seconds(&self) -> Seconds {
         self.engine.seconds()

@@ -14,7 +14,7 @@ impl WorldSpec {
     /// The default world: SYSU-MM01's six cameras.
     pub fn sysu() -> Self {
         Self {
-            dials: Dials { gap: 0.2, camera: 0.3, collision: 0.1, occlusion: 0.05, view: 0.2 },
+            dials: Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 },
             size: WorldSize::Small { train: 80, test: 30, visible: 6, infrared: 12 },
         }
     }
