@@ -83,7 +83,7 @@ struct Arguments {
     /// Override a setting, such as `stage2.epochs=30`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n]
+    /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n], or auto: a GPU if this build can use one
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Seed of all random streams (the synthetic world has its own: --world-seed)

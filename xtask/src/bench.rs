@@ -9,24 +9,21 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use vireid_backbone::{Backbone, TwoStreamNet, TwoStreamNetConfig};
-use vireid_core::{Modality, PerModality, Stream, Streams};
+use vireid_backbone::{Backbone, TwoStreamNetConfig};
+use vireid_core::{Modality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
-use vireid_memory::normalize_rows;
-use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
-use vireid_methods::views::{StepEmbeddings, StepLabels};
-use vireid_methods::{adam, extract, peak_memory_mib};
+use vireid_methods::{extract, parse_device, peak_memory_mib};
+
+use crate::steps::{Steps, noise};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/train.py");
 const LOAD_PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/load.py");
 const TRAIN: [&str; 6] =
     ["small-forward", "small-backward", "small-step", "resnet50-forward", "resnet50-backward", "resnet50-step"];
-const VISIBLE_CLUSTERS: usize = 100;
-const INFRARED_CLUSTERS: usize = 60;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -52,12 +49,14 @@ struct Line {
 }
 
 /// Training steps: measures everything `rounds` times and keeps the best of each.
-pub fn train(python: Option<&str>, rounds: usize, out: Option<&Path>) -> Result<(), Failure> {
+pub fn train(python: Option<&str>, rounds: usize, device: &str, out: Option<&Path>) -> Result<(), Failure> {
     header();
     let mut lines = Vec::new();
     for work in TRAIN {
-        let peer = python.map(|python| (python, vec![PEER.to_string(), work.to_string()]));
-        lines.push(compare(work, &["bench", "one", work], peer, rounds)?);
+        // PyTorch knows NVIDIA's devices; beside any other, its CPU would be no peer.
+        let known = device == "cpu" || device.starts_with("cuda");
+        let peer = python.filter(|_| known).map(|python| (python, [PEER, work, device].map(String::from).to_vec()));
+        lines.push(compare(work, &["bench", "one", work, "--device", device], peer, rounds)?);
     }
     let seconds = |work: &str| lines.iter().find(|line| line.work == work).map_or(f64::NAN, |line| line.seconds);
     for (network, images) in [("small", 120.0 / 64.0), ("resnet50", 9.0 / 8.0)] {
@@ -142,18 +141,18 @@ fn measure(command: &mut Command) -> Result<Measurement, Failure> {
 }
 
 /// One measurement, printed as JSON.
-pub fn one(work: &str) -> Result<(), Failure> {
+pub fn one(work: &str, device: &str) -> Result<(), Failure> {
     let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
     let config = TwoStreamNetConfig::from_name(network).ok_or("there is no such network")?;
     let (batch, slots, size) = if network == "small" { (64, 40, [96, 48]) } else { (8, 3, [288, 144]) };
-    let device = Device::flex();
+    let device = parse_device(device)?;
     let tracked = device.clone().autodiff();
     let mut stream = Streams::new(0).stream("bench", [0; 3]);
     let net = config.init(&tracked, &mut stream);
     let (images, seconds) = match kind {
         "forward" => {
             let (net, input) = (net.valid(), noise(batch, size, &mut stream, &device));
-            (batch, best_seconds(|| drop(net.embed(input.clone(), Modality::Visible).into_data())))
+            (batch, best_seconds(&device, || drop(net.embed(input.clone(), Modality::Visible).into_data())))
         }
         "backward" => {
             let input = noise(batch, size, &mut stream, &tracked);
@@ -161,14 +160,20 @@ pub fn one(work: &str) -> Result<(), Failure> {
                 let loss = net.forward_one(input.clone(), Modality::Visible).powi_scalar(2).mean();
                 drop(GradientsParams::from_grads(loss.backward(), &net));
             };
-            (batch, best_seconds(pass))
+            (batch, best_seconds(&device, pass))
         }
         "load" => {
             let images = files(Path::new("data/synthetic/world-0"))?;
             let net = net.valid();
-            (images.len(), best_seconds(|| drop(extract(&net, &images, Modality::Visible, 64, false, &device, |_| ()))))
+            (
+                images.len(),
+                best_seconds(&device, || drop(extract(&net, &images, Modality::Visible, 64, false, &device, |_| ()))),
+            )
         }
-        "step" => (3 * slots, step_seconds(net, slots, size, &mut stream)),
+        "step" => {
+            let mut steps = Steps::new(net, slots, size, &mut stream, &device);
+            (3 * slots, best_seconds(&device, || drop(steps.step())))
+        }
         _ => return Err("kinds are forward, backward, step and load".into()),
     };
     let peak_mib = peak_memory_mib().unwrap_or(f64::NAN);
@@ -186,47 +191,19 @@ fn files(root: &Path) -> Result<ImageList, Failure> {
     Ok(ImageList::new(samples, size, ResizeFilter::Lanczos, CacheBudget::new(0)))
 }
 
-/// A whole MBCCM stage-2 step: both modalities forward, losses, memories, backward, Adam.
-fn step_seconds(net: TwoStreamNet, slots: usize, size: [usize; 2], stream: &mut Stream) -> f64 {
-    let device = Device::flex();
-    let tracked = device.clone().autodiff();
-    let settings = MbccmSettings::released();
-    let dim = net.dim();
-    let mut rows = |count: usize| {
-        let values: Vec<f32> = (0..count * dim).map(|_| stream.normal(0.0, 1.0) as f32).collect();
-        normalize_rows(Tensor::from_data(TensorData::new(values, [count, dim]), &device))
-    };
-    let centroids = PerModality { visible: rows(VISIBLE_CLUSTERS), infrared: rows(INFRARED_CLUSTERS) };
-    let mut banks = MemoryBanks::new(centroids, &settings);
-    let visible: Vec<usize> = (0..slots).map(|slot| slot / 5).collect();
-    let infrared: Vec<usize> = (0..slots).map(|slot| slot / 5 + 3).collect();
-    let inputs = (noise(2 * slots, size, stream, &tracked), noise(slots, size, stream, &tracked));
-    let mut optimizer = adam(5e-4);
-    let mut network = Some(net);
-    best_seconds(|| {
-        let Some(net) = network.take() else { return };
-        let features = net.forward(inputs.0.clone(), inputs.1.clone());
-        let embeddings = StepEmbeddings::new(features, slots);
-        let labels = StepLabels { visible: &visible, infrared: &infrared };
-        let loss = stage2_step(&mut banks, &embeddings, labels, &settings);
-        let gradients = GradientsParams::from_grads(loss.objective.backward(), &net);
-        network = Some(optimizer.step(3.5e-4, net, gradients));
-    })
-}
-
-fn noise(count: usize, [height, width]: [usize; 2], stream: &mut Stream, device: &Device) -> Tensor<4> {
-    let values: Vec<f32> = (0..count * 3 * height * width).map(|_| stream.unit() as f32 - 0.5).collect();
-    Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)
-}
-
 /// The fastest of several runs after one to warm up: at least three, and as many as fit in four seconds.
-fn best_seconds(mut work: impl FnMut()) -> f64 {
-    work();
-    let (start, mut best, mut runs) = (Instant::now(), f64::INFINITY, 0);
-    while runs < 3 || start.elapsed().as_secs_f64() < 4.0 {
+fn best_seconds(device: &Device, mut work: impl FnMut()) -> f64 {
+    // A GPU takes its work down and answers at once; only after waiting for it has the time passed.
+    let mut timed = || {
         let clock = Instant::now();
         work();
-        best = best.min(clock.elapsed().as_secs_f64());
+        let _ = device.sync();
+        clock.elapsed().as_secs_f64()
+    };
+    timed();
+    let (start, mut best, mut runs) = (Instant::now(), f64::INFINITY, 0);
+    while runs < 3 || start.elapsed().as_secs_f64() < 4.0 {
+        best = best.min(timed());
         runs += 1;
     }
     best

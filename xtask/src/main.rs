@@ -2,9 +2,11 @@
 
 mod bench;
 mod bench_clustering;
+mod device_tests;
 mod expansions;
 mod methods;
 mod pretrain;
+mod steps;
 mod supervised;
 mod worlds;
 
@@ -46,6 +48,15 @@ enum Task {
     Worlds(worlds::Arguments),
     /// Compare query expansions by the joint clusters they give
     Expansions(expansions::Arguments),
+    /// Compare a device with the CPU: golden cases and training steps
+    DeviceTests {
+        /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n] or auto
+        #[arg(long, default_value = "auto")]
+        device: String,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// What the methods are made of
     Methods {
         #[command(subcommand)]
@@ -63,6 +74,9 @@ enum Bench {
         /// Processes per measurement; the best counts
         #[arg(long, default_value_t = 2)]
         rounds: usize,
+        /// Device of both
+        #[arg(long, default_value = "cpu")]
+        device: String,
         /// File to write
         #[arg(long)]
         out: Option<PathBuf>,
@@ -101,6 +115,9 @@ enum Bench {
     One {
         /// `<network>-<kind>`
         work: String,
+        /// Where
+        #[arg(long, default_value = "cpu")]
+        device: String,
     },
 }
 
@@ -113,17 +130,18 @@ fn main() -> ExitCode {
     let result: Result<(), Box<dyn std::error::Error>> = match task {
         Task::Parity { dir } => vireid_tests::golden::run(&dir.unwrap_or_else(vireid_tests::golden::directory)),
         Task::Pretrain { out, share } => pretrain::run(&out, share),
-        Task::Bench { what: Bench::Train { python, rounds, out } } => {
-            bench::train(python.as_deref(), rounds, out.as_deref())
+        Task::Bench { what: Bench::Train { python, rounds, device, out } } => {
+            bench::train(python.as_deref(), rounds, &device, out.as_deref())
         }
         Task::Bench { what: Bench::Load { python, rounds, out } } => {
             bench::load(python.as_deref(), rounds, out.as_deref())
         }
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
-        Task::Bench { what: Bench::One { work } } => bench::one(&work),
+        Task::Bench { what: Bench::One { work, device } } => bench::one(&work, &device),
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),
+        Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
         Task::Methods { what } => methods::run(&what),
     };
     match result {

@@ -1,77 +1,149 @@
-use burn::tensor::Device;
-use burn::tensor::Tensor;
+//! Devices by name. The one place that knows which backends a build links.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
+use burn::tensor::DeviceType;
+use burn::tensor::{Device, Tensor};
 
 use crate::MethodError;
 
-/// The devices that this build can use on this machine, by the names that `--device` takes.
-pub fn available_devices() -> Vec<String> {
-    candidates().into_iter().filter(|name| open(name).is_ok()).collect()
+/// Kinds of devices by the feature that links them, the ones to prefer first.
+const ACCELERATORS: [(&str, bool); 3] =
+    [("cuda", cfg!(feature = "cuda")), ("vulkan", cfg!(feature = "vulkan")), ("wgpu", cfg!(feature = "wgpu"))];
+
+/// A device that this build can use on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceEntry {
+    /// The name that `--device` takes.
+    pub name: String,
+    /// What the device calls itself.
+    pub description: String,
+    /// Whether it is a card, not a CPU that plays one.
+    pub is_card: bool,
 }
 
-fn candidates() -> Vec<String> {
-    let mut names = Vec::new();
+/// The devices that this build can use on this machine. Opens each of them.
+pub fn available_devices() -> Vec<DeviceEntry> {
+    let mut entries = Vec::new();
     if cfg!(feature = "flex") {
-        names.push("cpu".to_string());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        entries.push(DeviceEntry {
+            name: "cpu".into(),
+            description: format!("this machine's CPU, {threads} threads"),
+            is_card: false,
+        });
     }
-    for (feature, linked) in
-        [("wgpu", cfg!(feature = "wgpu")), ("vulkan", cfg!(feature = "vulkan")), ("cuda", cfg!(feature = "cuda"))]
-    {
-        if linked {
-            names.push(format!("{feature}:0"));
+    for (kind, _) in ACCELERATORS.into_iter().filter(|(_, linked)| *linked) {
+        for (number, device) in enumerate(kind).into_iter().enumerate() {
+            if answers(&device) {
+                let (description, is_card) = identity(&device);
+                entries.push(DeviceEntry { name: format!("{kind}:{number}"), description, is_card });
+            }
         }
     }
-    names
+    entries
 }
 
-/// The device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`.
+/// Features that would let a build use more kinds of devices.
+pub fn missing_features() -> Vec<&'static str> {
+    ACCELERATORS.into_iter().filter(|(_, linked)| !linked).map(|(kind, _)| kind).collect()
+}
+
+/// The name itself, and for `auto` the first card there is, otherwise the CPU.
+pub fn resolve_device(name: &str) -> String {
+    if name != "auto" {
+        return name.to_string();
+    }
+    let entries = available_devices();
+    let best = entries.iter().find(|entry| entry.is_card).or(entries.first());
+    best.map_or_else(|| "cpu".into(), |entry| entry.name.clone())
+}
+
+/// The device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto`.
 ///
 /// # Errors
 ///
-/// `VR0504` when the build does not link the backend, the name is unknown or the device does not answer.
+/// `VR0504` when the build does not link the backend, the name is unknown, there is no such device or it does not answer.
 pub fn parse_device(name: &str) -> Result<Device, MethodError> {
-    open(name).map_err(|reason| MethodError::NoDevice { name: name.into(), reason, available: available_devices() })
+    open(&resolve_device(name)).map_err(|reason| MethodError::NoDevice {
+        name: name.into(),
+        reason,
+        available: available_devices().into_iter().map(|entry| entry.name).collect(),
+    })
 }
 
 fn open(name: &str) -> Result<Device, String> {
-    let (kind, index) = match name.split_once(':') {
-        Some((kind, index)) => (kind, index.parse().map_err(|_| format!("'{index}' is not a device number"))?),
+    let (kind, number) = match name.split_once(':') {
+        Some((kind, number)) => (kind, number.parse().map_err(|_| format!("'{number}' is not a device number"))?),
         None => (name, 0usize),
     };
-    let device = select(kind, index)?;
-    // Backends panic when the hardware is missing, at the latest at first use.
-    let probe = device.clone();
-    let answer = std::panic::catch_unwind(move || Tensor::<1>::ones([2], &probe).sum().into_scalar::<f32>());
-    match answer {
-        Ok(2.0) => Ok(device),
-        _ => Err("it does not answer".into()),
+    let devices = match ACCELERATORS.into_iter().find(|(known, _)| *known == kind) {
+        Some((_, true)) => enumerate(kind),
+        Some((_, false)) => return Err(format!("this build has no {kind}; build with --features {kind}")),
+        None if kind == "cpu" => cpu(),
+        None => return Err("names are cpu, wgpu[:n], vulkan[:n], cuda[:n] and auto".into()),
+    };
+    let count = devices.len();
+    let device = devices.into_iter().nth(number).ok_or_else(|| match count {
+        0 => format!("this machine has no {kind} device, or no driver for it"),
+        n => format!("there is no {kind} device {number}; the numbers end at {}", n - 1),
+    })?;
+    if answers(&device) { Ok(device) } else { Err("it does not answer".into()) }
+}
+
+fn cpu() -> Vec<Device> {
+    #[cfg(feature = "flex")]
+    return vec![Device::flex()];
+    #[cfg(not(feature = "flex"))]
+    Vec::new()
+}
+
+/// The devices of a linked kind, in the backend's order.
+fn enumerate(kind: &str) -> Vec<Device> {
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
+    {
+        let of_type = match kind {
+            #[cfg(feature = "cuda")]
+            "cuda" => DeviceType::Cuda,
+            #[cfg(feature = "vulkan")]
+            "vulkan" => DeviceType::Vulkan,
+            #[cfg(any(feature = "wgpu", feature = "vulkan"))]
+            "wgpu" => DeviceType::Wgpu,
+            _ => return Vec::new(),
+        };
+        quietly(|| Device::enumerate(of_type).into_vec()).unwrap_or_default()
+    }
+    #[cfg(not(any(feature = "wgpu", feature = "vulkan", feature = "cuda")))]
+    {
+        let _ = kind;
+        Vec::new()
     }
 }
 
-fn select(kind: &str, index: usize) -> Result<Device, String> {
-    // A build without any backend has no arm that reads it.
-    let _ = index;
-    match kind {
-        #[cfg(feature = "flex")]
-        "cpu" if index == 0 => Ok(Device::flex()),
-        #[cfg(feature = "wgpu")]
-        "wgpu" => guarded(move || Device::wgpu(gpu(index))),
-        #[cfg(feature = "vulkan")]
-        "vulkan" => guarded(move || Device::vulkan(gpu(index))),
-        #[cfg(feature = "cuda")]
-        "cuda" => guarded(move || Device::cuda(index)),
-        "wgpu" | "vulkan" | "cuda" => Err(format!("this build has no {kind}; build with --features {kind}")),
-        _ => Err("names are cpu, wgpu[:n], vulkan[:n] and cuda[:n]".into()),
+fn identity(device: &Device) -> (String, bool) {
+    #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
+    if let Some(Some(identity)) = quietly(|| device.identity()) {
+        return (identity.name, identity.physical.is_some());
     }
+    let _ = device;
+    ("unnamed".into(), false)
 }
 
-#[cfg(any(feature = "wgpu", feature = "vulkan"))]
-fn gpu(index: usize) -> burn::tensor::DeviceKind {
-    if index == 0 { burn::tensor::DeviceKind::DefaultDevice } else { burn::tensor::DeviceKind::DiscreteGpu(index) }
+/// Whether a first small computation comes out right.
+fn answers(device: &Device) -> bool {
+    let probe = || Tensor::<1>::ones([2], device).sum().into_scalar::<f32>();
+    quietly(probe) == Some(2.0)
 }
 
-#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-fn guarded(open: impl FnOnce() -> Device + std::panic::UnwindSafe) -> Result<Device, String> {
-    std::panic::catch_unwind(open).map_err(|_| "it can't be opened".into())
+/// Backends panic where hardware or driver is missing, at the latest at first use. Here, at the program's edge, that is an
+/// answer: the message is swallowed with the panic.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let answer = catch_unwind(AssertUnwindSafe(work)).ok();
+    std::panic::set_hook(hook);
+    answer
 }
 
 #[cfg(test)]
@@ -80,12 +152,15 @@ mod tests {
 
     #[test]
     fn the_cpu_is_there_and_others_say_how_to_get_them() {
-        assert!(parse_device("cpu").is_ok());
-        for name in ["cuda:0", "cpu:1", "tpu", "wgpu:x"] {
-            if cfg!(not(any(feature = "cuda", feature = "wgpu"))) {
-                let error = parse_device(name).unwrap_err().to_string();
-                assert!(error.starts_with("VR0504") && error.ends_with("has: cpu"), "{error}");
-            }
+        assert!(parse_device("cpu").is_ok() && parse_device("auto").is_ok());
+        assert_eq!(available_devices()[0].name, "cpu");
+        for name in ["cpu:1", "tpu", "wgpu:x", "cuda:99"] {
+            let error = parse_device(name).unwrap_err().to_string();
+            assert!(error.starts_with("VR0504") && error.contains("has: cpu"), "{error}");
+        }
+        for feature in missing_features() {
+            let error = parse_device(feature).unwrap_err().to_string();
+            assert!(error.contains(&format!("--features {feature}")), "{error}");
         }
     }
 }

@@ -55,7 +55,7 @@ pub use config::{
     BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, NeighbourSearch,
     OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings,
 };
-pub use device::{available_devices, parse_device};
+pub use device::{DeviceEntry, available_devices, missing_features, parse_device, resolve_device};
 pub use device_neighbours::nearest_neighbours_on;
 pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;

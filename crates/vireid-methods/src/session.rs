@@ -11,7 +11,7 @@ use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::{
     CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, StageSettings, TestImages,
-    build_network, parse_device, peak_memory_mib, registry,
+    build_network, parse_device, peak_memory_mib, registry, resolve_device,
 };
 
 /// What a training session is started with.
@@ -23,7 +23,7 @@ pub struct SessionOptions {
     pub out: PathBuf,
     /// Go on with the run in `out`.
     pub resume: bool,
-    /// Name of the device.
+    /// Name of the device; see [`parse_device`].
     pub device: String,
 }
 
@@ -147,6 +147,7 @@ impl Session {
     /// Whatever is wrong with one of them; nothing has been trained then.
     pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
         let SessionOptions { config, out, resume, device } = options;
+        let device = resolve_device(&device);
         let opened = parse_device(&device)?;
         let method = registry::build(&config)?;
         let build = {

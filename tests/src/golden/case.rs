@@ -22,17 +22,18 @@ pub type Outputs = HashMap<&'static str, Vec<f64>>;
 /// One golden case.
 #[derive(Debug)]
 pub struct Case {
+    device: Device,
     metadata: HashMap<String, String>,
     tensors: BTreeMap<String, Values>,
 }
 
 impl Case {
-    /// Reads a case.
+    /// Reads a case whose tensors are to live on `device`.
     ///
     /// # Errors
     ///
     /// When the file is no safetensors file or holds an unknown number type.
-    pub fn load(path: &Path) -> Result<Self, Box<dyn Error>> {
+    pub fn load(path: &Path, device: Device) -> Result<Self, Box<dyn Error>> {
         let bytes = std::fs::read(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
@@ -50,7 +51,12 @@ impl Case {
             };
             tensors.insert(name, Values { shape: view.shape().to_vec(), values });
         }
-        Ok(Self { metadata, tensors })
+        Ok(Self { device, metadata, tensors })
+    }
+
+    /// The device of the case's tensors.
+    pub fn device(&self) -> Device {
+        self.device.clone()
     }
 
     /// The operation.

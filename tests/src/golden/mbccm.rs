@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::PerModality;
 use vireid_losses::{symmetric_divergence, symmetric_divergence_gradient};
@@ -13,7 +13,7 @@ use super::{Case, Outputs};
 
 /// The loss, and its gradients by autodiff; the closed form must agree.
 pub fn consistency_loss(case: &Case) -> Result<Outputs, Box<dyn Error>> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let a = case.tensor::<2>("logits_a", &device)?.require_grad();
     let b = case.tensor::<2>("logits_b", &device)?.require_grad();
     let loss = symmetric_divergence(a.clone(), b.clone());
@@ -37,7 +37,7 @@ pub fn matching(case: &Case) -> Result<Outputs, Box<dyn Error>> {
 }
 
 pub fn step(case: &Case) -> Result<Outputs, Box<dyn Error>> {
-    let device = Device::default();
+    let device = case.device();
     let autodiff = device.clone().autodiff();
     let momentum = case.parameter("momentum")?;
     let rule: String = case.parameter("bank_gradient")?;

@@ -1,6 +1,5 @@
 use std::error::Error;
 
-use burn::tensor::Device;
 use vireid_core::PerModality;
 use vireid_memory::MemoryBank;
 use vireid_methods::contrast::Contrast;
@@ -11,7 +10,7 @@ use super::{Case, Outputs};
 
 /// A step of the baseline's second stage on the joint memory.
 pub fn joint_step(case: &Case) -> Result<Outputs, Box<dyn Error>> {
-    let device = Device::default();
+    let device = case.device();
     let autodiff = device.clone().autodiff();
     let rule: String = case.parameter("bank_gradient")?;
     let contrast = Contrast {

@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use vireid_core::PerModality;
 use vireid_losses::{refinement, refinement_gradients};
 use vireid_methods::lookups::BankGradient;
@@ -11,7 +11,7 @@ use super::case::values;
 use super::{Case, Outputs};
 
 pub fn oclr_loss(case: &Case) -> Result<Outputs, Box<dyn Error>> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let logits = case.tensor::<2>("logits", &device)?.require_grad();
     let teacher = case.tensor::<2>("target_logits", &device)?.require_grad();
     let sharpen = case.parameter("sharpen")?;
@@ -33,7 +33,7 @@ pub fn oclr_loss(case: &Case) -> Result<Outputs, Box<dyn Error>> {
 }
 
 pub fn step(case: &Case) -> Result<Outputs, Box<dyn Error>> {
-    let device = Device::default();
+    let device = case.device();
     let autodiff = device.clone().autodiff();
     let rule: String = case.parameter("bank_gradient")?;
     let settings = MultSettings {

@@ -3,7 +3,7 @@ use std::error::Error;
 
 use burn::module::{Module, Param, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use vireid_backbone::parameters::load_parameters;
 use vireid_backbone::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlockConfig, gem_pool_clamped};
 use vireid_losses::{batch_hard_triplet, cross_entropy, label_tensor, mmd, soft_cross_entropy};
@@ -38,10 +38,10 @@ pub fn sgd_nesterov_l2(case: &Case) -> Result<Outputs> {
 
 /// Steps along given gradients.
 fn optimize(case: &Case, mut optimizer: ModuleOptimizer) -> Result<Outputs> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let id = ParamId::from(1);
     let mut model = Weights { weights: Param::initialized(id, case.tensor::<2>("weights", &device)?.require_grad()) };
-    let gradients = case.tensor::<3>("grads", &Device::default())?;
+    let gradients = case.tensor::<3>("grads", &case.device())?;
     let [steps, rows, columns] = gradients.dims();
     let rate: f64 = case.parameter("lr")?;
     for step in 0..steps {
@@ -57,7 +57,7 @@ pub fn mmd_loss(case: &Case) -> Result<Outputs> {
     if (kernels, multiple) != (5, 2.0) {
         return Err(format!("{kernels} kernels, each {multiple} times as wide; this project has 5, each twice").into());
     }
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let source = case.tensor::<2>("source", &device)?.require_grad();
     let target = case.tensor::<2>("target", &device)?;
     let loss = mmd(source.clone().unsqueeze(), target.unsqueeze());
@@ -67,7 +67,7 @@ pub fn mmd_loss(case: &Case) -> Result<Outputs> {
 }
 
 pub fn batch_hard_triplet_loss(case: &Case) -> Result<Outputs> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let embeddings = case.tensor::<2>("features", &device)?.require_grad();
     let labels = label_tensor(&case.indices("labels")?, &device);
     let loss = batch_hard_triplet(embeddings.clone(), labels, case.parameter("margin")?);
@@ -84,7 +84,7 @@ pub fn batch_norm_train(case: &Case) -> Result<Outputs> {
 }
 
 fn batch_norm_of_rank<const D: usize>(case: &Case) -> Result<Outputs> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let x = case.tensor::<D>("x", &device)?.require_grad();
     let config = GroupedBatchNormConfig::new(x.dims()[1])
         .with_momentum(case.parameter("momentum")?)
@@ -124,9 +124,9 @@ fn load_renamed<'a, M: Module>(module: M, case: &Case, names: impl Iterator<Item
 }
 
 pub fn cluster_contrast_loss(case: &Case) -> Result<Outputs> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let embeddings = case.tensor::<2>("features", &device)?.require_grad();
-    let bank = MemoryBank::new(case.tensor::<2>("bank", &Device::default())?, 0.1);
+    let bank = MemoryBank::new(case.tensor::<2>("bank", &case.device())?, 0.1);
     let logits = bank.logits(normalize_rows(embeddings.clone()), case.parameter("temperature")?);
     let loss = if case.optional("soft_labels").is_some() {
         soft_cross_entropy(logits, case.tensor::<2>("soft_labels", &device)?)
@@ -138,7 +138,7 @@ pub fn cluster_contrast_loss(case: &Case) -> Result<Outputs> {
 }
 
 pub fn gem_pool(case: &Case) -> Result<Outputs> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let x = case.tensor::<4>("x", &device)?.require_grad();
     let y = gem_pool_clamped(x.clone(), case.parameter("p")?, case.parameter("eps")?);
     let gradients = (y.clone() * case.tensor::<2>("upstream", &device)?).sum().backward();
@@ -154,14 +154,14 @@ pub fn memory_update_momentum(case: &Case) -> Result<Outputs> {
 }
 
 fn memory_update(case: &Case, update: fn(&mut MemoryBank, &Tensor<2>, &[usize])) -> Result<Outputs> {
-    let device = Device::default();
+    let device = case.device();
     let mut bank = MemoryBank::new(case.tensor::<2>("bank", &device)?, case.parameter("momentum")?);
     update(&mut bank, &normalize_rows(case.tensor::<2>("features", &device)?), &case.indices("labels")?);
     Ok(Outputs::from([("bank", values(bank.rows()))]))
 }
 
 pub fn non_local_block(case: &Case) -> Result<Outputs> {
-    let device = Device::default().autodiff();
+    let device = case.device().autodiff();
     let x = case.tensor::<4>("x", &device)?.require_grad();
     let [batch, channels, ..] = x.dims();
     let names = [

@@ -1,0 +1,114 @@
+//! Whether a device computes what the CPU computes: the golden cases of everything that runs on tensors, and twenty
+//! training steps from the same weights on the same images.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use serde::Serialize;
+use vireid_core::Streams;
+use vireid_methods::{RunConfig, available_devices, build_network, parse_device, resolve_device};
+
+use crate::steps::Steps;
+
+/// Largest error of a golden output, where the case itself allows less. Cases allow for a CPU's sums; a device that adds
+/// in another order, or in fused steps, is off by a few units in the last place of the largest term.
+const GOLDEN: f64 = 5e-5;
+/// Steps compared.
+const STEPS: usize = 20;
+/// Largest relative difference of a loss at the first step, before anything has been trained on either device.
+const FIRST_STEP: f64 = 1e-4;
+/// The same at any later step: differences grow as training goes on.
+const ANY_STEP: f64 = 2e-2;
+/// Largest difference of a memory's entry (rows have length 1) after the last step.
+const MEMORIES: f64 = 2e-2;
+/// Images per modality in a step.
+const SLOTS: usize = 10;
+const SIZE: [usize; 2] = [96, 48];
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Serialize)]
+struct Report {
+    title: &'static str,
+    command: String,
+    version: &'static str,
+    device: String,
+    description: String,
+    golden_allowed: f64,
+    steps: usize,
+    /// Largest relative difference of any part of the loss, step by step.
+    loss_differences: Vec<f64>,
+    memory_difference: f64,
+    seconds: f64,
+}
+
+/// Runs the suite and writes the report.
+pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
+    let clock = Instant::now();
+    let name = resolve_device(device);
+    let opened = parse_device(&name)?;
+    let description =
+        available_devices().into_iter().find(|entry| entry.name == name || entry.name == format!("{name}:0"));
+    let description = description.map_or_else(|| "unnamed".into(), |entry| entry.description);
+    println!("{name}: {description}");
+    vireid_tests::golden::run_on(&vireid_tests::golden::directory(), &opened, GOLDEN)?;
+
+    let (reference, on_cpu) = trajectory(&parse_device("cpu")?)?;
+    let (found, on_device) = trajectory(&opened)?;
+    let relative = |a: f64, b: f64| (a - b).abs() / a.abs().max(1e-6);
+    let loss_differences: Vec<f64> = reference
+        .iter()
+        .zip(&found)
+        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| relative(*a, *b)).fold(0.0, worst))
+        .collect();
+    let memory_difference = on_cpu.iter().zip(&on_device).map(|(a, b)| (a - b).abs()).fold(0.0, worst);
+    for (step, difference) in loss_differences.iter().enumerate() {
+        println!("step {step:>2}: losses differ by up to {difference:.1e} of their value");
+    }
+    println!("memories differ by up to {memory_difference:.1e}");
+    let report = Report {
+        title: "A device against the CPU",
+        command: format!("cargo xtask device-tests --device {device}"),
+        version: env!("CARGO_PKG_VERSION"),
+        device: name,
+        description,
+        golden_allowed: GOLDEN,
+        steps: STEPS,
+        loss_differences,
+        memory_difference,
+        seconds: clock.elapsed().as_secs_f64(),
+    };
+    if let Some(out) = out {
+        std::fs::write(out, serde_json::to_string_pretty(&report)? + "\n")?;
+    }
+    let is_within = |(step, &difference): (usize, &f64)| difference <= if step == 0 { FIRST_STEP } else { ANY_STEP };
+    if !report.loss_differences.iter().enumerate().all(is_within) {
+        return Err(format!("a loss is off by more than {FIRST_STEP} at first or {ANY_STEP} later").into());
+    }
+    if memory_difference.is_nan() || memory_difference > MEMORIES {
+        return Err(format!("the memories are off by more than {MEMORIES}").into());
+    }
+    println!("passed in {:.0} s", report.seconds);
+    Ok(())
+}
+
+/// NaN is worse than any number.
+fn worst(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+/// The parts of the loss at each step, and the memories at the end.
+fn trajectory(device: &Device) -> Result<(Vec<Vec<f64>>, Vec<f64>), Failure> {
+    let config = RunConfig::from_preset("mbccm_sysu_quick", &[])?;
+    let network = build_network(&config.backbone, Streams::new(0), device)?;
+    let mut stream = Streams::new(0).stream("device tests", [0; 3]);
+    let mut steps = Steps::new(network, SLOTS, SIZE, &mut stream, device);
+    let read = |data: burn::tensor::TensorData| data.convert::<f64>().try_to_vec::<f64>().map_err(|e| format!("{e:?}"));
+    let mut losses = Vec::with_capacity(STEPS);
+    for _ in 0..STEPS {
+        losses.push(read(steps.step().into_data())?);
+    }
+    let memories: Result<Vec<Vec<f64>>, String> = steps.memories().into_iter().map(|m| read(m.into_data())).collect();
+    Ok((losses, memories?.concat()))
+}
