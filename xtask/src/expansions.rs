@@ -125,7 +125,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let embeddings = PerModality { visible: embed(Modality::Visible)?, infrared: embed(Modality::Infrared)? };
         let lists = images.train.as_ref().map(|list| list.samples());
         let cameras = lists.map(|samples| samples.iter().map(|sample| sample.camera).collect::<Vec<_>>());
-        let truth = images.train.as_ref().map(|list| list.samples().iter().map(|s| s.identity).collect::<Vec<_>>());
+        let truth =
+            images.train.as_ref().map(|list| list.samples().iter().filter_map(|s| s.identity).collect::<Vec<_>>());
         let origins = joint_origins(&cameras);
         for (number, (_, variant)) in VARIANTS.iter().enumerate() {
             let expansion: Expansion<'_> = variant.expansion(k2, k3, &origins);

@@ -94,7 +94,7 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
 
 fn identities(train: &PerModality<std::sync::Arc<vireid_data::ImageList>>) -> Vec<Identity> {
     let all = train.visible.samples().iter().chain(train.infrared.samples());
-    let mut identities: Vec<Identity> = all.map(|sample| sample.identity).collect();
+    let mut identities: Vec<Identity> = all.filter_map(|sample| sample.identity).collect();
     identities.sort_unstable();
     identities.dedup();
     identities
@@ -102,6 +102,6 @@ fn identities(train: &PerModality<std::sync::Arc<vireid_data::ImageList>>) -> Ve
 
 /// Identities as classes of the sampler.
 fn classes<M: ModalityTag>(samples: &[Sample], identities: &[Identity]) -> Result<PseudoLabels<M>, MethodError> {
-    let labels: Vec<_> = samples.iter().map(|sample| identities.binary_search(&sample.identity).ok()).collect();
+    let labels: Vec<_> = samples.iter().map(|sample| identities.binary_search(&sample.identity?).ok()).collect();
     Ok(PseudoLabels::new(&labels)?)
 }

@@ -9,8 +9,8 @@ use crate::DataError;
 pub struct Sample {
     /// Where the file is.
     pub path: PathBuf,
-    /// Who is on it, for evaluation and diagnostics.
-    pub identity: Identity,
+    /// Who is on it, where that is known; for evaluation and diagnostics only.
+    pub identity: Option<Identity>,
     /// Which camera took it.
     pub camera: Camera,
 }
@@ -52,15 +52,27 @@ pub enum TestSplit {
         /// Infrared test images, likewise.
         infrared: Vec<Sample>,
     },
+    /// Data of one's own with known identities: each modality queries the other.
+    Own {
+        /// Visible test images.
+        visible: Vec<Sample>,
+        /// Infrared test images.
+        infrared: Vec<Sample>,
+    },
+    /// No test images: nothing is scored.
+    Nothing,
 }
 
 impl TestSplit {
     /// The test images of both modalities.
-    pub fn images(&self) -> PerModality<&Vec<Sample>> {
+    pub fn images(&self) -> PerModality<&[Sample]> {
         match self {
             TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
             TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },
-            TestSplit::Llcm { visible, infrared } => PerModality { visible, infrared },
+            TestSplit::Llcm { visible, infrared } | TestSplit::Own { visible, infrared } => {
+                PerModality { visible, infrared }
+            }
+            TestSplit::Nothing => PerModality { visible: &[], infrared: &[] },
         }
     }
 }

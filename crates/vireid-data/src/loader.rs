@@ -165,14 +165,14 @@ mod tests {
     use super::*;
     use crate::transform::{Transform, plain};
     use crate::{CacheBudget, ImageSize, ResizeFilter, Sample};
-    use vireid_core::{Camera, Identity};
+    use vireid_core::Camera;
 
     fn image_list(folder: &std::path::Path, budget: usize) -> Arc<ImageList> {
         let samples = (0..6u8)
             .map(|i| {
                 let path = folder.join(format!("{i}.png"));
                 image::RgbImage::from_fn(16, 32, |x, y| image::Rgb([i * 20, x as u8, y as u8])).save(&path).unwrap();
-                Sample { path, identity: Identity(0), camera: Camera(1) }
+                Sample { path, identity: None, camera: Camera(1) }
             })
             .collect();
         let size = ImageSize { height: 24, width: 12 };

@@ -12,7 +12,7 @@ use vireid_data::{Batch, ImageList, Loader, LoaderConfig};
 use crate::checkpoint::{Checkpoint, CheckpointKind, Position};
 use crate::engine_epoch::EngineEpoch;
 use crate::epoch::EpochAt;
-use crate::events::{Event, Observer, Seconds};
+use crate::events::{EarlierLabels, Event, Observer, Seconds};
 use crate::learner::Learner;
 use crate::loss_log::LossLog;
 use crate::method::{Method, Stage, StageStart};
@@ -49,6 +49,7 @@ pub struct Engine<B: Backbone> {
     prepared: bool,
     evaluations: Vec<Evaluation>,
     seconds: Seconds,
+    earlier: EarlierLabels,
 }
 
 impl<B: Backbone> Engine<B> {
@@ -88,6 +89,7 @@ impl<B: Backbone> Engine<B> {
             prepared: false,
             evaluations: Vec::new(),
             seconds: Seconds::default(),
+            earlier: EarlierLabels::default(),
         })
     }
 
@@ -285,6 +287,7 @@ impl<B: Backbone> Engine<B> {
             observer,
             learner: &mut learner,
             extraction_seconds: 0.0,
+            earlier: &mut self.earlier,
         };
         let result = call(self.method.as_mut(), &mut epoch);
         self.learner = Some(learner);
@@ -363,6 +366,9 @@ impl<B: Backbone> Engine<B> {
     }
 
     fn evaluate(&mut self, moment: &str, observer: &mut dyn Observer) -> Result<(), MethodError> {
+        if self.test.protocol.is_none() {
+            return Ok(());
+        }
         let clock = Instant::now();
         let total = self.test.images.visible.len() + self.test.images.infrared.len();
         let progress = |done| observer.tick("testing", done, total);

@@ -11,7 +11,7 @@ use vireid_data::{ImageList, Loader, LoaderConfig, ViewRecipes};
 
 use crate::engine::inputs;
 use crate::epoch::{Epoch, EpochAt, Labelling};
-use crate::events::{ClusterReport, Event, Observer};
+use crate::events::{ClusterReport, EarlierLabels, Event, Observer};
 use crate::learner::Learner;
 use crate::method::Outputs;
 use crate::{MethodError, RunConfig, extract};
@@ -27,6 +27,7 @@ pub(crate) struct EngineEpoch<'a, B: Backbone> {
     pub(crate) observer: &'a mut dyn Observer,
     pub(crate) learner: &'a mut Learner<B>,
     pub(crate) extraction_seconds: f64,
+    pub(crate) earlier: &'a mut EarlierLabels,
 }
 
 impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
@@ -67,7 +68,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
     }
 
     fn report(&mut self, labelling: &Labelling<'_>) {
-        let report = ClusterReport::new(self.stage, self.at.epoch, labelling, self.train);
+        let report = ClusterReport::new(self.stage, self.at.epoch, labelling, self.train, self.earlier);
         self.observer.event(&Event::Clusters(Box::new(report)));
     }
 

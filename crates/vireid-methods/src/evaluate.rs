@@ -15,8 +15,8 @@ use crate::{MethodError, RunConfig, extract};
 pub struct TestImages {
     /// Visible and infrared test images.
     pub images: PerModality<Arc<ImageList>>,
-    /// Whose protocol applies.
-    pub protocol: Protocol,
+    /// Whose protocol applies; `None` when there is nothing to test.
+    pub protocol: Option<Protocol>,
 }
 
 /// A data set's protocol of testing.
@@ -28,16 +28,20 @@ pub enum Protocol {
     RegDb,
     /// LLCM: both directions, galleries that are drawn.
     Llcm,
+    /// Data of one's own: both directions, all images.
+    Own,
 }
 
 impl Protocol {
     /// The protocol of a split.
-    pub fn of(split: &TestSplit) -> Self {
-        match split {
+    pub fn of(split: &TestSplit) -> Option<Self> {
+        Some(match split {
             TestSplit::Sysu { .. } => Protocol::Sysu,
             TestSplit::RegDb { .. } => Protocol::RegDb,
             TestSplit::Llcm { .. } => Protocol::Llcm,
-        }
+            TestSplit::Own { .. } => Protocol::Own,
+            TestSplit::Nothing => return None,
+        })
     }
 }
 
@@ -100,11 +104,11 @@ impl Evaluation {
     }
 }
 
-/// Embeds the test images and scores them by their protocol.
+/// Embeds the test images and scores them by their protocol; no score where there is none.
 ///
 /// # Errors
 ///
-/// What extraction and the protocol refuse.
+/// `VR0502` when a test image's identity is not known; what extraction and the protocol refuse.
 pub fn evaluate<B: Backbone>(
     network: &B,
     test: &TestImages,
@@ -112,6 +116,7 @@ pub fn evaluate<B: Backbone>(
     device: &Device,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<Score>, MethodError> {
+    let Some(protocol) = test.protocol else { return Ok(Vec::new()) };
     let mut done = 0;
     let mut embed = |modality: Modality| -> Result<Embeddings, MethodError> {
         let images = test.images.get(modality);
@@ -123,9 +128,9 @@ pub fn evaluate<B: Backbone>(
     };
     let (visible, infrared) = (embed(Modality::Visible)?, embed(Modality::Infrared)?);
     let of = |modality| annotations(test.images.get(modality).samples());
-    let (on_visible, on_infrared) = (of(Modality::Visible), of(Modality::Infrared));
+    let (on_visible, on_infrared) = (of(Modality::Visible)?, of(Modality::Infrared)?);
     let trials = config.evaluation.trials;
-    Ok(match test.protocol {
+    Ok(match protocol {
         Protocol::Sysu => {
             let mut scores = Vec::new();
             for mode in SearchMode::BOTH {
@@ -134,11 +139,15 @@ pub fn evaluate<B: Backbone>(
             }
             scores
         }
-        Protocol::RegDb => {
-            let (visible_ids, thermal_ids) = (&on_visible.identities, &on_infrared.identities);
-            let there = regdb::evaluate(&visible, visible_ids, &infrared, thermal_ids)?;
-            let back = regdb::evaluate(&infrared, thermal_ids, &visible, visible_ids)?;
-            vec![score("visible-to-thermal", &[there]), score("thermal-to-visible", &[back])]
+        Protocol::RegDb | Protocol::Own => {
+            let (visible_ids, infrared_ids) = (&on_visible.identities, &on_infrared.identities);
+            let there = regdb::evaluate(&visible, visible_ids, &infrared, infrared_ids)?;
+            let back = regdb::evaluate(&infrared, infrared_ids, &visible, visible_ids)?;
+            let names = match protocol {
+                Protocol::RegDb => ["visible-to-thermal", "thermal-to-visible"],
+                _ => ["visible-to-infrared", "infrared-to-visible"],
+            };
+            vec![score(names[0], &[there]), score(names[1], &[back])]
         }
         Protocol::Llcm => {
             let there = llcm::evaluate(&visible, &on_visible, &infrared, &on_infrared, trials)?;
@@ -148,11 +157,15 @@ pub fn evaluate<B: Backbone>(
     })
 }
 
-fn annotations(samples: &[Sample]) -> Annotations {
-    Annotations {
-        identities: samples.iter().map(|sample| sample.identity).collect(),
+fn annotations(samples: &[Sample]) -> Result<Annotations, MethodError> {
+    let identity = |sample: &Sample| {
+        let message = || format!("the test image {} has no identity", sample.path.display());
+        sample.identity.ok_or_else(|| MethodError::Config(message()))
+    };
+    Ok(Annotations {
+        identities: samples.iter().map(identity).collect::<Result<_, _>>()?,
         cameras: samples.iter().map(|sample| sample.camera).collect(),
-    }
+    })
 }
 
 fn score(search: &str, trials: &[RankMetrics]) -> Score {

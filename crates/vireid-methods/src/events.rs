@@ -1,9 +1,13 @@
 //! What a run tells while it goes.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
-use vireid_core::{Identity, Infrared, ModalityTag, PerModality, PseudoLabels, Visible};
+use vireid_core::{Association, Identity, Infrared, ModalityTag, PerModality, PseudoLabels, Visible};
 use vireid_data::ImageList;
-use vireid_eval::quality::{LabelQuality, association_quality, joint_label_quality, label_quality};
+use vireid_eval::quality::{
+    LabelQuality, adjusted_rand_index, association_quality, joint_label_quality, label_quality,
+};
 
 use crate::Evaluation;
 use crate::epoch::Labelling;
@@ -98,7 +102,7 @@ impl Seconds {
     }
 }
 
-/// The pseudo-labels of an epoch, seen with the truth. Computed for people; training never reads it.
+/// The pseudo-labels of an epoch, seen with the truth where it is known. Computed for people; training never reads it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClusterReport {
     /// Name of the stage.
@@ -131,8 +135,8 @@ pub struct JointReport {
     pub shared: usize,
     /// Images without a label.
     pub noise: usize,
-    /// Adjusted Rand index over the labelled images of both modalities.
-    pub ari: f64,
+    /// Adjusted Rand index over the labelled images of both modalities, where the identities are known.
+    pub ari: Option<f64>,
     /// Share of the pairs of a visible and an infrared image under one label that are of one identity.
     pub pair_precision: Option<f64>,
     /// Share of the pairs of a visible and an infrared image of one identity that are under one label.
@@ -148,6 +152,17 @@ pub struct ModalityReport {
     pub noise: usize,
     /// Samples.
     pub samples: usize,
+    /// Adjusted Rand index between these labels and those of the epoch before, over the images that both label. Needs no
+    /// truth. `None` in a run's first epoch and right after a resume.
+    pub stability: Option<f64>,
+    /// How well the clusters agree with the identities, where all are known.
+    #[serde(flatten)]
+    pub agreement: Option<Agreement>,
+}
+
+/// How well clusters agree with identities.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Agreement {
     /// Adjusted Rand index.
     pub ari: f64,
     /// Normalised mutual information.
@@ -165,10 +180,21 @@ pub struct ModalityReport {
 pub struct AssociationReport {
     /// Associated pairs.
     pub pairs: usize,
-    /// Share of pairs that are right.
+    /// Share of the clusters of either modality that found a partner. Needs no truth.
+    pub partnered: f64,
+    /// Share of pairs that are right, where the identities are known.
     pub precision: Option<f64>,
-    /// Share of right pairs that are found.
+    /// Share of right pairs that are found, where the identities are known.
     pub recall: Option<f64>,
+}
+
+/// The labels of the epoch before, by the moment of their report.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EarlierLabels(HashMap<&'static str, PerModality<Vec<Option<usize>>>>);
+
+/// The identities of a list's images, when all are known.
+fn identities(list: &ImageList) -> Option<Vec<Identity>> {
+    list.samples().iter().map(|sample| sample.identity).collect()
 }
 
 impl ClusterReport {
@@ -177,32 +203,45 @@ impl ClusterReport {
         epoch: usize,
         labelling: &Labelling<'_>,
         images: &PerModality<std::sync::Arc<ImageList>>,
+        earlier: &mut EarlierLabels,
     ) -> Self {
-        let truth = images.as_ref().map(|list| list.samples().iter().map(|s| s.identity).collect::<Vec<Identity>>());
+        let truth = images.as_ref().map(|list| identities(list));
+        let truth = match (truth.visible, truth.infrared) {
+            (Some(visible), Some(infrared)) => Some(PerModality { visible, infrared }),
+            _ => None,
+        };
         let visible: PseudoLabels<Visible> = PseudoLabels::compact(labelling.labels.visible);
         let infrared: PseudoLabels<Infrared> = PseudoLabels::compact(labelling.labels.infrared);
         let association = labelling.association.map(|association| {
-            let quality = association_quality(association, (&visible, &truth.visible), (&infrared, &truth.infrared));
-            AssociationReport { pairs: association.len(), precision: quality.precision, recall: quality.recall }
-        });
-        let joint = labelling.joint.map(|joint| {
-            let quality = joint_label_quality(joint, truth.as_ref().map(Vec::as_slice));
-            let all = joint.visible.iter().chain(joint.infrared);
-            JointReport {
-                clusters: quality.labels,
-                shared: quality.shared,
-                noise: all.filter(|label| label.is_none()).count(),
-                ari: quality.ari,
-                pair_precision: quality.pair_precision,
-                pair_recall: quality.pair_recall,
+            let quality = truth.as_ref().map(|truth| {
+                association_quality(association, (&visible, &truth.visible), (&infrared, &truth.infrared))
+            });
+            AssociationReport {
+                pairs: association.len(),
+                partnered: partnered(association),
+                precision: quality.and_then(|quality| quality.precision),
+                recall: quality.and_then(|quality| quality.recall),
             }
         });
+        let joint = labelling.joint.map(|joint| JointReport::new(joint, truth.as_ref()));
+        let now =
+            PerModality { visible: labelling.labels.visible.to_vec(), infrared: labelling.labels.infrared.to_vec() };
+        let before = earlier.0.insert(labelling.moment, now);
+        let before = before.as_ref();
         Self {
             stage,
             epoch,
             moment: labelling.moment,
-            visible: ModalityReport::new(&visible, &truth.visible),
-            infrared: ModalityReport::new(&infrared, &truth.infrared),
+            visible: ModalityReport::new(
+                &visible,
+                truth.as_ref().map(|truth| &truth.visible),
+                before.map(|before| stability(labelling.labels.visible, &before.visible)),
+            ),
+            infrared: ModalityReport::new(
+                &infrared,
+                truth.as_ref().map(|truth| &truth.infrared),
+                before.map(|before| stability(labelling.labels.infrared, &before.infrared)),
+            ),
             association,
             joint,
             figures: labelling.figures.clone(),
@@ -210,12 +249,47 @@ impl ClusterReport {
     }
 }
 
+/// Adjusted Rand index of two labellings over the images that both label.
+fn stability(now: &[Option<usize>], before: &[Option<usize>]) -> f64 {
+    let both = now.iter().zip(before).filter_map(|(now, before)| Some((now.as_ref()?, before.as_ref()?)));
+    let (now, before): (Vec<usize>, Vec<usize>) = both.unzip();
+    adjusted_rand_index(&now, &before)
+}
+
+fn partnered(association: &Association) -> f64 {
+    let pairs: Vec<_> = association.pairs().collect();
+    let infrared: HashSet<usize> = pairs.iter().map(|(i, _)| i.index()).collect();
+    let visible: HashSet<usize> = pairs.iter().map(|(_, v)| v.index()).collect();
+    let (of_infrared, of_visible) = association.shape();
+    (infrared.len() + visible.len()) as f64 / (of_infrared + of_visible).max(1) as f64
+}
+
+impl JointReport {
+    fn new(joint: PerModality<&[Option<usize>]>, truth: Option<&PerModality<Vec<Identity>>>) -> Self {
+        let all = || joint.visible.iter().chain(joint.infrared);
+        let of = |labels: &[Option<usize>]| labels.iter().flatten().copied().collect::<HashSet<usize>>();
+        let (visible, infrared) = (of(joint.visible), of(joint.infrared));
+        let quality = truth.map(|truth| joint_label_quality(joint, truth.as_ref().map(Vec::as_slice)));
+        Self {
+            clusters: visible.union(&infrared).count(),
+            shared: visible.intersection(&infrared).count(),
+            noise: all().filter(|label| label.is_none()).count(),
+            ari: quality.map(|quality| quality.ari),
+            pair_precision: quality.and_then(|quality| quality.pair_precision),
+            pair_recall: quality.and_then(|quality| quality.pair_recall),
+        }
+    }
+}
+
 impl ModalityReport {
-    fn new<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> Self {
-        let LabelQuality { ari, nmi, purity, b_cubed } = label_quality(labels, truth);
-        let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);
+    fn new<M: ModalityTag>(labels: &PseudoLabels<M>, truth: Option<&Vec<Identity>>, stability: Option<f64>) -> Self {
+        let agreement = truth.map(|truth| {
+            let LabelQuality { ari, nmi, purity, b_cubed } = label_quality(labels, truth);
+            let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);
+            Agreement { ari, nmi, purity, b_cubed_precision, b_cubed_recall }
+        });
         let (clusters, noise, samples) = (labels.clusters(), labels.noise(), labels.len());
-        Self { clusters, noise, samples, ari, nmi, purity, b_cubed_precision, b_cubed_recall }
+        Self { clusters, noise, samples, stability, agreement }
     }
 }
 

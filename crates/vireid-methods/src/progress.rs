@@ -102,24 +102,27 @@ impl Drop for ProgressObserver {
 
 fn describe(report: &ClusterReport) -> String {
     let one = |name: &str, r: &ModalityReport| {
-        format!("{name} {} clusters, {} noise of {}, ARI {:.2}", r.clusters, r.noise, r.samples, r.ari)
+        let evidence = match (r.agreement, r.stability) {
+            (Some(agreement), _) => format!(", ARI {:.2}", agreement.ari),
+            (None, Some(stability)) => format!(", stability {stability:.2}"),
+            (None, None) => String::new(),
+        };
+        format!("{name} {} clusters, {} noise of {}{evidence}", r.clusters, r.noise, r.samples)
     };
     let mut text = format!("{}; {}", one("visible", &report.visible), one("infrared", &report.infrared));
     if let Some(association) = &report.association {
-        let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.2}", s));
-        text +=
-            &format!("; matches: precision {} recall {}", percent(association.precision), percent(association.recall));
+        text += &match (association.precision, association.recall) {
+            (Some(precision), Some(recall)) => format!("; matches: precision {precision:.2} recall {recall:.2}"),
+            _ => format!("; matches: {:.0} % of the clusters have a partner", 100.0 * association.partnered),
+        };
     }
     if let Some(joint) = &report.joint {
-        let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{s:.2}"));
-        text += &format!(
-            "; joint: {} labels, {} shared, ARI {:.2}, pairs: precision {} recall {}",
-            joint.clusters,
-            joint.shared,
-            joint.ari,
-            percent(joint.pair_precision),
-            percent(joint.pair_recall)
-        );
+        text += &format!("; joint: {} labels, {} shared", joint.clusters, joint.shared);
+        if let Some(ari) = joint.ari {
+            let share = |share: Option<f64>| share.map_or("-".into(), |s| format!("{s:.2}"));
+            let (precision, recall) = (share(joint.pair_precision), share(joint.pair_recall));
+            text += &format!(", ARI {ari:.2}, pairs: precision {precision} recall {recall}");
+        }
     }
     let figures: Vec<String> = report.figures.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
     if !figures.is_empty() {

@@ -56,8 +56,8 @@ impl TrainingImages {
         let lists = [
             dataset.train.visible.clone(),
             dataset.train.infrared.clone(),
-            test.visible.clone(),
-            test.infrared.clone(),
+            test.visible.to_vec(),
+            test.infrared.to_vec(),
         ]
         .map(|samples| ImageList::new(samples, size, filter, budget.clone()));
         let total = lists.iter().map(ImageList::len).sum();
@@ -89,7 +89,8 @@ impl TrainingImages {
         let text = lists.into_iter().flat_map(|list| list.samples()).flat_map(|sample| {
             let name = sample.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let length = std::fs::metadata(&sample.path).map_or(0, |m| m.len());
-            format!("{name} {} {} {length}\n", sample.identity.0, sample.camera.0).into_bytes()
+            let identity = sample.identity.map_or("-".into(), |identity| identity.0.to_string());
+            format!("{name} {identity} {} {length}\n", sample.camera.0).into_bytes()
         });
         format!("{:016x}", crate::system::fnv1a(text))
     }

@@ -49,7 +49,7 @@ fn list(root: &Path, file: &str) -> Result<PathBuf, DataError> {
 fn training(root: &Path, file: &str) -> Result<Vec<Sample>, DataError> {
     let of_line = |(image, identity): (String, Identity)| {
         let camera = camera_of(&image).unwrap_or(Camera(1));
-        Sample { path: root.join(image), identity, camera }
+        Sample { path: root.join(image), identity: Some(identity), camera }
     };
     let mut samples: Vec<Sample> = labelled_paths(&list(root, file)?)?.into_iter().map(of_line).collect();
     samples.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
@@ -82,7 +82,7 @@ fn testing(root: &Path, folder: &str, identities: &[u32]) -> Result<Vec<Sample>,
     for camera in 1..=CAMERAS {
         for &identity in identities {
             let folder = root.join(folder).join(format!("cam{camera}")).join(format!("{identity:04}"));
-            let of_file = |path| Sample { path, identity: Identity(identity), camera: Camera(camera) };
+            let of_file = |path| Sample { path, identity: Some(Identity(identity)), camera: Camera(camera) };
             samples.extend(images_in(&folder)?.into_iter().map(of_file));
         }
     }
@@ -115,7 +115,8 @@ mod tests {
     fn lists_folders_and_cameras() {
         let folder = layout();
         let dataset = read_llcm(folder.path()).unwrap();
-        let cameras = |samples: &[Sample]| samples.iter().map(|s| (s.identity.0, s.camera.0)).collect::<Vec<_>>();
+        let cameras =
+            |samples: &[Sample]| samples.iter().map(|s| (s.identity.unwrap().0, s.camera.0)).collect::<Vec<_>>();
         assert_eq!(cameras(&dataset.train.visible), [(0, 3), (1, 1)]);
         assert_eq!(cameras(&dataset.train.infrared), [(0, 7)]);
         let TestSplit::Llcm { visible, infrared } = &dataset.test else { panic!("LLCM's split") };

@@ -56,7 +56,7 @@ fn sample(path: PathBuf) -> Result<Sample, DataError> {
         Some((identity.parse::<u32>().ok()?, camera as u16))
     });
     match parsed {
-        Some((identity, camera)) => Ok(Sample { identity: Identity(identity), camera: Camera(camera), path }),
+        Some((identity, camera)) => Ok(Sample { identity: Some(Identity(identity)), camera: Camera(camera), path }),
         None => Err(DataError::MalformedList { reason: "the name is not <id>_c<camera>_...".into(), line: 0, path }),
     }
 }

@@ -46,7 +46,7 @@ fn samples(root: &Path, file: &str, camera: Camera) -> Result<Vec<Sample>, DataE
     }
     let mut samples: Vec<Sample> = labelled_paths(&path)?
         .into_iter()
-        .map(|(image, identity)| Sample { path: root.join(image), identity, camera })
+        .map(|(image, identity)| Sample { path: root.join(image), identity: Some(identity), camera })
         .collect();
     // String order of the paths, in which ".../10/..." stands before ".../2/...".
     samples.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));

@@ -96,7 +96,7 @@ fn samples(root: &Path, identities: &[u32], cameras: &[u16]) -> Result<Vec<Sampl
             }
             samples.extend(files.into_iter().map(|path| Sample {
                 path,
-                identity: Identity(identity),
+                identity: Some(Identity(identity)),
                 camera: Camera(camera),
             }));
         }
