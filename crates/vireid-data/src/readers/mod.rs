@@ -1,7 +1,9 @@
 //! Readers of the data sets' layouts on disk.
 
 mod llcm;
+mod manifest;
 mod market;
+mod own;
 mod regdb;
 mod sysu;
 
@@ -9,7 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use llcm::read_llcm;
+pub use manifest::read_manifest;
 pub use market::read_sysu_converted;
+pub use own::read_folder;
 pub use regdb::read_regdb;
 pub use sysu::read_sysu;
 pub(crate) use sysu::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
@@ -55,7 +59,7 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     for entry in fs::read_dir(folder).map_err(DataError::io("can't list", folder))? {
         let path = entry.map_err(DataError::io("can't list", folder))?.path();
         let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
-        if matches!(extension.as_deref(), Some("jpg" | "jpeg" | "bmp" | "png")) {
+        if matches!(extension.as_deref(), Some("jpg" | "jpeg" | "bmp" | "png" | "webp")) {
             files.push(path);
         }
     }

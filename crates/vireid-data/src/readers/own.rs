@@ -1,0 +1,103 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vireid_core::{Camera, Modality, PerModality};
+
+use super::images_in;
+use super::manifest::read_manifest;
+use crate::{DataError, Dataset, Sample, TestSplit};
+
+const NAME: &str = "own data";
+const HINT: &str = "put the crops into visible/<camera>/ and infrared/<camera>/, or list them in a manifest.csv";
+/// A manifest in the folder itself goes before the folder's structure.
+const MANIFEST: &str = "manifest.csv";
+
+/// Reads crops of one's own: `visible/<camera>/*` and `infrared/<camera>/*`, or what `manifest.csv` in the folder lists
+/// (see [`read_manifest`]).
+///
+/// Nobody has to know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
+/// numbered by name, visible ones first; images that lie directly in `visible/` or `infrared/` are one camera's.
+///
+/// # Errors
+///
+/// `VR0101`, `VR0102`, `VR0106`; those of [`read_manifest`].
+pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
+    if !root.is_dir() {
+        return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
+    }
+    let manifest = root.join(MANIFEST);
+    if manifest.is_file() {
+        return read_manifest(&manifest);
+    }
+    let mut cameras = 0;
+    let mut samples = |modality: Modality| -> Result<Vec<Sample>, DataError> {
+        let folder = root.join(modality.to_string());
+        if !folder.is_dir() {
+            return Err(DataError::MissingPart { dataset: NAME, path: folder, hint: HINT });
+        }
+        let mut samples = Vec::new();
+        for folder in [vec![folder.clone()], folders_in(&folder)?].concat() {
+            let images = images_in(&folder)?;
+            cameras += u16::from(!images.is_empty());
+            let camera = Camera(cameras);
+            samples.extend(images.into_iter().map(|path| Sample { path, identity: None, camera }));
+        }
+        samples.sort_unstable();
+        Ok(samples)
+    };
+    let train = PerModality { visible: samples(Modality::Visible)?, infrared: samples(Modality::Infrared)? };
+    let name = format!("{NAME} in {}", root.display());
+    let dataset = Dataset { name, synthetic: false, train, test: TestSplit::Nothing };
+    dataset.check_modalities()?;
+    Ok(dataset)
+}
+
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder).map_err(DataError::io("can't list", folder))? {
+        let path = entry.map_err(DataError::io("can't list", folder))?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort_unstable();
+    Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(root: &Path, files: &[&str]) {
+        for file in files {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"not looked into").unwrap();
+        }
+    }
+
+    #[test]
+    fn camera_folders_and_images_without_one() {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), &["visible/door/b.png", "visible/door/a.jpg", "visible/hall/c.webp", "visible/notes.txt"]);
+        touch(root.path(), &["infrared/x.png"]);
+        let dataset = read_folder(root.path()).unwrap();
+        let cameras = |samples: &[Sample]| samples.iter().map(|s| s.camera.0).collect::<Vec<_>>();
+        assert_eq!(cameras(&dataset.train.visible), [1, 1, 2]);
+        assert_eq!(cameras(&dataset.train.infrared), [3]);
+        assert!(dataset.train.visible.iter().all(|sample| sample.identity.is_none()));
+        assert!(dataset.train.visible[0].path.ends_with("door/a.jpg"));
+        assert!(matches!(dataset.test, TestSplit::Nothing));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let code = || read_folder(root.path()).unwrap_err().to_string();
+        assert!(code().starts_with("VR0102") && code().contains("visible"), "{}", code());
+        touch(root.path(), &["visible/a.png", "infrared/readme.txt"]);
+        assert!(code().starts_with("VR0106") && code().contains("infrared"), "{}", code());
+        let nowhere = read_folder(&root.path().join("nowhere")).unwrap_err().to_string();
+        assert!(nowhere.starts_with("VR0101"), "{nowhere}");
+    }
+}
