@@ -47,6 +47,7 @@ mod session;
 mod state;
 mod system;
 mod table;
+mod trained;
 pub mod update;
 pub mod views;
 
@@ -72,3 +73,4 @@ pub use session::{Session, SessionOptions, TrainingImages};
 pub use state::MethodState;
 pub use system::peak_memory_mib;
 pub use table::{evaluation_table, seconds_table};
+pub use trained::TrainedNetwork;
