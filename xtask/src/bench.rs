@@ -71,7 +71,7 @@ pub fn train(python: Option<&str>, rounds: usize, device: &str, out: Option<&Pat
 pub fn load(python: Option<&str>, rounds: usize, out: Option<&Path>) -> Result<(), Failure> {
     header();
     let root = Path::new("data/synthetic/world-0");
-    vireid_examples::draw_world(root, 0, &WorldSpec::sysu())?;
+    vireid::draw_world(root, 0, &WorldSpec::sysu())?;
     let peer = python.map(|python| (python, vec![LOAD_PEER.to_string(), root.display().to_string()]));
     let line = compare("jpeg-to-embedding", &["bench", "one", "small-load"], peer, rounds)?;
     write(&[line], out)

@@ -8,13 +8,13 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde::Serialize;
+use vireid::draw_world;
 use vireid_backbone::Backbone;
 use vireid_clustering::Expansion;
 use vireid_core::{Embeddings, Identity, Modality, PerModality};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_eval::quality::joint_label_quality;
-use vireid_examples::draw_world;
 use vireid_methods::ecul::EmccVariant;
 use vireid_methods::joint::{JointClustering, JointClusters, joint_origins};
 use vireid_methods::{

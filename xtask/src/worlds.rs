@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use vireid::{draw_regdb_world, draw_world};
 use vireid_data::readers::{read_regdb, read_sysu};
 use vireid_data::synthetic::WorldSpec;
-use vireid_examples::{draw_regdb_world, draw_world};
 use vireid_methods::events::{ClusterReport, Event, Observer};
 use vireid_methods::{
     Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, Score, Session, SessionOptions, Spread,

@@ -64,6 +64,11 @@ pub enum TestSplit {
 }
 
 impl TestSplit {
+    /// Whether the split is of a licensed data set, not of one's own crops.
+    pub fn is_licensed(&self) -> bool {
+        !matches!(self, TestSplit::Own { .. } | TestSplit::Nothing)
+    }
+
     /// The test images of both modalities.
     pub fn images(&self) -> PerModality<&[Sample]> {
         match self {

@@ -118,6 +118,14 @@ pub enum DataError {
     /// The synthetic world can't be drawn as asked.
     #[error("VR0110: synthetic world: {0}")]
     World(String),
+    /// Nobody knows what kind of data set this is.
+    #[error(
+        "VR0111: it can't be told what kind of data set is at '{}'; name it with --dataset sysu, regdb, llcm, folder, manifest or synthetic, and its place with --data", path.display()
+    )]
+    UnknownLayout {
+        /// The place.
+        path: PathBuf,
+    },
 }
 
 impl DataError {

@@ -38,6 +38,7 @@ pub mod mmm;
 pub mod mult;
 mod network;
 mod optimizer;
+mod plan;
 mod presets;
 mod progress;
 pub mod registry;

@@ -190,38 +190,7 @@ impl Session {
 
     /// What the run will do and hold, in a few lines.
     pub fn plan(&self) -> String {
-        let c = &self.config;
-        let (train, test) = (&self.images.train, &self.images.test.images);
-        let images = train.visible.len() + train.infrared.len() + test.visible.len() + test.infrared.len();
-        let decoded = (images * 3 * c.input.height * c.input.width) as f64 / f64::from(1 << 20);
-        let epochs: Vec<String> = c
-            .stages()
-            .iter()
-            .map(|stage| match stage.iterations {
-                0 => format!("{} epochs over all images", stage.epochs),
-                steps => format!("{} epochs of {steps} steps", stage.epochs),
-            })
-            .collect();
-        let skipped = match self.images.skipped.len() {
-            0 => String::new(),
-            n => format!(", {n} that can't be used left out"),
-        };
-        format!(
-            "{}: {} visible and {} infrared training images, {} and {} for testing{skipped}\n\
-             {} ({}), {}: {}; decoded images take {decoded:.0} MiB of {} MiB\n\
-             run directory: {}",
-            self.images.name,
-            train.visible.len(),
-            train.infrared.len(),
-            test.visible.len(),
-            test.infrared.len(),
-            c.method,
-            c.preset,
-            c.backbone.name,
-            epochs.join(" + "),
-            c.input.cache_mib,
-            self.run.root().display(),
-        )
+        format!("{}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
     }
 
     /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].

@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::Device;
+use vireid_backbone::parameters::load_parameters;
+use vireid_backbone::{Backbone, TwoStreamNet};
+use vireid_core::{Embeddings, Modality, Streams};
+use vireid_data::{ImageList, ImageSize};
+
+use crate::{BackboneSettings, Checkpoint, CheckpointKind, MethodError, RunConfig, RunDir, build_network, extract};
+
+/// The network of a run directory, ready to embed images.
+#[derive(Debug)]
+pub struct TrainedNetwork {
+    network: TwoStreamNet,
+    config: RunConfig,
+    hash: String,
+    device: Device,
+}
+
+impl TrainedNetwork {
+    /// Reads the network of a run, off the autodiff device.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when the folder holds no run, `VR0507` for a missing or damaged checkpoint, `VR0508` when its parameters are
+    /// another network's.
+    pub fn open(run: &Path, kind: CheckpointKind, device: &Device) -> Result<Self, MethodError> {
+        let (run, config) = RunDir::open(run)?;
+        let path = run.checkpoint(kind);
+        let checkpoint = Checkpoint::load(&path)?;
+        let bytes = checkpoint.model.iter().flat_map(|(name, _, values)| {
+            name.bytes().chain(values.iter().flat_map(|value| value.to_le_bytes())).collect::<Vec<u8>>()
+        });
+        let hash = format!("{:016x}", crate::system::fnv1a(bytes));
+        let tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = checkpoint
+            .model
+            .into_iter()
+            .filter(|(name, ..)| !name.starts_with("classifier."))
+            .map(|(name, shape, values)| (name.trim_start_matches("network.").to_string(), (shape, values)))
+            .collect();
+        // The starting weights are about to be replaced, and their file may be gone by now.
+        let settings = BackboneSettings { weights: "none".into(), ..config.backbone.clone() };
+        let network = build_network(&settings, Streams::new(config.seed), device)?;
+        let (network, report) = load_parameters(network, tensors);
+        if !report.is_complete() {
+            let (found, expected) = (format!("{report:?}"), format!("a {}", config.backbone.name));
+            return Err(MethodError::ForeignCheckpoint { path, what: "parameters", found, expected });
+        }
+        Ok(Self { network: network.valid(), config, hash, device: device.clone() })
+    }
+
+    /// Settings of the run.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// A fingerprint of the parameters: embeddings of networks with different ones can't be compared.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The network.
+    pub fn network(&self) -> &TwoStreamNet {
+        &self.network
+    }
+
+    /// Length of an embedding.
+    pub fn dim(&self) -> usize {
+        self.network.dim()
+    }
+
+    /// Size that images are resized to.
+    pub fn size(&self) -> ImageSize {
+        ImageSize { height: self.config.input.height, width: self.config.input.width }
+    }
+
+    /// Embeds every image of a list, in order, each row of length 1.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`extract`].
+    pub fn embed(
+        &self,
+        images: &ImageList,
+        modality: Modality,
+        progress: impl FnMut(usize),
+    ) -> Result<Embeddings, MethodError> {
+        let batch = self.config.clustering.batch;
+        let mirrored = self.config.evaluation.flip_average;
+        Ok(extract(&self.network, images, modality, batch, mirrored, &self.device, progress)?.normalized())
+    }
+}

@@ -1,0 +1,83 @@
+use std::path::{Path, PathBuf};
+
+use image::imageops::{FilterType, overlay, resize};
+use image::{Rgb, RgbImage};
+
+use crate::ProgramError;
+
+/// Size of an image on a sheet.
+const WIDTH: u32 = 64;
+const HEIGHT: u32 = 128;
+/// Width of the frame around an image, and of the space between two.
+const FRAME: u32 = 3;
+const SPACE: u32 = 4;
+const BACKGROUND: Rgb<u8> = Rgb([255, 255, 255]);
+/// What stands for an image that can't be read.
+const MISSING: Rgb<u8> = Rgb([200, 200, 200]);
+
+/// One image of a sheet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// The image.
+    pub path: PathBuf,
+    /// Colour of its frame.
+    pub frame: [u8; 3],
+}
+
+impl Tile {
+    /// Frame of a query.
+    pub const QUERY: [u8; 3] = [40, 90, 200];
+    /// Frame of an answer whose identity is not known.
+    pub const PLAIN: [u8; 3] = [150, 150, 150];
+    /// Frame of a right answer.
+    pub const RIGHT: [u8; 3] = [20, 150, 60];
+    /// Frame of a wrong answer.
+    pub const WRONG: [u8; 3] = [200, 40, 40];
+}
+
+/// Writes rows of images as one PNG; an image that can't be read is grey.
+///
+/// # Errors
+///
+/// `VR0605`.
+pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), ProgramError> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1) as u32;
+    let (across, down) = (WIDTH + 2 * FRAME + SPACE, HEIGHT + 2 * FRAME + SPACE);
+    let mut sheet = RgbImage::from_pixel(columns * across + SPACE, rows.len().max(1) as u32 * down + SPACE, BACKGROUND);
+    for (y, row) in rows.iter().enumerate() {
+        for (x, tile) in row.iter().enumerate() {
+            let picture = match image::open(&tile.path) {
+                Ok(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
+                Err(_) => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
+            };
+            let frame = RgbImage::from_pixel(WIDTH + 2 * FRAME, HEIGHT + 2 * FRAME, Rgb(tile.frame));
+            let (left, top) = (i64::from(SPACE + x as u32 * across), i64::from(SPACE + y as u32 * down));
+            overlay(&mut sheet, &frame, left, top);
+            overlay(&mut sheet, &picture, left + i64::from(FRAME), top + i64::from(FRAME));
+        }
+    }
+    let format = image::ImageFormat::Png;
+    sheet
+        .save_with_format(path, format)
+        .map_err(|error| ProgramError::io("can't write", path)(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_and_unreadable_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let (red, sheet) = (folder.path().join("red.png"), folder.path().join("sheet.png"));
+        RgbImage::from_pixel(10, 30, Rgb([255, 0, 0])).save(&red).unwrap();
+        let tile = |path: &Path, frame| Tile { path: path.into(), frame };
+        let row = vec![tile(&red, Tile::QUERY), tile(&folder.path().join("gone.png"), Tile::WRONG)];
+        write_contact_sheet(&sheet, &[row]).unwrap();
+        let sheet = image::open(&sheet).unwrap().into_rgb8();
+        assert_eq!(sheet.dimensions(), (2 * 74 + 4, 138 + 4));
+        assert_eq!(sheet.get_pixel(5, 5).0, Tile::QUERY);
+        assert_eq!(sheet.get_pixel(40, 70).0, [255, 0, 0]);
+        assert_eq!(sheet.get_pixel(120, 70).0, MISSING.0);
+    }
+}

@@ -1,0 +1,143 @@
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde::Serialize;
+use vireid::{DataKind, DataSource, ProgramError};
+use vireid_core::Modality;
+use vireid_data::Sample;
+use vireid_methods::{RunConfig, TrainingImages};
+
+use crate::output::{Output, table};
+use crate::train::SourceArguments;
+
+#[derive(Debug, Subcommand)]
+pub enum What {
+    /// Read every image once: counts against the published ones, what can't be used, a fingerprint
+    Check {
+        #[command(flatten)]
+        source: SourceArguments,
+    },
+    /// Draw a synthetic world
+    Synth {
+        /// Folder
+        #[arg(long)]
+        out: PathBuf,
+        /// RegDB's manner instead of SYSU-MM01's
+        #[arg(long)]
+        regdb: bool,
+        /// Seed
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// As many images as the real data set has
+        #[arg(long)]
+        full: bool,
+    },
+}
+
+/// One list of a data set.
+#[derive(Debug, Serialize)]
+struct Part {
+    part: &'static str,
+    modality: String,
+    images: usize,
+    published: Option<usize>,
+    identities: Option<usize>,
+    cameras: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    synthetic: bool,
+    parts: Vec<Part>,
+    unusable: Vec<String>,
+    /// Two copies of a data set with the same files, people and cameras agree in it.
+    fingerprint: String,
+}
+
+/// Published numbers of images: training visible and infrared, test visible and infrared.
+fn published(kind: DataKind) -> Option<[usize; 4]> {
+    match kind {
+        // Wu et al., ICCV 2017; the 395 training identities, and all images of the 96 test identities.
+        DataKind::Sysu => Some([22258, 11909, 6775, 3803]),
+        // Nguyen et al., Sensors 2017: 206 and 206 people, ten images of each in either modality.
+        DataKind::Regdb => Some([2060, 2060, 2060, 2060]),
+        _ => None,
+    }
+}
+
+pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
+    match what {
+        What::Check { source } => check(&source.source()?, output),
+        What::Synth { out, regdb, seed, full } => {
+            let kind = if *regdb { DataKind::SyntheticRegdb } else { DataKind::Synthetic };
+            let source = DataSource::new(Some(out), Some(kind), *seed, *full)?;
+            let dataset = source.open()?;
+            let counts = (dataset.train.visible.len(), dataset.train.infrared.len());
+            output.result(&serde_json::json!({ "folder": out, "visible": counts.0, "infrared": counts.1 }), || {
+                format!("{}: {} visible and {} infrared training images", out.display(), counts.0, counts.1)
+            })
+        }
+    }
+}
+
+fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
+    // Only the size of the decoded images comes from it.
+    let config = RunConfig::from_preset(&format!("mbccm_{}_quick", source.kind.preset()), &[])?;
+    let dataset = source.open()?;
+    let images = TrainingImages::open(dataset, &config, true)?;
+    let lists = [("train", &images.train), ("test", &images.test.images)];
+    let expected = published(source.kind).filter(|_| !images.synthetic);
+    let mut parts = Vec::new();
+    for (number, (part, of)) in lists.into_iter().enumerate() {
+        for (column, modality) in Modality::ALL.into_iter().enumerate() {
+            let samples = of.get(modality).samples();
+            parts.push(Part {
+                part,
+                modality: modality.to_string(),
+                images: samples.len(),
+                published: expected.map(|counts| counts[2 * number + column]),
+                identities: distinct(samples, |sample| sample.identity.map(|i| i.0)),
+                cameras: distinct(samples, |sample| Some(u32::from(sample.camera.0))).unwrap_or(0),
+            });
+        }
+    }
+    let check = Check {
+        name: images.name.clone(),
+        synthetic: images.synthetic,
+        parts,
+        unusable: images.skipped.iter().map(ToString::to_string).collect(),
+        fingerprint: images.manifest(),
+    };
+    output.result(&check, || {
+        let or_dash = |count: Option<usize>| count.map_or("-".into(), |count| count.to_string());
+        let rows = check.parts.iter().map(|part| {
+            vec![
+                part.part.to_string(),
+                part.modality.clone(),
+                part.images.to_string(),
+                or_dash(part.published),
+                or_dash(part.identities),
+                part.cameras.to_string(),
+            ]
+        });
+        let mut text = table(&["part", "modality", "images", "published", "identities", "cameras"], rows, 2);
+        for part in &check.parts {
+            if let Some(missing) =
+                part.published.and_then(|published| published.checked_sub(part.images)).filter(|n| *n > 0)
+            {
+                text += &format!("\n{missing} {} {} images are missing", part.part, part.modality);
+            }
+        }
+        if !check.unusable.is_empty() {
+            text += &format!("\n{} images can't be used:\n  {}", check.unusable.len(), check.unusable.join("\n  "));
+        }
+        format!("{}\n{text}\nfingerprint {}", check.name, check.fingerprint)
+    })
+}
+
+/// Number of distinct values; `None` when one is unknown.
+fn distinct(samples: &[Sample], of: impl Fn(&Sample) -> Option<u32>) -> Option<usize> {
+    let all: Option<std::collections::HashSet<u32>> = samples.iter().map(of).collect();
+    all.map(|values| values.len())
+}

@@ -1,0 +1,63 @@
+use clap::Args;
+use vireid::ProgramError;
+
+/// A section per code.
+const PAGES: &str = include_str!("../errors.md");
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// An error code, such as VR0107; without it, all
+    code: Option<String>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), ProgramError> {
+    let Some(code) = &arguments.code else {
+        print!("{PAGES}");
+        return Ok(());
+    };
+    let code = code.to_ascii_uppercase();
+    match page(&code) {
+        Some(text) => println!("{}", text.trim_end()),
+        None => return Err(ProgramError::Usage(format!("there is no error code {code}; vireid explain lists all"))),
+    }
+    Ok(())
+}
+
+fn page(code: &str) -> Option<&'static str> {
+    let start = PAGES.find(&format!("## {code}"))?;
+    let end = PAGES[start + 2..].find("\n## ").map_or(PAGES.len(), |length| start + 2 + length);
+    Some(&PAGES[start..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// Codes at the beginning of messages in the sources of all crates.
+    fn codes_in(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                codes_in(&path, found);
+            } else if path.ends_with("error.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let parts = text.split("\"VR").skip(1);
+                found.extend(parts.filter_map(|part| Some(format!("VR{}", part.get(..4)?))));
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_page_and_every_page_a_code() {
+        let mut codes = BTreeSet::new();
+        codes_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut codes);
+        assert!(codes.len() > 30, "{codes:?}");
+        let pages: BTreeSet<String> =
+            PAGES.lines().filter_map(|line| line.strip_prefix("## ").map(str::to_string)).collect();
+        assert_eq!(pages, codes);
+        assert!(page("VR0107").unwrap().len() > 80 && !page("VR0107").unwrap().contains("VR0108"));
+        assert!(page("VR9999").is_none());
+    }
+}

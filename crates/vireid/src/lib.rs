@@ -1,0 +1,25 @@
+//! What the `vireid` program and the examples share: opening data, training with a person watching, and the files of
+//! embeddings.
+//!
+//! The verbs of the program are a few lines each over this crate and the libraries below it.
+
+mod contact_sheet;
+mod embeddings_file;
+mod error;
+mod nearest;
+mod npy;
+mod source;
+mod training;
+mod worlds;
+
+pub use contact_sheet::{Tile, write_contact_sheet};
+pub use embeddings_file::{EmbeddedImage, EmbeddingsFile};
+pub use error::ProgramError;
+pub use nearest::{Hit, nearest};
+pub use npy::{read_npy, write_npy};
+pub use source::{DataKind, DataSource};
+pub use training::{Finished, TrainingOptions, explain_resume, train};
+pub use worlds::{draw_regdb_world, draw_world};
+
+/// Exit status of a run that was interrupted and saved.
+pub const EXIT_INTERRUPTED: u8 = 130;

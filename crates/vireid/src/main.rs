@@ -1,0 +1,108 @@
+//! The `vireid` program: each verb is a few lines over the libraries.
+//!
+//! Results go to standard output, as tables or with `--json`; talk and progress go to standard error.
+
+mod calibrate;
+mod cluster;
+mod data;
+mod eval;
+mod explain;
+mod extract;
+mod inspect;
+mod output;
+mod report;
+mod search;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use vireid::ProgramError;
+use vireid_kernels::keep_freed_memory;
+
+use crate::output::Output;
+
+/// Train, use and judge visible-infrared person re-identification.
+///
+/// From unlabelled crops of people seen by colour and by infrared cameras, learn embeddings in which the same person
+/// matches across both; then search with them.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "A first run, without any data:\n  vireid train --method mbccm\n\nTwo folders of crops (visible/<camera>/*, infrared/<camera>/*):\n  vireid train --method mbccm --data crops --out model\n  vireid extract --model model --data crops --out gallery.npy\n  vireid search --model model --index gallery.npy --query person.jpg --modality infrared\n\nExit status: 0 done, 1 an error (its code is explained by: vireid explain CODE), 2 wrong arguments, 130 interrupted and saved."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Train a method on a data set, on crops of your own, or on the built-in synthetic world
+    Train(train::Arguments),
+    /// Score a trained network on a test set
+    Eval(eval::Arguments),
+    /// Write the embeddings of images
+    Extract(extract::Arguments),
+    /// Find the images most similar to one
+    Search(search::Arguments),
+    /// Cluster images by their embeddings and associate the clusters of both modalities
+    Cluster(cluster::Arguments),
+    /// From labelled pairs, a threshold for "the same person"
+    Calibrate(calibrate::Arguments),
+    /// One HTML page of a run
+    Report(report::Arguments),
+    /// Check a data set, or draw a synthetic one
+    Data {
+        #[command(subcommand)]
+        what: data::What,
+    },
+    /// What the methods are made of
+    Methods {
+        #[command(subcommand)]
+        what: Option<inspect::Methods>,
+    },
+    /// Print a preset with its comments
+    Config(inspect::Config),
+    /// The devices that this build can use on this machine
+    Devices,
+    /// Explain an error code, such as VR0107
+    Explain(explain::Arguments),
+}
+
+fn main() -> ExitCode {
+    keep_freed_memory();
+    let Arguments { verb, json, quiet } = Arguments::parse();
+    let output = Output { json, quiet };
+    match run(verb, output) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
+    match verb {
+        Verb::Train(arguments) => return train::run(&arguments, output),
+        Verb::Eval(arguments) => eval::run(&arguments, output)?,
+        Verb::Extract(arguments) => extract::run(&arguments, output)?,
+        Verb::Search(arguments) => search::run(&arguments, output)?,
+        Verb::Cluster(arguments) => cluster::run(&arguments, output)?,
+        Verb::Calibrate(arguments) => calibrate::run(&arguments, output)?,
+        Verb::Report(arguments) => report::run(&arguments, output)?,
+        Verb::Data { what } => data::run(&what, output)?,
+        Verb::Methods { what } => inspect::methods(what.as_ref(), output)?,
+        Verb::Config(arguments) => inspect::config(&arguments)?,
+        Verb::Devices => inspect::devices(output)?,
+        Verb::Explain(arguments) => explain::run(&arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,60 @@
+use std::io::Write;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{CellAlignment, Table};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use vireid::ProgramError;
+
+/// How results and talk are put out.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Results as JSON.
+    pub json: bool,
+    /// No talk.
+    pub quiet: bool,
+}
+
+impl Output {
+    /// A result: as JSON, or as the text that a person reads.
+    pub fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), ProgramError> {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(value).map_err(|error| ProgramError::Usage(error.to_string()))?,
+            false => text(),
+        };
+        // A reader that closes the pipe early has what it wanted.
+        let _ = writeln!(std::io::stdout(), "{text}");
+        Ok(())
+    }
+
+    /// Something that is worth knowing but is no result.
+    pub fn say(self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A progress bar on standard error.
+    pub fn bar(self, name: &'static str, total: usize) -> ProgressBar {
+        if self.quiet {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {elapsed} (left {eta})");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+        ProgressBar::new(total as u64).with_style(style).with_prefix(name)
+    }
+}
+
+/// A table of text, numbers to the right from column `right` on.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, right: usize) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(right) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}

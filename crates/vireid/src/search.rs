@@ -1,0 +1,117 @@
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use vireid::{EmbeddingsFile, ProgramError, Tile, nearest, write_contact_sheet};
+use vireid_core::{Camera, Modality};
+use vireid_data::{CacheBudget, ImageList, Sample};
+use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device};
+
+use crate::calibrate::Calibration;
+use crate::extract::modality;
+use crate::output::{Output, table};
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Run directory of the network
+    #[arg(long)]
+    model: PathBuf,
+    /// Embeddings to search in, as `vireid extract` writes them
+    #[arg(long)]
+    index: PathBuf,
+    /// Image of a person
+    #[arg(long)]
+    query: PathBuf,
+    /// The query's modality: visible or infrared
+    #[arg(long, value_parser = modality)]
+    modality: Modality,
+    /// Search only among images of this modality
+    #[arg(long, value_parser = modality)]
+    among: Option<Modality>,
+    /// Answers
+    #[arg(long, default_value_t = 10)]
+    top: usize,
+    /// PNG of the query (blue frame) and its answers (grey frames), best first
+    #[arg(long)]
+    sheet: Option<PathBuf>,
+    /// Device
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    rank: usize,
+    similarity: f32,
+    path: PathBuf,
+    modality: String,
+    camera: u16,
+    /// Of being the same person; only with a calibrated network.
+    probability: Option<f64>,
+    verdict: Option<&'static str>,
+}
+
+pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
+    let device = parse_device(&arguments.device)?;
+    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, &device)?;
+    let mut index = EmbeddingsFile::load(&arguments.index)?;
+    index.check_model(&arguments.index, trained.hash())?;
+    if let Some(among) = arguments.among {
+        let name = among.to_string();
+        let rows: Vec<usize> = (0..index.images.len()).filter(|&row| index.images[row].modality == name).collect();
+        index.embeddings = index.embeddings.select(&rows);
+        index.images = rows.iter().map(|&row| index.images[row].clone()).collect();
+    }
+    let query = embed_query(&trained, &arguments.query, arguments.modality)?;
+    let calibration = Calibration::load(&arguments.model, trained.hash())?;
+    let answers: Vec<Answer> = nearest(&index.embeddings, &query, arguments.top)
+        .into_iter()
+        .enumerate()
+        .map(|(number, hit)| {
+            let image = &index.images[hit.row];
+            let across = image.modality != arguments.modality.to_string();
+            // Only pairs across the modalities were calibrated.
+            let calibration = calibration.as_ref().filter(|_| across);
+            Answer {
+                rank: number + 1,
+                similarity: hit.similarity,
+                path: image.path.clone(),
+                modality: image.modality.clone(),
+                camera: image.camera,
+                probability: calibration.map(|c| c.probability(f64::from(hit.similarity))),
+                verdict: calibration.map(|c| c.verdict(f64::from(hit.similarity))),
+            }
+        })
+        .collect();
+    if let Some(sheet) = &arguments.sheet {
+        let query = Tile { path: arguments.query.clone(), frame: Tile::QUERY };
+        let found = answers.iter().map(|answer| Tile { path: answer.path.clone(), frame: Tile::PLAIN });
+        write_contact_sheet(sheet, &[std::iter::once(query).chain(found).collect()])?;
+        output.say(&format!("contact sheet: {}", sheet.display()));
+    }
+    output.result(&answers, || {
+        let rows = answers.iter().map(|answer| {
+            vec![
+                answer.rank.to_string(),
+                answer.path.display().to_string(),
+                answer.modality.clone(),
+                answer.camera.to_string(),
+                format!("{:.3}", answer.similarity),
+                answer.probability.map_or("-".into(), |p| format!("{p:.2}")),
+                answer.verdict.unwrap_or("-").to_string(),
+            ]
+        });
+        table(&["rank", "image", "modality", "camera", "similarity", "same person", "verdict"], rows, 3)
+    })
+}
+
+/// The embedding of one image, of length 1.
+fn embed_query(trained: &TrainedNetwork, path: &Path, modality: Modality) -> Result<Vec<f32>, ProgramError> {
+    let filter = trained.config().filter()?;
+    let sample = Sample { path: path.into(), identity: None, camera: Camera(0) };
+    let list = ImageList::new(vec![sample], trained.size(), filter, CacheBudget::new(usize::MAX));
+    if let Some(bad) = list.check(|| ()).pop() {
+        return Err(ProgramError::BadQuery { path: path.into(), reason: bad.reason });
+    }
+    Ok(trained.embed(&list, modality, |_| ())?.row(0).to_vec())
+}

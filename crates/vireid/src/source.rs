@@ -1,0 +1,156 @@
+use std::path::{Path, PathBuf};
+
+use vireid_data::readers::{
+    is_converted_layout, read_folder, read_llcm, read_manifest, read_regdb, read_sysu, read_sysu_converted,
+};
+use vireid_data::synthetic::{WorldSize, WorldSpec};
+use vireid_data::{DataError, Dataset};
+
+use crate::{draw_regdb_world, draw_world};
+
+/// A kind of data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DataKind {
+    /// SYSU-MM01, original or converted layout
+    Sysu,
+    /// RegDB
+    Regdb,
+    /// LLCM
+    Llcm,
+    /// Crops of one's own: visible/<camera>/*, infrared/<camera>/*
+    Folder,
+    /// A list of crops: path,modality,camera[,identity][,split]
+    Manifest,
+    /// The built-in world in SYSU-MM01's layout
+    Synthetic,
+    /// The built-in world in RegDB's layout
+    SyntheticRegdb,
+}
+
+impl DataKind {
+    /// The name that people know it by.
+    pub fn title(self) -> &'static str {
+        match self {
+            DataKind::Sysu => "SYSU-MM01",
+            DataKind::Regdb => "RegDB",
+            DataKind::Llcm => "LLCM",
+            DataKind::Folder | DataKind::Manifest => "own data",
+            DataKind::Synthetic | DataKind::SyntheticRegdb => "the synthetic world",
+        }
+    }
+
+    /// The data set in the names of presets whose settings fit.
+    pub fn preset(self) -> &'static str {
+        match self {
+            DataKind::Regdb | DataKind::SyntheticRegdb => "regdb",
+            _ => "sysu",
+        }
+    }
+
+    /// The synthetic world that stands in for it, where there is one.
+    pub fn stand_in(self) -> Option<DataKind> {
+        match self {
+            DataKind::Sysu | DataKind::Synthetic => Some(DataKind::Synthetic),
+            DataKind::Regdb | DataKind::SyntheticRegdb => Some(DataKind::SyntheticRegdb),
+            _ => None,
+        }
+    }
+
+    /// The kind of what lies at a path, judged by its structure.
+    pub fn guess(path: &Path) -> Option<Self> {
+        let has = |part: &str| path.join(part).exists();
+        if path.extension().is_some_and(|extension| extension == "csv") {
+            Some(DataKind::Manifest)
+        } else if has("exp/train_id.txt") || is_converted_layout(path) {
+            Some(DataKind::Sysu)
+        } else if has("idx/train_visible_1.txt") {
+            Some(DataKind::Regdb)
+        } else if has("idx/train_vis.txt") {
+            Some(DataKind::Llcm)
+        } else if has("manifest.csv") || has("visible") || has("infrared") {
+            Some(DataKind::Folder)
+        } else {
+            None
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Debug, Clone)]
+pub struct DataSource {
+    /// Which kind.
+    pub kind: DataKind,
+    /// Where it is; synthetic worlds are drawn there if they are not.
+    pub path: PathBuf,
+    /// Which of RegDB's trials.
+    pub trial: u32,
+    /// Seed of a synthetic world.
+    pub world_seed: u64,
+    /// Whether a synthetic world has the real data set's own numbers of images.
+    pub full_world: bool,
+}
+
+impl DataSource {
+    /// What is at `path`, or the synthetic world of `world_seed` in `cache` when there is no path.
+    ///
+    /// # Errors
+    ///
+    /// `VR0111` when the kind of what is there can't be told.
+    pub fn new(
+        path: Option<&Path>,
+        kind: Option<DataKind>,
+        world_seed: u64,
+        full_world: bool,
+    ) -> Result<Self, DataError> {
+        let with = |kind: DataKind, path: PathBuf| Self { kind, path, trial: 1, world_seed, full_world };
+        let is_world = |kind: DataKind| matches!(kind, DataKind::Synthetic | DataKind::SyntheticRegdb);
+        match (path, kind) {
+            (Some(path), Some(kind)) => Ok(with(kind, path.into())),
+            (Some(path), None) => match DataKind::guess(path) {
+                Some(kind) => Ok(with(kind, path.into())),
+                None => Err(DataError::UnknownLayout { path: path.into() }),
+            },
+            (None, kind) => {
+                let kind = kind.unwrap_or(DataKind::Synthetic);
+                if !is_world(kind) {
+                    return Err(DataError::UnknownLayout { path: PathBuf::from("") });
+                }
+                let size = if full_world { "-full" } else { "" };
+                let folder = format!("{}-{world_seed}{size}", kind.preset());
+                Ok(with(kind, Path::new("data").join("synthetic").join(folder)))
+            }
+        }
+    }
+
+    /// Reads the lists of images.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the data.
+    pub fn open(&self) -> Result<Dataset, DataError> {
+        let path = self.path.as_path();
+        match self.kind {
+            DataKind::Sysu if is_converted_layout(path) => read_sysu_converted(path),
+            DataKind::Sysu => read_sysu(path),
+            DataKind::Regdb => read_regdb(path, self.trial),
+            DataKind::Llcm => read_llcm(path),
+            DataKind::Folder => read_folder(path),
+            DataKind::Manifest => read_manifest(path),
+            DataKind::Synthetic => {
+                draw_world(path, self.world_seed, &self.spec(WorldSpec::sysu()))?;
+                read_sysu(path)
+            }
+            DataKind::SyntheticRegdb => {
+                draw_regdb_world(path, self.world_seed, &self.spec(WorldSpec::regdb()))?;
+                read_regdb(path, self.trial)
+            }
+        }
+    }
+
+    fn spec(&self, mut spec: WorldSpec) -> WorldSpec {
+        if self.full_world {
+            spec.size = WorldSize::Full;
+        }
+        spec
+    }
+}
