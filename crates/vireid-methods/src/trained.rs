@@ -30,16 +30,17 @@ impl TrainedNetwork {
         let (run, config) = RunDir::open(run)?;
         let path = run.checkpoint(kind);
         let checkpoint = Checkpoint::load(&path)?;
-        let bytes = checkpoint.model.iter().flat_map(|(name, _, values)| {
-            name.bytes().chain(values.iter().flat_map(|value| value.to_le_bytes())).collect::<Vec<u8>>()
-        });
-        let hash = format!("{:016x}", crate::system::fnv1a(bytes));
+        // By name: a file's own order means nothing.
         let tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = checkpoint
             .model
             .into_iter()
             .filter(|(name, ..)| !name.starts_with("classifier."))
             .map(|(name, shape, values)| (name.trim_start_matches("network.").to_string(), (shape, values)))
             .collect();
+        let bytes = tensors.iter().flat_map(|(name, (_, values))| {
+            name.bytes().chain(values.iter().flat_map(|value| value.to_le_bytes())).collect::<Vec<u8>>()
+        });
+        let hash = format!("{:016x}", crate::system::fnv1a(bytes));
         // The starting weights are about to be replaced, and their file may be gone by now.
         let settings = BackboneSettings { weights: "none".into(), ..config.backbone.clone() };
         let network = build_network(&settings, Streams::new(config.seed), device)?;
