@@ -3,8 +3,8 @@
 mod bench;
 mod bench_clustering;
 mod device_tests;
+mod dials;
 mod expansions;
-mod methods;
 mod pretrain;
 mod steps;
 mod supervised;
@@ -46,6 +46,8 @@ enum Task {
     },
     /// Measure methods on synthetic worlds against their yardsticks
     Worlds(worlds::Arguments),
+    /// Measure what each dial of the synthetic world does before any training
+    Dials(dials::Arguments),
     /// Compare query expansions by the joint clusters they give
     Expansions(expansions::Arguments),
     /// Compare a device with the CPU: golden cases and training steps
@@ -56,11 +58,6 @@ enum Task {
         /// File to write
         #[arg(long)]
         out: Option<PathBuf>,
-    },
-    /// What the methods are made of
-    Methods {
-        #[command(subcommand)]
-        what: methods::Methods,
     },
 }
 
@@ -140,9 +137,9 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { work, device } } => bench::one(&work, &device),
         Task::Worlds(arguments) => worlds::run(&arguments),
+        Task::Dials(arguments) => dials::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
-        Task::Methods { what } => methods::run(&what),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -136,8 +136,11 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
     })
 }
 
-/// Number of distinct values; `None` when one is unknown.
+/// Number of distinct values; `None` when one is unknown, or there is no sample.
 fn distinct(samples: &[Sample], of: impl Fn(&Sample) -> Option<u32>) -> Option<usize> {
+    if samples.is_empty() {
+        return None;
+    }
     let all: Option<std::collections::HashSet<u32>> = samples.iter().map(of).collect();
     all.map(|values| values.len())
 }
