@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod extract;
 mod inspect;
+mod neighbours;
 mod output;
 mod report;
 mod search;

@@ -90,6 +90,13 @@ fn page(runs: &[Run]) -> String {
     html += &chart("Joint clusters", "epoch", &lines);
     html += "</div>";
     for run in runs {
+        if let Some(png) = &run.neighbours {
+            let _ = write!(
+                html,
+                "<figure class=\"sheet\"><figcaption>Infrared images (blue frames) and the visible ones that {0} finds most similar, best first; green is right, red is wrong, grey is unknown</figcaption><img alt=\"Rows of an infrared query and its ten nearest visible images\" src=\"data:image/png;base64,{png}\"></figure>",
+                escape(&run.name())
+            );
+        }
         html += &time(run);
         let (name, config) = (escape(&run.name()), escape(&run.config));
         let _ =

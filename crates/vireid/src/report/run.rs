@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use vireid::ProgramError;
 use vireid_methods::RunDir;
 
 use super::chart::Line;
+use crate::neighbours;
 
 /// The files of a run, read.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Run {
     pub environment: Value,
     pub events: Vec<Value>,
     pub cost: Value,
+    /// The picture of neighbours, a PNG in base64, where there is one.
+    pub neighbours: Option<String>,
 }
 
 impl Run {
@@ -29,7 +34,9 @@ impl Run {
         let log = std::fs::read_to_string(path.join("events.jsonl")).unwrap_or_default();
         // The last line of a run that was killed may be cut.
         let events = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Self { path: path.into(), config, environment: json("environment.json"), events, cost: json("cost.json") })
+        let (environment, cost) = (json("environment.json"), json("cost.json"));
+        let neighbours = std::fs::read(path.join(neighbours::FILE)).ok().map(|png| STANDARD.encode(png));
+        Ok(Self { path: path.into(), config, environment, events, cost, neighbours })
     }
 
     /// The run's name in legends.
