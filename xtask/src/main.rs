@@ -8,6 +8,7 @@ mod expansions;
 mod pretrain;
 mod steps;
 mod supervised;
+mod tables;
 mod worlds;
 
 use std::path::PathBuf;
@@ -50,6 +51,12 @@ enum Task {
     Dials(dials::Arguments),
     /// Compare query expansions by the joint clusters they give
     Expansions(expansions::Arguments),
+    /// Make the tables of the pages anew from docs/results
+    Tables {
+        /// Only say whether they are up to date
+        #[arg(long)]
+        check: bool,
+    },
     /// Compare a device with the CPU: golden cases and training steps
     DeviceTests {
         /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n] or auto
@@ -139,6 +146,7 @@ fn main() -> ExitCode {
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Dials(arguments) => dials::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),
+        Task::Tables { check } => tables::run(check),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
     };
     match result {

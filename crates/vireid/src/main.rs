@@ -17,7 +17,8 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::{Shell, generate};
 use vireid::ProgramError;
 use vireid_kernels::keep_freed_memory;
 
@@ -75,6 +76,13 @@ enum Verb {
     Devices,
     /// Explain an error code, such as VR0107
     Explain(explain::Arguments),
+    /// Print completions for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 fn main() -> ExitCode {
@@ -104,6 +112,11 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Config(arguments) => inspect::config(&arguments)?,
         Verb::Devices => inspect::devices(output)?,
         Verb::Explain(arguments) => explain::run(&arguments)?,
+        Verb::Completions { shell } => generate(shell, &mut Arguments::command(), "vireid", &mut std::io::stdout()),
+        Verb::Man => {
+            // A reader that closes the pipe early has what it wanted.
+            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -273,6 +273,8 @@ fn what_needs_no_data() {
     assert!(told(&["config", "mbccm_sysu_quick"]).contains("# Neighbours ranked per image"));
     assert!(told(&["config", "mbccm_sysu_quick", "--set", "seed=7"]).contains("seed = 7"));
     assert!(told(&["devices", "--quiet"]).contains("cpu"));
+    assert!(told(&["completions", "bash"]).contains("_vireid"));
+    assert!(told(&["man"]).contains(".TH vireid"));
     assert!(told(&["explain", "vr0107"]).contains("clustering.eps"));
     assert_eq!(vireid(&["train", "--modality"]).status.code(), Some(2));
 }
