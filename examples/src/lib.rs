@@ -72,7 +72,8 @@ fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
     };
     let source = source(kind, &arguments)?;
     let Arguments { data, preset, overrides, device, seed, out, resume, skip_corrupt, .. } = arguments;
-    let options = TrainingOptions { preset, overrides, device, seed, out, resume, skip_corrupt, plan_only: false };
+    let options =
+        TrainingOptions { preset, overrides, device, seed, out, resume, skip_corrupt, plan_only: false, quiet: false };
     let finished = train(method, &source, &options)?;
     if finished.interrupted {
         eprintln!("{}", explain_resume(data.as_deref(), &options.device, &finished.out));

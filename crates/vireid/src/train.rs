@@ -78,9 +78,11 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
         resume: arguments.resume,
         skip_corrupt: arguments.skip_corrupt,
         plan_only: arguments.plan,
+        quiet: output.quiet,
     };
     let finished = train(&arguments.method, &source, &options)?;
-    if arguments.plan {
+    if let Some(plan) = finished.plan {
+        output.result(&plan, || plan.clone())?;
         return Ok(ExitCode::SUCCESS);
     }
     if finished.interrupted {

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vireid_methods::events::Seconds;
+use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::{
     Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, RunDir, Session, SessionOptions, TrainingImages,
 };
@@ -28,6 +28,8 @@ pub struct TrainingOptions {
     pub skip_corrupt: bool,
     /// Say what the run would do and cost, and stop.
     pub plan_only: bool,
+    /// Show no plan and no progress.
+    pub quiet: bool,
 }
 
 /// What became of a run.
@@ -37,6 +39,8 @@ pub struct Finished {
     pub out: PathBuf,
     /// Whether the images were drawn.
     pub synthetic: bool,
+    /// What the run would do and cost, when only that was asked for.
+    pub plan: Option<String>,
     /// Scores at the ends of the stages; `None` for a run that was interrupted or only planned.
     pub evaluations: Option<Vec<Evaluation>>,
     /// Whether somebody interrupted it.
@@ -75,9 +79,9 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
     let images = TrainingImages::open(dataset, &config, options.skip_corrupt)?;
     if options.plan_only {
-        println!("{}", images.plan(&config, &options.device)?);
+        let plan = Some(images.plan(&config, &options.device)?);
         let seconds = Seconds::default();
-        return Ok(Finished { out, synthetic, evaluations: None, interrupted: false, seconds });
+        return Ok(Finished { out, synthetic, plan, evaluations: None, interrupted: false, seconds });
     }
     let session_options =
         SessionOptions { config, out: out.clone(), resume: options.resume, device: options.device.clone() };
@@ -86,11 +90,12 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     let flag = interrupt.clone();
     // Without a handler Ctrl-C simply ends the program, and the last epoch's checkpoint is there.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    eprintln!("{}", session.plan());
-
-    let mut progress = ProgressObserver::new();
-    let outcome = session.train(&mut progress, &interrupt);
-    drop(progress);
+    let outcome = if options.quiet {
+        session.train(&mut Silent, &interrupt)
+    } else {
+        eprintln!("{}", session.plan());
+        session.train(&mut ProgressObserver::new(), &interrupt)
+    };
     let (evaluations, interrupted) = match outcome? {
         Outcome::Finished(evaluations) => {
             // The untrained network and the ends of the stages.
@@ -99,7 +104,14 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         }
         Outcome::Interrupted(_) => (None, true),
     };
-    Ok(Finished { out, synthetic, evaluations, interrupted, seconds: session.seconds() })
+    Ok(Finished { out, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
+}
+
+/// Watches without a word.
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _event: &Event) {}
 }
 
 /// How to go on with an interrupted run.

@@ -1,0 +1,117 @@
+//! Tables of the pages under `docs/`, made from the files in `docs/results/`: a number in a page that no file holds can't stay.
+//!
+//! A table stands between `<!-- table FILE -->` and `<!-- end -->`.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+const BEGIN: &str = "<!-- table ";
+const END: &str = "<!-- end -->";
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Writes the tables anew, or with `check` says which pages are not up to date.
+pub fn run(check: bool) -> Result<(), Failure> {
+    let mut stale = Vec::new();
+    for page in pages(Path::new(DOCS))? {
+        let text = std::fs::read_to_string(&page)?;
+        let fresh = renewed(&text).map_err(|error| format!("{}: {error}", page.display()))?;
+        if fresh != text {
+            if check {
+                stale.push(page.display().to_string());
+            } else {
+                std::fs::write(&page, fresh)?;
+                println!("{}", page.display());
+            }
+        }
+    }
+    if stale.is_empty() { Ok(()) } else { Err(format!("run cargo xtask tables: {}", stale.join(", ")).into()) }
+}
+
+fn pages(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(pages(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn renewed(text: &str) -> Result<String, Failure> {
+    let mut parts = text.split(BEGIN);
+    let mut fresh = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let (file, rest) = part.split_once(" -->").ok_or("a table's mark is not closed")?;
+        let (_, after) = rest.split_once(END).ok_or_else(|| format!("the table {file} has no end"))?;
+        let json = std::fs::read_to_string(Path::new(DOCS).join("results").join(file))?;
+        let _ = write!(fresh, "{BEGIN}{file} -->\n{}{END}{after}", table(&serde_json::from_str(&json)?)?);
+    }
+    Ok(fresh)
+}
+
+/// The rows of a report as Markdown: a column per field that is text, a number or a mean with its deviation.
+fn table(report: &Value) -> Result<String, Failure> {
+    let rows = report["rows"].as_array().filter(|rows| !rows.is_empty()).ok_or("the report has no rows")?;
+    let first = rows[0].as_object().ok_or("a row is no object")?;
+    let mut columns: Vec<&String> =
+        first.iter().filter(|(_, value)| cell(value).is_some()).map(|(name, _)| name).collect();
+    columns.sort_by_key(|name| !first[name.as_str()].is_string());
+    let titles: Vec<String> = columns.iter().map(|name| name.replace('_', " ")).collect();
+    let mut text = format!("| {} |\n|{}\n", titles.join(" | "), "---|".repeat(columns.len()));
+    for row in rows {
+        let cells: Vec<String> = columns.iter().map(|name| cell(&row[name.as_str()]).unwrap_or_default()).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    let command = report["command"].as_str().ok_or("the report names no command")?;
+    let _ =
+        writeln!(text, "\nSynthetic; ± is the {}. Made by `{command}`.", report["std"].as_str().unwrap_or("deviation"));
+    Ok(text)
+}
+
+fn cell(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(spread) => {
+            let (mean, std) = (spread.get("mean")?.as_f64()?, spread.get("std")?.as_f64()?);
+            let digits = if mean.abs() < 2.0 { 3 } else { 1 };
+            Some(format!("{mean:.digits$} ± {std:.digits$}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_becomes_a_table() {
+        let report = serde_json::json!({
+            "command": "cargo xtask x", "std": "deviation over worlds",
+            "rows": [{"a_name": "plain", "map": {"mean": 31.26, "std": 1.0}, "by_world": [1, 2]}]
+        });
+        let text = table(&report).unwrap();
+        assert!(text.starts_with("| a name | map |\n|---|---|\n| plain | 31.3 ± 1.0 |\n"), "{text}");
+        assert!(table(&serde_json::json!({"rows": []})).is_err());
+    }
+
+    #[test]
+    fn pages_are_up_to_date() {
+        run(true).unwrap();
+    }
+
+    #[test]
+    fn marks_must_be_closed() {
+        assert_eq!(renewed("no table").unwrap(), "no table");
+        assert!(renewed("<!-- table x.json -->").is_err());
+        assert!(renewed("<!-- table x.json").is_err());
+    }
+}
