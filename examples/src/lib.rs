@@ -17,27 +17,8 @@ struct Arguments {
     /// Which of RegDB's ten trials
     #[arg(long, default_value_t = 1)]
     trial: u32,
-    /// Embedded preset, or `quick` or `paper`; without it `paper` for real data, `quick` for the synthetic world
-    #[arg(long)]
-    preset: Option<String>,
-    /// Override a setting, such as `stage2.epochs=30`; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n], or auto: a GPU if this build can use one
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Seed of all random streams (the synthetic world has its own: --world-seed)
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Run directory
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Go on with the run in the run directory, with its own settings
-    #[arg(long)]
-    resume: bool,
-    /// Leave out images that can't be decoded
-    #[arg(long)]
-    skip_corrupt: bool,
+    #[command(flatten)]
+    options: TrainingOptions,
     /// Seed of the synthetic world
     #[arg(long, default_value_t = 0)]
     world_seed: u64,
@@ -71,12 +52,13 @@ fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
         None => (name, DataKind::Sysu),
     };
     let source = source(kind, &arguments)?;
-    let Arguments { data, preset, overrides, device, seed, out, resume, skip_corrupt, .. } = arguments;
-    let options =
-        TrainingOptions { preset, overrides, device, seed, out, resume, skip_corrupt, plan_only: false, quiet: false };
-    let finished = train(method, &source, &options)?;
+    let finished = train(method, &source, &arguments.options)?;
+    if let Some(plan) = finished.plan {
+        println!("{plan}");
+        return Ok(ExitCode::SUCCESS);
+    }
     if finished.interrupted {
-        eprintln!("{}", explain_resume(data.as_deref(), &options.device, &finished.out));
+        eprintln!("{}", explain_resume(arguments.data.as_deref(), &arguments.options.device, &finished.out));
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
     let data = if finished.synthetic { "synthetic world; says nothing about real data" } else { kind.title() };

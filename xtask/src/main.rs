@@ -59,7 +59,7 @@ enum Task {
     },
     /// Compare a device with the CPU: golden cases and training steps
     DeviceTests {
-        /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n] or auto
+        /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]` or `auto`
         #[arg(long, default_value = "auto")]
         device: String,
         /// File to write

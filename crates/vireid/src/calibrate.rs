@@ -1,14 +1,13 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use vireid::{EmbeddedImage, EmbeddingsFile, ProgramError};
 use vireid_core::Modality;
-use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_device};
 
 use crate::extract::{Part, embed};
+use crate::model::ModelArguments;
 use crate::output::{Output, table};
-use crate::train::SourceArguments;
 
 /// File in the run directory.
 const FILE: &str = "calibration.json";
@@ -19,17 +18,11 @@ const RATES: [f64; 4] = [0.1, 0.01, 0.001, 0.0001];
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run directory of the network; the threshold is kept there
-    #[arg(long)]
-    model: PathBuf,
     #[command(flatten)]
-    source: SourceArguments,
+    model: ModelArguments,
     /// Share of different people that may be taken for the same one
     #[arg(long, default_value_t = 0.01)]
     far: f64,
-    /// Device
-    #[arg(long, default_value = "cpu")]
-    device: String,
 }
 
 /// What similarities mean: learned from pairs of a visible and an infrared image of known people.
@@ -137,16 +130,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     if !(arguments.far > 0.0 && arguments.far < 1.0) {
         return Err(ProgramError::Usage(format!("--far {} is not between 0 and 1", arguments.far)));
     }
-    let device = parse_device(&arguments.device)?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, &device)?;
-    let images = TrainingImages::open(arguments.source.source()?.open()?, trained.config(), false)?;
+    let (trained, images, _) = arguments.model.open()?;
     // Training images have been pulled together by training, so held-out ones go first.
     let part = if images.test.protocol.is_some() { Part::Test } else { Part::All };
     let file = embed(&trained, &images, part, None, output)?;
     let (same, different) = pairs(&file);
     let (roc_same, roc_different) = (sorted(&same), sorted(&different));
     let calibration = Calibration::fit(trained.hash(), arguments.far, same, different)?;
-    let path = arguments.model.join(FILE);
+    let path = arguments.model.model.join(FILE);
     let text = serde_json::to_string_pretty(&calibration).map_err(std::io::Error::other);
     let written = text.and_then(|text| std::fs::write(&path, text + "\n"));
     written.map_err(|source| ProgramError::Io { action: "can't write", path: path.clone(), source })?;

@@ -1,33 +1,18 @@
-use std::path::PathBuf;
-
 use clap::Args;
 use vireid::ProgramError;
-use vireid_methods::{
-    CheckpointKind, Evaluation, MethodError, TrainedNetwork, TrainingImages, evaluate, evaluation_table, parse_device,
-};
+use vireid_methods::{Evaluation, MethodError, evaluate, evaluation_table};
 
+use crate::model::ModelArguments;
 use crate::output::Output;
-use crate::train::SourceArguments;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run directory of the network
-    #[arg(long)]
-    model: PathBuf,
     #[command(flatten)]
-    source: SourceArguments,
-    /// Device
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Leave out images that can't be decoded
-    #[arg(long)]
-    skip_corrupt: bool,
+    model: ModelArguments,
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let device = parse_device(&arguments.device)?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, &device)?;
-    let images = TrainingImages::open(arguments.source.source()?.open()?, trained.config(), arguments.skip_corrupt)?;
+    let (trained, images, device) = arguments.model.open()?;
     if images.test.protocol.is_none() {
         let message = "there is no test set; a manifest with identities and split = test makes one".to_string();
         return Err(MethodError::Config(message).into());
@@ -39,6 +24,6 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     bar.finish_and_clear();
     let evaluation = Evaluation { moment: "trained".into(), epochs: trained.config().epochs(), scores };
     let synthetic = if images.synthetic { " (synthetic: says nothing about real data)" } else { "" };
-    let title = format!("{} on {}{synthetic}", arguments.model.display(), images.name);
+    let title = format!("{} on {}{synthetic}", arguments.model.model.display(), images.name);
     output.result(&evaluation, || evaluation_table(&title, &[&evaluation]))
 }

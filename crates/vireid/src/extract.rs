@@ -3,18 +3,15 @@ use std::path::PathBuf;
 use clap::Args;
 use vireid::{EmbeddedImage, EmbeddingsFile, ProgramError};
 use vireid_core::{Embeddings, Modality};
-use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_device};
+use vireid_methods::{TrainedNetwork, TrainingImages};
 
+use crate::model::ModelArguments;
 use crate::output::Output;
-use crate::train::SourceArguments;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run directory of the network
-    #[arg(long)]
-    model: PathBuf,
     #[command(flatten)]
-    source: SourceArguments,
+    model: ModelArguments,
     /// Which images
     #[arg(long, value_enum, default_value_t = Part::All)]
     part: Part,
@@ -24,12 +21,6 @@ pub struct Arguments {
     /// File to write: a .npy, with a .csv and a .json of the same name beside it
     #[arg(long)]
     out: PathBuf,
-    /// Device
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Leave out images that can't be decoded
-    #[arg(long)]
-    skip_corrupt: bool,
 }
 
 /// Images of a data set, by use.
@@ -54,9 +45,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         let message = format!("--out {} does not end in .npy", arguments.out.display());
         return Err(ProgramError::Usage(message));
     }
-    let device = parse_device(&arguments.device)?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, &device)?;
-    let images = TrainingImages::open(arguments.source.source()?.open()?, trained.config(), arguments.skip_corrupt)?;
+    let (trained, images, _) = arguments.model.open()?;
     let file = embed(&trained, &images, arguments.part, arguments.modality, output)?;
     file.save(&arguments.out)?;
     let (rows, dim) = (file.embeddings.rows(), file.embeddings.dim());

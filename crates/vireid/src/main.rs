@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod extract;
 mod inspect;
+mod model;
 mod neighbours;
 mod output;
 mod report;
@@ -56,7 +57,7 @@ enum Verb {
     Search(search::Arguments),
     /// Cluster images by their embeddings and associate the clusters of both modalities
     Cluster(cluster::Arguments),
-    /// From labelled pairs, a threshold for "the same person"
+    /// From labelled pairs, a threshold for "the same person", kept with the network
     Calibrate(calibrate::Arguments),
     /// One HTML page of a run
     Report(report::Arguments),

@@ -17,9 +17,9 @@ pub enum DataKind {
     Regdb,
     /// LLCM
     Llcm,
-    /// Crops of one's own: visible/<camera>/*, infrared/<camera>/*
+    /// Crops of one's own: `visible/<camera>/*`, `infrared/<camera>/*`
     Folder,
-    /// A list of crops: path,modality,camera[,identity][,split]
+    /// A list of crops: `path,modality,camera[,identity][,split]`
     Manifest,
     /// The built-in world in SYSU-MM01's layout
     Synthetic,

@@ -15,30 +15,8 @@ pub struct Arguments {
     method: String,
     #[command(flatten)]
     source: SourceArguments,
-    /// Preset: quick (small network, minutes on a CPU), paper (the authors' settings), or a whole name
-    #[arg(long)]
-    preset: Option<String>,
-    /// Override a setting, such as `stage2.epochs=30`; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    overrides: Vec<String>,
-    /// Device: cpu, wgpu[:n], vulkan[:n], cuda[:n], or auto: a GPU if this build can use one
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Seed of all random streams
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Run directory [default: the first unused runs/<method>_<data>]
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Go on with the run in the run directory, with its own settings
-    #[arg(long)]
-    resume: bool,
-    /// Leave out images that can't be decoded
-    #[arg(long)]
-    skip_corrupt: bool,
-    /// Say what the run would do and cost, and stop
-    #[arg(long)]
-    plan: bool,
+    #[command(flatten)]
+    options: TrainingOptions,
 }
 
 /// Where images come from, on a command line.
@@ -69,24 +47,14 @@ impl SourceArguments {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramError> {
     let source = arguments.source.source()?;
-    let options = TrainingOptions {
-        preset: arguments.preset.clone(),
-        overrides: arguments.overrides.clone(),
-        device: arguments.device.clone(),
-        seed: arguments.seed,
-        out: arguments.out.clone(),
-        resume: arguments.resume,
-        skip_corrupt: arguments.skip_corrupt,
-        plan_only: arguments.plan,
-        quiet: output.quiet,
-    };
+    let options = TrainingOptions { quiet: output.quiet, ..arguments.options.clone() };
     let finished = train(&arguments.method, &source, &options)?;
     if let Some(plan) = finished.plan {
         output.result(&plan, || plan.clone())?;
         return Ok(ExitCode::SUCCESS);
     }
     if finished.interrupted {
-        eprintln!("{}", explain_resume(arguments.source.data.as_deref(), &arguments.device, &finished.out));
+        eprintln!("{}", explain_resume(arguments.source.data.as_deref(), &options.device, &finished.out));
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
     let evaluations = finished.evaluations.unwrap_or_default();
@@ -104,7 +72,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
         let all = evaluations.iter().collect::<Vec<&Evaluation>>();
         format!("{}\n{}", evaluation_table(&title, &all), seconds_table(&finished.seconds))
     })?;
-    neighbours::write(&finished.out, &source, &arguments.device, output)?;
+    neighbours::write(&finished.out, &source, &options.device, output)?;
     let page = report::write(std::slice::from_ref(&finished.out), &finished.out.join("report.html"))?;
     output.say(&format!("run directory: {}; report: {}", finished.out.display(), page.display()));
     Ok(ExitCode::SUCCESS)

@@ -10,25 +10,35 @@ use vireid_methods::{
 use crate::DataSource;
 
 /// How a run is started from a command line.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct TrainingOptions {
-    /// A whole preset's name, or `quick` or `paper`; without it `paper` for licensed data, `quick` for all other.
+    /// Preset: quick (small network, minutes on a CPU), paper (the authors' settings), or a whole name (default: paper for
+    /// licensed data, quick for all other)
+    #[arg(long)]
     pub preset: Option<String>,
-    /// `key=value` overrides.
+    /// Override a setting, such as `stage2.epochs=30`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Name of the device.
+    /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, or `auto`: a GPU if this build can use one
+    #[arg(long, default_value = "cpu")]
     pub device: String,
-    /// Seed of all random streams.
+    /// Seed of all random streams (a synthetic world has its own: --world-seed)
+    #[arg(long)]
     pub seed: Option<u64>,
-    /// Run directory; without it the first unused `runs/<method>_<data>`.
+    /// Run directory (default: the first unused `runs/<method>_<data>`)
+    #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Go on with the run in the run directory.
+    /// Go on with the run in the run directory, with its own settings
+    #[arg(long)]
     pub resume: bool,
-    /// Leave out images that can't be decoded.
+    /// Leave out images that can't be decoded
+    #[arg(long)]
     pub skip_corrupt: bool,
-    /// Say what the run would do and cost, and stop.
+    /// Say what the run would do and cost, and stop
+    #[arg(long = "plan")]
     pub plan_only: bool,
     /// Show no plan and no progress.
+    #[arg(skip)]
     pub quiet: bool,
 }
 
