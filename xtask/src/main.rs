@@ -1,4 +1,4 @@
-//! Tasks of the project: `cargo xtask parity | pretrain | worlds | expansions | methods | bench`.
+//! Tasks of the project: `cargo xtask --help` lists them.
 
 mod bench;
 mod bench_clustering;
@@ -6,6 +6,7 @@ mod device_tests;
 mod dials;
 mod expansions;
 mod pretrain;
+mod reproduce;
 mod steps;
 mod supervised;
 mod tables;
@@ -51,6 +52,11 @@ enum Task {
     Dials(dials::Arguments),
     /// Compare query expansions by the joint clusters they give
     Expansions(expansions::Arguments),
+    /// Train every method on every data set that has no record yet, and set the results beside the papers'
+    ReproduceTables(reproduce::Arguments),
+    /// One training of the tables
+    #[command(hide = true)]
+    OneCell(reproduce::Cell),
     /// Make the tables of the pages anew from docs/results
     Tables {
         /// Only say whether they are up to date
@@ -131,7 +137,19 @@ fn main() -> ExitCode {
     if !matches!(task, Task::Bench { what: Bench::OneClustering { .. } }) {
         vireid_kernels::keep_freed_memory();
     }
-    let result: Result<(), Box<dyn std::error::Error>> = match task {
+    let result = match task {
+        Task::ReproduceTables(arguments) => reproduce::run(&arguments),
+        Task::OneCell(cell) => reproduce::one(&cell),
+        task => run(task).map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
+    match task {
         Task::Parity { dir } => vireid_tests::golden::run(&dir.unwrap_or_else(vireid_tests::golden::directory)),
         Task::Pretrain { out, share } => pretrain::run(&out, share),
         Task::Bench { what: Bench::Train { python, rounds, device, out } } => {
@@ -148,12 +166,6 @@ fn main() -> ExitCode {
         Task::Expansions(arguments) => expansions::run(&arguments),
         Task::Tables { check } => tables::run(check),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Task::ReproduceTables(_) | Task::OneCell(_) => Ok(()),
     }
 }

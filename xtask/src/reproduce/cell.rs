@@ -1,0 +1,231 @@
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use vireid::{DataKind, DataSource};
+use vireid_data::DataError;
+use vireid_data::synthetic::WorldSpec;
+use vireid_methods::{Evaluation, MethodError, RunConfig};
+
+/// What is reproduced: a data set with its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Benchmark {
+    Sysu,
+    Regdb,
+}
+
+impl Benchmark {
+    pub const ALL: [Self; 2] = [Self::Sysu, Self::Regdb];
+
+    pub fn name(self) -> &'static str {
+        self.kind().preset()
+    }
+
+    pub fn title(self) -> &'static str {
+        self.kind().title()
+    }
+
+    /// Search modes or directions.
+    pub fn searches(self) -> [&'static str; 2] {
+        match self {
+            Benchmark::Sysu => ["all", "indoor"],
+            Benchmark::Regdb => ["visible-to-thermal", "thermal-to-visible"],
+        }
+    }
+
+    /// Trials that the protocol trains for, one by one. SYSU-MM01's ten draws are of the gallery alone.
+    pub fn trials(self) -> std::ops::RangeInclusive<u32> {
+        match self {
+            Benchmark::Sysu => 1..=1,
+            Benchmark::Regdb => 1..=10,
+        }
+    }
+
+    fn kind(self) -> DataKind {
+        match self {
+            Benchmark::Sysu => DataKind::Sysu,
+            Benchmark::Regdb => DataKind::Regdb,
+        }
+    }
+
+    fn world(self) -> (DataKind, WorldSpec) {
+        match self {
+            Benchmark::Sysu => (DataKind::Synthetic, WorldSpec::sysu()),
+            Benchmark::Regdb => (DataKind::SyntheticRegdb, WorldSpec::regdb()),
+        }
+    }
+}
+
+/// One training of a table.
+#[derive(Debug, Clone, Args)]
+pub struct Cell {
+    #[arg(long)]
+    pub method: String,
+    /// Key of an ablation; empty for the whole method
+    #[arg(long, default_value = "")]
+    pub variant: String,
+    /// The ablation's settings
+    #[arg(long = "set")]
+    pub overrides: Vec<String>,
+    #[arg(long, value_enum)]
+    pub benchmark: Benchmark,
+    #[arg(long)]
+    pub seed: u64,
+    #[arg(long)]
+    pub trial: u32,
+    /// Folder of the licensed data; a synthetic world when there is none
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    #[arg(long)]
+    pub world_seed: u64,
+    /// The small network and minutes instead of the authors' settings
+    #[arg(long)]
+    pub quick: bool,
+    #[arg(long)]
+    pub device: String,
+}
+
+impl Cell {
+    /// Where it stands among the others: folder and file, without an ending.
+    pub fn place(&self) -> PathBuf {
+        let synthetic = if self.data.is_none() { "synthetic-" } else { "" };
+        let quick = if self.data.is_some() && self.quick { "-quick" } else { "" };
+        let variant = if self.variant.is_empty() { String::new() } else { format!("-{}", self.variant) };
+        let trial = if self.benchmark.trials().count() > 1 { format!("-t{}", self.trial) } else { String::new() };
+        PathBuf::from(format!("{synthetic}{}{quick}", self.benchmark.name()))
+            .join(format!("{}{variant}-s{}{trial}", self.method, self.seed))
+    }
+
+    /// Name of its preset; synthetic worlds are made for the quick ones.
+    pub fn preset(&self) -> String {
+        let size = if self.quick || self.data.is_none() { "quick" } else { "paper" };
+        format!("{}_{}_{size}", self.method, self.benchmark.name())
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> Result<RunConfig, MethodError> {
+        let mut overrides = self.overrides.clone();
+        overrides.push(format!("seed={}", self.seed));
+        RunConfig::from_preset(&self.preset(), &overrides)
+    }
+
+    /// Where its images come from.
+    pub fn source(&self) -> Result<DataSource, DataError> {
+        let (path, kind) = match &self.data {
+            Some(path) => (Some(path.as_path()), self.benchmark.kind()),
+            None => (None, self.benchmark.world().0),
+        };
+        let mut source = DataSource::new(path, Some(kind), self.world_seed, false)?;
+        source.trial = self.trial;
+        Ok(source)
+    }
+
+    /// Its data in words that differ between worlds.
+    pub fn data_title(&self) -> String {
+        match &self.data {
+            Some(_) => self.benchmark.title().to_string(),
+            None => format!("synthetic world {}: {:?}", self.world_seed, self.benchmark.world().1),
+        }
+    }
+
+    /// Where its run directory is.
+    pub fn run_dir(&self) -> PathBuf {
+        Path::new("runs").join("reproduce").join(self.place())
+    }
+}
+
+/// What a finished cell found. One file each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    pub method: String,
+    pub variant: String,
+    pub overrides: Vec<String>,
+    pub benchmark: String,
+    pub synthetic: bool,
+    pub data: String,
+    pub data_manifest: String,
+    pub preset: String,
+    pub config_hash: String,
+    pub seed: u64,
+    pub trial: u32,
+    /// Of the code; `+` where files were changed.
+    pub commit: String,
+    pub device: String,
+    /// Threads that the process could use.
+    pub threads: usize,
+    pub seconds: f64,
+    pub peak_memory_mib: Option<f64>,
+    /// What the deviations within the evaluations are over.
+    pub std: String,
+    /// The untrained network and the ends of the stages.
+    pub evaluations: Vec<Evaluation>,
+}
+
+impl Record {
+    /// Whether it is what a cell would find: same settings, same data.
+    pub fn answers(&self, cell: &Cell) -> bool {
+        let same_settings = cell.config().is_ok_and(|config| config.hash() == self.config_hash);
+        same_settings && self.data == cell.data_title() && self.trial == cell.trial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell() -> Cell {
+        Cell {
+            method: "mbccm".into(),
+            variant: String::new(),
+            overrides: Vec::new(),
+            benchmark: Benchmark::Regdb,
+            seed: 2,
+            trial: 3,
+            data: None,
+            world_seed: 5,
+            quick: true,
+            device: "cpu".into(),
+        }
+    }
+
+    #[test]
+    fn synthetic_and_real_cells_never_share_a_folder() {
+        let synthetic = cell();
+        assert_eq!(synthetic.place(), Path::new("synthetic-regdb/mbccm-s2-t3"));
+        let real = Cell { data: Some("RegDB".into()), ..cell() };
+        assert_eq!(real.place(), Path::new("regdb-quick/mbccm-s2-t3"));
+        let paper = Cell { quick: false, variant: "baseline".into(), ..real };
+        assert_eq!(paper.place(), Path::new("regdb/mbccm-baseline-s2-t3"));
+        assert_eq!(paper.preset(), "mbccm_regdb_paper");
+        assert_eq!(Cell { quick: false, ..cell() }.preset(), "mbccm_regdb_quick");
+    }
+
+    #[test]
+    fn a_record_answers_only_its_own_settings_and_world() {
+        let cell = cell();
+        let record = Record {
+            method: cell.method.clone(),
+            variant: String::new(),
+            overrides: Vec::new(),
+            benchmark: "regdb".into(),
+            synthetic: true,
+            data: cell.data_title(),
+            data_manifest: String::new(),
+            preset: cell.preset(),
+            config_hash: cell.config().unwrap().hash(),
+            seed: 2,
+            trial: 3,
+            commit: String::new(),
+            device: "cpu".into(),
+            threads: 1,
+            seconds: 1.0,
+            peak_memory_mib: None,
+            std: String::new(),
+            evaluations: Vec::new(),
+        };
+        assert!(record.answers(&cell));
+        assert!(!record.answers(&Cell { seed: 3, ..cell.clone() }));
+        assert!(!record.answers(&Cell { world_seed: 6, ..cell.clone() }));
+        assert!(!record.answers(&Cell { overrides: vec!["stage1.epochs=1".into()], ..cell }));
+    }
+}

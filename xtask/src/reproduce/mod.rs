@@ -1,0 +1,171 @@
+//! The methods' tables: trains what is missing, keeps one file per training, and sets the results beside the papers'.
+//!
+//! Where the licensed data is not there, the synthetic world stands in, in tables of its own: no synthetic number ever
+//! stands beside a paper's.
+
+mod cell;
+mod pages;
+mod published;
+mod table;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use vireid_methods::registry::methods;
+
+use crate::tables::DOCS;
+use cell::Benchmark;
+pub use cell::Cell;
+pub use pages::pages;
+use published::Published;
+
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Only these methods
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only this data set [default: both; with --quick SYSU-MM01 or its stand-in]
+    #[arg(long, value_enum)]
+    dataset: Option<Benchmark>,
+    /// Training seeds
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
+    seeds: Vec<u64>,
+    /// The small network and minutes per training instead of the authors' settings
+    #[arg(long)]
+    quick: bool,
+    /// The ablations too
+    #[arg(long)]
+    ablations: bool,
+    /// Only these ablations, by their keys
+    #[arg(long, value_delimiter = ',')]
+    variants: Vec<String>,
+    /// Folder that holds SYSU-MM01 and RegDB
+    #[arg(long, env = "VIREID_DATA", default_value = "data")]
+    data_root: PathBuf,
+    /// Seed of the synthetic world; presets were chosen on others
+    #[arg(long, default_value_t = 5)]
+    world_seed: u64,
+    /// Trainings at a time [default: one per core when quick, else one]
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Device of every training
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Say what would be trained, and stop
+    #[arg(long)]
+    plan: bool,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Trains the cells that have no record yet and makes the tables.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let results = Path::new(DOCS).join("results/cells");
+    let published = Published::read()?;
+    let mut cells = cells(arguments, &published)?;
+    let all = cells.len();
+    cells.retain(|cell| !work::is_done(cell, &results));
+    for benchmark in benchmarks(arguments) {
+        match data(arguments, benchmark) {
+            Some(path) => eprintln!("{}: {}", benchmark.title(), path.display()),
+            None => eprintln!(
+                "{} is not in {}: the synthetic world {} stands in, with the quick presets; its tables say nothing about real data",
+                benchmark.title(),
+                arguments.data_root.display(),
+                arguments.world_seed
+            ),
+        }
+    }
+    eprintln!("{all} trainings, {} of them to do", cells.len());
+    if arguments.plan {
+        cells.iter().for_each(|cell| println!("{}", cell.place().display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Drawn before the processes start, which would draw it side by side.
+    for cell in &cells {
+        cell.source()?.open()?;
+    }
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let flag = interrupt.clone();
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
+    let are_small = cells.iter().all(|cell| cell.preset().ends_with("quick"));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.unwrap_or(if are_small { cores } else { 1 });
+    let outcome = work::train_all(cells, jobs, &results, &interrupt);
+    crate::tables::run(false)?;
+    println!("{} trainings ended; tables: docs/results/tables.md and tables.html", outcome.finished);
+    if outcome.interrupted {
+        eprintln!("interrupted: the same command goes on where this one stopped");
+        return Ok(ExitCode::from(vireid::EXIT_INTERRUPTED));
+    }
+    match outcome.failures.len() {
+        0 => Ok(ExitCode::SUCCESS),
+        n => Err(format!("{n} trainings failed; the first: {}", outcome.failures[0]).into()),
+    }
+}
+
+fn benchmarks(arguments: &Arguments) -> Vec<Benchmark> {
+    match (arguments.dataset, arguments.quick) {
+        (Some(benchmark), _) => vec![benchmark],
+        (None, true) => vec![Benchmark::Sysu],
+        (None, false) => Benchmark::ALL.into(),
+    }
+}
+
+fn data(arguments: &Arguments, benchmark: Benchmark) -> Option<PathBuf> {
+    Some(arguments.data_root.join(benchmark.title())).filter(|path| path.is_dir())
+}
+
+/// Every training that the arguments ask for, the whole methods first.
+fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Failure> {
+    let known: Vec<&str> = methods().collect();
+    if let Some(wrong) = arguments.only.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(format!("there is no method '{wrong}'; there are {}", known.join(", ")).into());
+    }
+    let is_wanted = |method: &str| arguments.only.is_empty() || arguments.only.iter().any(|name| name == method);
+    let mut variants: Vec<(&str, String, Vec<String>)> =
+        known.iter().filter(|method| is_wanted(method)).map(|&method| (method, String::new(), Vec::new())).collect();
+    if arguments.ablations || !arguments.variants.is_empty() {
+        for &method in known.iter().filter(|method| is_wanted(method)) {
+            let is_asked = |key: &String| arguments.variants.is_empty() || arguments.variants.contains(key);
+            let asked = published.ablations(method).filter(|ablation| is_asked(&ablation.key));
+            variants.extend(asked.map(|ablation| (method, ablation.key.clone(), ablation.set.clone())));
+        }
+    }
+    let mut cells = Vec::new();
+    for benchmark in benchmarks(arguments) {
+        let data = data(arguments, benchmark);
+        // A synthetic world has ten trials too; one is enough for a picture.
+        let trials = if data.is_some() { benchmark.trials() } else { 1..=1 };
+        for (method, variant, overrides) in &variants {
+            for (&seed, trial) in arguments.seeds.iter().flat_map(|seed| trials.clone().map(move |trial| (seed, trial)))
+            {
+                cells.push(Cell {
+                    method: method.to_string(),
+                    variant: variant.clone(),
+                    overrides: overrides.clone(),
+                    benchmark,
+                    seed,
+                    trial,
+                    data: data.clone(),
+                    world_seed: arguments.world_seed,
+                    quick: arguments.quick,
+                    device: arguments.device.clone(),
+                });
+            }
+        }
+    }
+    Ok(cells)
+}
+
+/// One cell, in this process.
+pub fn one(cell: &Cell) -> Result<ExitCode, Failure> {
+    match work::train_here(cell)? {
+        true => Ok(ExitCode::SUCCESS),
+        false => Ok(ExitCode::from(vireid::EXIT_INTERRUPTED)),
+    }
+}

@@ -1,0 +1,342 @@
+//! Records to tables: a paper's value beside this project's on the same data, synthetic worlds by themselves.
+
+use std::fs;
+use std::path::Path;
+
+use vireid_methods::registry::methods;
+use vireid_methods::{Evaluation, Score, Spread};
+
+use super::cell::{Benchmark, Record};
+use super::published::{Ablation, Published, Value};
+use super::table::Table;
+
+type Failure = Box<dyn std::error::Error>;
+
+const INTRODUCTION: &str = "Percent; ± is the sample standard deviation over trainings (seeds, and RegDB's trials). Made by \
+    `cargo xtask reproduce-tables` from the files in `docs/results/cells/`; nothing is typed in by hand but the papers' values, \
+    which stand in `xtask/src/reproduce/published.toml` with their sources.";
+
+/// The tables as Markdown and as an HTML page.
+pub fn pages(results: &Path) -> Result<(String, String), Failure> {
+    let records = records(&results.join("cells"))?;
+    let published = Published::read()?;
+    let tables = tables(&records, &published);
+    let mut markdown = format!("# Tables\n\n{INTRODUCTION}\n");
+    let mut html = String::new();
+    for table in &tables {
+        markdown.push('\n');
+        markdown.push_str(&table.markdown());
+        html.push_str(&table.html());
+    }
+    let introduction = INTRODUCTION.replace('`', "");
+    Ok((markdown, include_str!("page.html").replace("{introduction}", &introduction).replace("{tables}", &html)))
+}
+
+fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        let mut groups: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+        groups.sort_by_key(fs::DirEntry::file_name);
+        for group in groups {
+            let mut files: Vec<_> = fs::read_dir(group.path())?.collect::<Result<_, _>>()?;
+            files.sort_by_key(fs::DirEntry::file_name);
+            for file in files {
+                let path = file.path();
+                let record = serde_json::from_str(&fs::read_to_string(&path)?);
+                found.push(record.map_err(|error| format!("{}: {error}", path.display()))?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The records of one method, or of one of its ablations, on one kind of data.
+struct Runs<'a>(Vec<&'a Record>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Paper,
+    QuickOnReal,
+    Synthetic,
+}
+
+impl<'a> Runs<'a> {
+    fn of(records: &'a [Record], benchmark: Benchmark, kind: Kind, method: &str, variant: &str) -> Self {
+        let is_kind = |record: &Record| match kind {
+            Kind::Synthetic => record.synthetic,
+            Kind::QuickOnReal => !record.synthetic && record.preset.ends_with("quick"),
+            Kind::Paper => !record.synthetic && !record.preset.ends_with("quick"),
+        };
+        let matches = |record: &&Record| {
+            let same = record.benchmark == benchmark.name() && record.method == method && record.variant == variant;
+            same && is_kind(record)
+        };
+        Self(records.iter().filter(matches).collect())
+    }
+
+    fn spread(
+        &self,
+        at: impl Fn(&[Evaluation]) -> Option<&Evaluation>,
+        search: &str,
+        of: fn(&Score) -> f64,
+    ) -> Option<Spread> {
+        let score =
+            |record: &&Record| at(&record.evaluations)?.scores.iter().find(|score| score.search == search).map(of);
+        let values: Vec<f64> = self.0.iter().filter_map(score).collect();
+        (!values.is_empty()).then(|| Spread::of(&values))
+    }
+
+    fn shown(&self, at: impl Fn(&[Evaluation]) -> Option<&Evaluation>, search: &str, of: fn(&Score) -> f64) -> String {
+        self.spread(at, search, of).map_or("-".into(), |spread| self.with_deviation(spread))
+    }
+
+    fn with_deviation(&self, spread: Spread) -> String {
+        if self.0.len() > 1 {
+            format!("{:.1} ± {:.1}", spread.mean, spread.std)
+        } else {
+            format!("{:.1}", spread.mean)
+        }
+    }
+
+    fn minutes(&self) -> String {
+        let minutes = Spread::of(&self.0.iter().map(|record| record.seconds / 60.0).collect::<Vec<_>>());
+        format!("{:.1}", minutes.mean)
+    }
+}
+
+fn last(evaluations: &[Evaluation]) -> Option<&Evaluation> {
+    evaluations.last()
+}
+
+fn moment(name: &'static str) -> impl Fn(&[Evaluation]) -> Option<&Evaluation> {
+    move |evaluations| evaluations.iter().find(|evaluation| evaluation.moment == name)
+}
+
+fn tables(records: &[Record], published: &Published) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for benchmark in Benchmark::ALL {
+        tables.push(beside_papers(records, published, benchmark));
+    }
+    for benchmark in Benchmark::ALL {
+        let title = format!("Small network and quick presets on {}", benchmark.title());
+        let note = "Not the papers' settings, so no paper's value stands here.";
+        tables.extend(alone(records, published, benchmark, Kind::QuickOnReal, &title, note));
+        let title = format!("Synthetic world in the manner of {}: no statement about real data", benchmark.title());
+        let worlds = worlds(records, benchmark);
+        let note = format!("Drawn people, small network, quick presets. World: {worlds}.");
+        tables.extend(alone(records, published, benchmark, Kind::Synthetic, &title, &note));
+    }
+    for method in methods() {
+        tables.extend(ablations_beside_paper(records, published, method));
+    }
+    tables
+}
+
+fn worlds(records: &[Record], benchmark: Benchmark) -> String {
+    let mut worlds: Vec<&str> = records
+        .iter()
+        .filter(|record| record.synthetic && record.benchmark == benchmark.name())
+        .map(|record| record.data.as_str())
+        .collect();
+    worlds.sort_unstable();
+    worlds.dedup();
+    worlds.join("; ")
+}
+
+const BESIDE: [&str; 9] =
+    ["method", "search", "Rank-1 paper", "Rank-1 here", "difference", "mAP paper", "mAP here", "difference", "status"];
+
+/// One line of a table beside a paper: the remark on its source goes below.
+fn line(name: &str, search: &str, value: Option<&Value>, runs: &Runs<'_>, remarks: &mut Vec<String>) -> Vec<String> {
+    let number = value.map(|value| {
+        let doubt = value.doubt.as_ref().map_or(String::new(), |doubt| format!("; to be checked: {doubt}"));
+        remarks.push(format!("[{}] {name}, {search}: {}{doubt}", remarks.len() + 1, value.source));
+        remarks.len()
+    });
+    let paper = |figure: Option<f64>| match (figure, number) {
+        (Some(figure), Some(number)) => format!("{figure:.1} [{number}]"),
+        _ => "-".into(),
+    };
+    let difference = |theirs: Option<f64>, ours: Option<Spread>| match (theirs, ours) {
+        (Some(theirs), Some(ours)) => format!("{:+.1}", ours.mean - theirs),
+        _ => "-".into(),
+    };
+    let (rank1, map) = (value.map(|value| value.rank1), value.and_then(|value| value.map));
+    let (of_rank1, of_map): (fn(&Score) -> f64, fn(&Score) -> f64) = (|s| s.rank1.mean, |s| s.map.mean);
+    let (our_rank1, our_map) = (runs.spread(last, search, of_rank1), runs.spread(last, search, of_map));
+    let status = match runs.0.len() {
+        0 => "not run".into(),
+        1 => "1 training".into(),
+        n => format!("{n} trainings"),
+    };
+    vec![
+        name.into(),
+        search.into(),
+        paper(rank1),
+        runs.shown(last, search, of_rank1),
+        difference(rank1, our_rank1),
+        paper(map),
+        runs.shown(last, search, of_map),
+        difference(map, our_map),
+        status,
+    ]
+}
+
+fn beside_papers(records: &[Record], published: &Published, benchmark: Benchmark) -> Table {
+    let mut table = Table {
+        title: benchmark.title().into(),
+        note: "The authors' settings on the licensed data, last epoch (the papers mostly report the epoch that was best on \
+               the test set). Marked values are to be checked against the papers before they are quoted."
+            .into(),
+        columns: BESIDE.into(),
+        ..Table::default()
+    };
+    for method in methods() {
+        let runs = Runs::of(records, benchmark, Kind::Paper, method, "");
+        for search in benchmark.searches() {
+            let value = published.value(method, search);
+            let row = line(&method.to_uppercase(), search, value, &runs, &mut table.remarks);
+            table.rows.push(row);
+        }
+    }
+    table
+}
+
+/// The method's ablations on SYSU-MM01, where its authors report some.
+fn ablations_beside_paper(records: &[Record], published: &Published, method: &str) -> Option<Table> {
+    let benchmark = Benchmark::Sysu;
+    let mut table = Table {
+        title: format!("Ablations of {} on SYSU-MM01", method.to_uppercase()),
+        note: "As above. Settings of a row: see the file of published values.".into(),
+        columns: BESIDE.into(),
+        ..Table::default()
+    };
+    for ablation in published.ablations(method) {
+        let runs = Runs::of(records, benchmark, Kind::Paper, method, &ablation.key);
+        if ablation.values.is_empty() && runs.0.is_empty() {
+            continue;
+        }
+        for search in benchmark.searches() {
+            let value = ablation.values.iter().find(|value| value.search == search);
+            let row = line(&ablation.title, search, value, &runs, &mut table.remarks);
+            table.rows.push(row);
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// What was trained where no paper's value belongs: whole methods, each followed by its ablations.
+fn alone(
+    records: &[Record],
+    published: &Published,
+    benchmark: Benchmark,
+    kind: Kind,
+    title: &str,
+    note: &str,
+) -> Option<Table> {
+    let mut table = Table {
+        title: title.into(),
+        note: note.into(),
+        columns: vec![
+            "method",
+            "search",
+            "untrained mAP",
+            "first stage mAP",
+            "final mAP",
+            "final Rank-1",
+            "final mINP",
+            "trainings",
+            "minutes each",
+        ],
+        ..Table::default()
+    };
+    for method in methods() {
+        let name = method.to_uppercase();
+        let ablations: Vec<&Ablation> = published.ablations(method).collect();
+        let keys = std::iter::once((name.clone(), ""))
+            .chain(ablations.iter().map(|ablation| (format!("{name}, {}", ablation.title), ablation.key.as_str())));
+        for (name, key) in keys {
+            let runs = Runs::of(records, benchmark, kind, method, key);
+            if runs.0.is_empty() {
+                continue;
+            }
+            for search in benchmark.searches() {
+                table.rows.push(vec![
+                    name.clone(),
+                    search.into(),
+                    runs.shown(moment("untrained"), search, |s| s.map.mean),
+                    runs.shown(moment("stage 1"), search, |s| s.map.mean),
+                    runs.shown(last, search, |s| s.map.mean),
+                    runs.shown(last, search, |s| s.rank1.mean),
+                    runs.shown(last, search, |s| s.minp.mean),
+                    runs.0.len().to_string(),
+                    runs.minutes(),
+                ]);
+            }
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(synthetic: bool, preset: &str, seed: u64, map: f64) -> Record {
+        let spread = |mean: f64| Spread { mean, std: 0.0 };
+        let score = |search: &str| Score {
+            search: search.into(),
+            trials: 10,
+            rank1: spread(50.0),
+            rank5: spread(60.0),
+            rank10: spread(70.0),
+            rank20: spread(80.0),
+            map: spread(map),
+            minp: spread(20.0),
+        };
+        let scores = vec![score("all"), score("indoor")];
+        Record {
+            method: "mbccm".into(),
+            variant: String::new(),
+            overrides: Vec::new(),
+            benchmark: "sysu".into(),
+            synthetic,
+            data: "a world".into(),
+            data_manifest: String::new(),
+            preset: preset.into(),
+            config_hash: String::new(),
+            seed,
+            trial: 1,
+            commit: String::new(),
+            device: "cpu".into(),
+            threads: 1,
+            seconds: 60.0,
+            peak_memory_mib: None,
+            std: String::new(),
+            evaluations: vec![Evaluation { moment: "final".into(), epochs: 1, scores }],
+        }
+    }
+
+    #[test]
+    fn a_synthetic_number_never_stands_beside_a_papers() {
+        let published = Published::read().unwrap();
+        let records = [record(true, "mbccm_sysu_quick", 0, 77.7), record(false, "mbccm_sysu_quick", 0, 66.6)];
+        for table in tables(&records, &published).iter().filter(|table| table.columns == BESIDE) {
+            assert!(table.rows.iter().all(|row| row[8] == "not run" && row[3] == "-"), "{}", table.title);
+        }
+        let found = tables(&records, &published);
+        let synthetic: Vec<&Table> = found.iter().filter(|table| table.title.starts_with("Synthetic")).collect();
+        assert_eq!(synthetic.len(), 1);
+        assert_eq!(synthetic[0].rows[0][4], "77.7");
+    }
+
+    #[test]
+    fn runs_on_real_data_are_set_beside_the_paper() {
+        let published = Published::read().unwrap();
+        let records = [record(false, "mbccm_sysu_paper", 0, 47.0), record(false, "mbccm_sysu_paper", 1, 49.0)];
+        let table = beside_papers(&records, &published, Benchmark::Sysu);
+        let row = &table.rows[0];
+        assert_eq!(row[5..], ["48.2 [1]", "48.0 ± 1.4", "-0.2", "2 trainings"].map(String::from));
+        assert!(table.remarks[0].contains("to be checked"));
+    }
+}
