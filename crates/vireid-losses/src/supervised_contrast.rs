@@ -1,5 +1,5 @@
-use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 /// In-batch contrast with labels (Khosla et al., NeurIPS 2020): for every anchor with positives, the mean over them of
 /// `-log exp(s_ij / t) / sum_{l != i} exp(s_il / t)`; the mean over anchors that have positives, 0 where none has.
@@ -41,9 +41,51 @@ pub fn contrast_among(
         of.iter().for_each(|&j| weights[i * count + j] = 1.0 / (of.len() * anchors) as f32);
     }
     let table =
-        |values: Vec<f32>| Tensor::<2>::from_data(burn::tensor::TensorData::new(values, [count, count]), &device);
+        |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [count, count]), &device);
     let logits = unit.clone().matmul(unit.transpose()).div_scalar(temperature) + table(selves);
     (log_softmax(logits, 1) * table(weights)).sum().neg()
+}
+
+/// Contrast of a batch with stored entries, one per image: as [`supervised_contrast`] with the entries in the place of the
+/// batch, an anchor's own entry left out. Entries without a label are nobody's positives. No gradient flows into entries.
+///
+/// # Shapes
+///
+/// - `unit`: `[batch, dim]`, `entries`: `[images, dim]`, rows of length 1, `entries` off the autodiff device; `own`: the
+///   entry of each anchor; `labels`: `images` labels, that of an anchor at its own entry; output: `[1]`
+pub fn contrast_with_entries(
+    unit: Tensor<2>,
+    entries: Tensor<2>,
+    own: &[usize],
+    labels: &[Option<usize>],
+    temperature: f64,
+) -> Tensor<1> {
+    let (batch, images, device) = (own.len(), labels.len(), unit.device());
+    let positives = |&anchor: &usize| {
+        let others = labels.iter().filter(|label| label.is_some() && **label == labels[anchor]).count();
+        others.saturating_sub(1)
+    };
+    let counts: Vec<usize> = own.iter().map(positives).collect();
+    let anchors = counts.iter().filter(|&&count| count > 0).count();
+    if anchors == 0 {
+        return unit.sum().mul_scalar(0.0);
+    }
+    let integers = |values: Vec<i32>, shape: [usize; 2]| {
+        Tensor::<2, Int>::from_data(TensorData::new(values, shape), (&device, DType::I32)).expand([batch, images])
+    };
+    let of_entry = labels.iter().map(|label| label.map_or(-1, |label| label as i32)).collect();
+    let of_anchor = own.iter().map(|&anchor| labels[anchor].map_or(-2, |label| label as i32)).collect();
+    let is_same = integers(of_entry, [1, images]).equal(integers(of_anchor, [batch, 1])).float();
+    let places = (0..images as i32).collect();
+    let own_places = own.iter().map(|&anchor| anchor as i32).collect();
+    let is_own = integers(places, [1, images]).equal(integers(own_places, [batch, 1])).float();
+    let share = |&count: &usize| if count > 0 { 1.0 / (count * anchors) as f32 } else { 0.0 };
+    let share: Vec<f32> = counts.iter().map(share).collect();
+    let share = Tensor::<2>::from_data(TensorData::new(share, [batch, 1]), &device);
+    let entries = if unit.is_autodiff() { Tensor::from_inner(entries) } else { entries };
+    let logits = unit.matmul(entries.transpose()).div_scalar(temperature) + is_own.clone().mul_scalar(-1e9);
+    let weights = (is_same - is_own).clamp_min(0.0) * share;
+    (log_softmax(logits, 1) * weights).sum().neg()
 }
 
 #[cfg(test)]
@@ -62,6 +104,23 @@ mod tests {
         let loss = supervised_contrast(rows, &[0, 0, 1], 1.0).into_scalar::<f32>();
         let expected = ((1.0 + (0f32 - 0.6).exp()).ln() + (1.0 + (0.8f32 - 0.6).exp()).ln()) / 2.0;
         assert!((loss - expected).abs() < 1e-6, "{loss} {expected}");
+    }
+
+    /// With the batch itself as entries it is the contrast within the batch; strangers among the entries only add to the
+    /// denominator.
+    #[test]
+    fn entries_that_are_the_batch() {
+        let labels = [0usize, 1, 0, 1];
+        let expected = supervised_contrast(unit(), &labels, 0.5).into_scalar::<f32>();
+        let some = labels.map(Some);
+        let found = contrast_with_entries(unit(), unit(), &[0, 1, 2, 3], &some, 0.5).into_scalar::<f32>();
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        let more = Tensor::cat(vec![unit(), unit().narrow(0, 1, 1)], 0);
+        let with_noise = [Some(0), Some(1), Some(0), Some(1), None];
+        let found = contrast_with_entries(unit(), more, &[0, 1, 2, 3], &with_noise, 0.5).into_scalar::<f32>();
+        assert!(found > expected);
+        let none = contrast_with_entries(unit(), unit(), &[0, 1, 2, 3], &[Some(0), Some(1), Some(2), None], 0.5);
+        assert_eq!(none.into_scalar::<f32>(), 0.0);
     }
 
     #[test]

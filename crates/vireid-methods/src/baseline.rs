@@ -9,6 +9,8 @@ use vireid_data::sampler::{BatchShape, StepPlan, camera_aware_batches, shared_bl
 use vireid_memory::MemoryBank;
 
 use crate::epoch::{Epoch, Labelling};
+use crate::instance::InstanceLoss;
+use crate::instance_memory::InstanceMemory;
 use crate::joint::{JointClustering, JointClusters};
 use crate::labelling::{Labels, dbscan_labels, encode, rows_on};
 use crate::state::MethodState;
@@ -45,6 +47,8 @@ pub struct Baseline {
     pub banks: PerModality<MemoryBank>,
     /// Of both together, where the stage has it and it found clusters of both.
     pub joint: Option<Joint>,
+    /// Of instances, for the losses that have one.
+    pub instances: Option<InstanceMemory>,
 }
 
 /// Labels and memory of both modalities together.
@@ -106,7 +110,15 @@ impl Baseline {
         let joint = joint
             .filter(|joint| joint.clusters_of_both > 0)
             .map(|JointClusters { shared, centroids, .. }| Joint { labels: shared, bank: bank(&centroids) });
-        Ok(Self { labels, banks, joint })
+        Ok(Self { labels, banks, joint, instances: None })
+    }
+
+    /// With the memory of an instance-level loss, where it has one.
+    #[must_use]
+    pub fn with_instances(mut self, loss: InstanceLoss, embeddings: &PerModality<Embeddings>, device: &Device) -> Self {
+        let joint = self.joint.as_ref().map(|joint| &joint.bank);
+        self.instances = InstanceMemory::new(loss, embeddings, self.banks.as_ref(), joint, device);
+        self
     }
 
     /// The steps of an epoch: `steps` of them on the modalities' own memories, and after each, where there is a joint
@@ -172,6 +184,9 @@ impl Baseline {
             state.put_labels("joint/infrared", &joint.labels.infrared);
             state.put_rows("joint", &joint.bank.rows());
         }
+        if let Some(instances) = &self.instances {
+            instances.put(state);
+        }
     }
 
     /// Takes it from a state.
@@ -192,6 +207,7 @@ impl Baseline {
                 infrared: bank(state.rows("infrared", device)?),
             },
             joint,
+            instances: InstanceMemory::take(state, device),
         })
     }
 }

@@ -11,6 +11,7 @@ use vireid_memory::{MemoryBank, normalize_rows};
 use crate::baseline::{Baseline, JOINT};
 use crate::contrast::Contrast;
 use crate::instance::InstanceLoss;
+use crate::instance_memory::InstanceBatch;
 use crate::lookups::Update;
 use crate::method::{Outputs, StepLoss};
 use crate::update::UpdateRule;
@@ -63,20 +64,14 @@ impl ContrastStep {
         // The rule moves the memories below, once for all rows of a memory.
         let still = || Box::new(|_: &mut MemoryBank, _: &Tensor<2>, _: &[usize]| ()) as Update<'static>;
         let unit = embeddings.as_ref().map(|rows| normalize_rows(rows.clone().inner()));
-        let term = self.instance;
         let is_joint = plan.part == JOINT;
-        let (contrast, instance) = match &mut baseline.joint {
+        let contrast = match &mut baseline.joint {
             Some(joint) if is_joint => {
                 let contrast = self.contrast.joint_step(&mut joint.bank, &embeddings, slices, still());
                 let all = [labels.visible.clone(), labels.infrared.clone()].concat();
-                let visible = labels.visible.len();
                 let rows = Tensor::cat(vec![unit.visible, unit.infrared], 0);
-                self.update.apply(&mut joint.bank, &rows, &all, visible, stream);
-                let instance = (term.joint > 0.0).then(|| {
-                    let rows = Tensor::cat(vec![embeddings.visible, embeddings.infrared], 0);
-                    term.loss.of(rows, &all, visible, term.temperature).mul_scalar(term.joint)
-                });
-                (contrast, instance)
+                self.update.apply(&mut joint.bank, &rows, &all, labels.visible.len(), stream);
+                contrast
             }
             _ => {
                 let PerModality { visible, infrared } = &mut baseline.banks;
@@ -84,16 +79,10 @@ impl ContrastStep {
                 let contrast = self.contrast.specific_step(banks, &embeddings, slices, still());
                 self.update.apply(visible, &unit.visible, &labels.visible, labels.visible.len(), stream);
                 self.update.apply(infrared, &unit.infrared, &labels.infrared, 0, stream);
-                let instance = (term.own > 0.0).then(|| {
-                    let of = |rows: Tensor<2>, labels: &[usize], visible: usize| {
-                        term.loss.of(rows, labels, visible, term.temperature).mul_scalar(term.own)
-                    };
-                    of(embeddings.visible, &labels.visible, labels.visible.len())
-                        + of(embeddings.infrared, &labels.infrared, 0)
-                });
-                (contrast, instance)
+                contrast
             }
         };
+        let instance = self.instance_loss(baseline, plan, &embeddings, &labels, stream);
         let value = match &instance {
             Some(instance) => instance.clone().inner(),
             None => contrast.parts.clone().narrow(0, 0, 1).zeros_like(),
@@ -109,5 +98,51 @@ impl ContrastStep {
         let none = own.zeros_like();
         let parts = if is_joint { vec![none, own] } else { vec![own, none] };
         StepLoss { objective, parts: Tensor::cat(parts, 0) }
+    }
+
+    /// The weighted instance-level term, where it has a weight.
+    fn instance_loss(
+        self,
+        baseline: &mut Baseline,
+        plan: &StepPlan,
+        embeddings: &PerModality<Tensor<2>>,
+        labels: &PerModality<Vec<usize>>,
+        stream: &mut Stream,
+    ) -> Option<Tensor<1>> {
+        let term = self.instance;
+        let is_joint = plan.part == JOINT && baseline.joint.is_some();
+        let weight = if is_joint { term.joint } else { term.own };
+        if weight <= 0.0 {
+            return None;
+        }
+        let PerModality { visible, infrared } = embeddings.clone();
+        let count = labels.visible.len();
+        let loss = match baseline.instances.take() {
+            Some(mut memory) => {
+                let all_labels = match &baseline.joint {
+                    Some(joint) if is_joint => joint.labels.clone(),
+                    _ => baseline.labels.indices(),
+                };
+                let batch = InstanceBatch {
+                    unit: PerModality { visible: normalize_rows(visible), infrared: normalize_rows(infrared) },
+                    images: PerModality { visible: plan.visible.repeat(VIEWS), infrared: plan.infrared.clone() },
+                    labels,
+                    all_labels: &all_labels,
+                    is_joint,
+                };
+                let loss = memory.step(&batch, term.temperature, stream);
+                baseline.instances = Some(memory);
+                loss
+            }
+            None if is_joint => {
+                let all = [labels.visible.clone(), labels.infrared.clone()].concat();
+                term.loss.of(Tensor::cat(vec![visible, infrared], 0), &all, count, term.temperature)
+            }
+            None => {
+                term.loss.of(visible, &labels.visible, count, term.temperature)
+                    + term.loss.of(infrared, &labels.infrared, 0, term.temperature)
+            }
+        };
+        Some(loss.mul_scalar(weight))
     }
 }

@@ -16,10 +16,15 @@ pub enum InstanceLoss {
     CrossModality,
     /// AGW's triplet loss, weighted by softmaxes over the distances.
     Triplet,
+    /// All training images, each as it was last seen.
+    Memory,
+    /// A second memory per cluster, that holds one of its instances.
+    SecondMemory,
 }
 
 impl InstanceLoss {
-    /// The loss of a batch whose first `visible` rows are visible views.
+    /// The loss within a batch whose first `visible` rows are visible views. The losses with a memory are
+    /// [`InstanceMemory`](crate::instance_memory::InstanceMemory)'s.
     ///
     /// # Shapes
     ///
@@ -31,7 +36,10 @@ impl InstanceLoss {
             InstanceLoss::CrossModality if is_joint => {
                 contrast_among(unit, labels, temperature, |i, j| (i < visible) != (j < visible))
             }
-            InstanceLoss::Batch | InstanceLoss::CrossModality => supervised_contrast(unit, labels, temperature),
+            InstanceLoss::Batch
+            | InstanceLoss::CrossModality
+            | InstanceLoss::Memory
+            | InstanceLoss::SecondMemory => supervised_contrast(unit, labels, temperature),
             InstanceLoss::Triplet => weighted_triplet(unit, labels),
         }
     }

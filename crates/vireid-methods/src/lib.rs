@@ -27,6 +27,7 @@ mod evaluate;
 pub mod events;
 mod extract;
 pub mod instance;
+pub mod instance_memory;
 pub mod joint;
 mod labelling;
 mod learner;

@@ -43,6 +43,15 @@ pub struct CameraLook {
 }
 
 impl CameraLook {
+    /// Takes another camera's place and direction; what the sensor does stays.
+    pub(super) fn stand_beside(&mut self, other: &Self) {
+        (self.squash, self.scale, self.lean, self.floor) = (other.squash, other.scale, other.lean, other.floor);
+        (self.yaw, self.yaw_weight) = (other.yaw, other.yaw_weight);
+        (self.wall, self.ground) = (other.wall, other.ground);
+        (self.texture, self.texture_paint) = (other.texture, other.texture_paint);
+        (self.texture_size, self.texture_key) = (other.texture_size, other.texture_key);
+    }
+
     /// Draws a camera with bias `c`.
     pub(super) fn draw(modality: Modality, indoor: bool, c: f64, stream: &mut Stream) -> Self {
         let mut white_balance = [0.0; 3].map(|_: f64| stream.log_normal(0.09 * c));

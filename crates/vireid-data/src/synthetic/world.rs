@@ -35,9 +35,14 @@ impl World {
         Self::with_cameras(seed, people, &cameras, dials)
     }
 
-    /// Draws `people` people and RegDB's two cameras, outdoors: 1 visible, 2 thermal.
+    /// Draws `people` people and RegDB's two cameras, outdoors: 1 visible, 2 thermal. They stand side by side and look at
+    /// the same place.
     pub fn regdb(seed: u64, people: usize, dials: Dials) -> Self {
-        Self::with_cameras(seed, people, &[(Modality::Visible, false), (Modality::Infrared, false)], dials)
+        let mut world =
+            Self::with_cameras(seed, people, &[(Modality::Visible, false), (Modality::Infrared, false)], dials);
+        let place = world.cameras[0].clone();
+        world.cameras[1].stand_beside(&place);
+        world
     }
 
     /// Draws a world with cameras of the given modality, indoors or not.

@@ -32,7 +32,7 @@ pub fn write_regdb(
     progress: impl Fn(usize, usize) + Sync,
 ) -> Result<(), DataError> {
     let stamp =
-        format!("synthetic world in RegDB's layout\nversion 1\nseed {seed}\n{:?}\n{:?}\n", spec.size, spec.dials);
+        format!("synthetic world in RegDB's layout\nversion 2\nseed {seed}\n{:?}\n{:?}\n", spec.size, spec.dials);
     if is_there(root, &stamp)? {
         return Ok(());
     }

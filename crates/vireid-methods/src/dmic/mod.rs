@@ -141,7 +141,8 @@ impl Method for Dmic {
             momentum: s.momentum,
             figures,
         };
-        self.baseline = Some(Baseline::new(epoch, &embeddings, &how)?);
+        let baseline = Baseline::new(epoch, &embeddings, &how)?;
+        self.baseline = Some(baseline.with_instances(s.instance, &embeddings, epoch.device()));
         self.steps = 0;
         Ok(())
     }

@@ -242,7 +242,7 @@ impl Method for Ecul {
             }
             self.aggregate(&mut baseline, &pairs, epoch.device());
         }
-        self.baseline = Some(baseline);
+        self.baseline = Some(baseline.with_instances(self.settings.instance, &embeddings, epoch.device()));
         (self.epoch, self.steps) = (at.epoch, 0);
         Ok(())
     }
