@@ -95,6 +95,8 @@ fn ablations_by_configuration() {
         ("mmm", &["settings.profile=as_coded"][..]),
         ("mmm", &["settings.profile=paper", "settings.switches.matching=nearest"][..]),
         ("dmic", &["settings.instance=triplet", "settings.update=random_of_each", "settings.expansion=plain"][..]),
+        ("dmic", &["settings.instance=memory"][..]),
+        ("ecul", &["settings.instance_weight=0.5", "settings.instance=second_memory"][..]),
         (
             "ecul",
             &["settings.instance_weight=0.5", "settings.cross_weight=0.25", "settings.aggregation.mutual=true"][..],

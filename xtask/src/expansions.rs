@@ -46,15 +46,14 @@ pub struct Arguments {
     /// The worlds' camera dial
     #[arg(long, default_value_t = 0.8)]
     camera: f64,
-    /// Neighbours ranked
-    #[arg(long, default_value_t = 60)]
-    k1: usize,
-    /// Neighbours considered
-    #[arg(long, default_value_t = 30)]
-    k2: usize,
-    /// Second count of the variants that have one
-    #[arg(long, default_value_t = 6)]
-    k3: usize,
+    /// Numbers of neighbours: ranked, considered, and the second count of the variants that have one; may be repeated
+    #[arg(long = "counts", value_name = "K1,K2,K3", value_parser = counts, default_values = ["60,30,6"])]
+    counts: Vec<[usize; 3]>,
+}
+
+fn counts(text: &str) -> Result<[usize; 3], String> {
+    let numbers: Result<Vec<usize>, _> = text.split(',').map(|number| number.trim().parse()).collect();
+    numbers.ok().and_then(|numbers| numbers.try_into().ok()).ok_or_else(|| "three numbers, such as 60,30,6".into())
 }
 
 /// One expansion at one radius on one world.
@@ -73,6 +72,7 @@ struct Found {
 #[derive(Serialize)]
 struct Row {
     expansion: &'static str,
+    neighbours: String,
     ari: Spread,
     pair_precision: Spread,
     pair_recall: Spread,
@@ -100,13 +100,15 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Compares the expansions and writes the report.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let &Arguments { k1, k2, k3, camera, .. } = arguments;
+    let camera = arguments.camera;
+    let contestants: Vec<_> =
+        arguments.counts.iter().flat_map(|counts| VARIANTS.iter().map(move |variant| (*counts, variant))).collect();
     let mut spec = WorldSpec::sysu();
     spec.dials.camera = camera;
     let config = RunConfig::from_preset("ecul_sysu_quick", &["stage2.epochs=0".into()])?;
     let device = parse_device("cpu")?;
     let scratch = std::env::temp_dir().join(format!("vireid-expansions-{}", std::process::id()));
-    let mut found = vec![Vec::new(); VARIANTS.len()];
+    let mut found = vec![Vec::new(); contestants.len()];
     for &seed in &arguments.world_seeds {
         eprintln!("world {seed}");
         let root = PathBuf::from("data/synthetic").join(format!("sysu-{seed}-camera{camera}"));
@@ -128,7 +130,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let truth =
             images.train.as_ref().map(|list| list.samples().iter().filter_map(|s| s.identity).collect::<Vec<_>>());
         let origins = joint_origins(&cameras);
-        for (number, (_, variant)) in VARIANTS.iter().enumerate() {
+        for (number, &([k1, k2, k3], (_, variant))) in contestants.iter().enumerate() {
             let expansion: Expansion<'_> = variant.expansion(k2, k3, &origins);
             let at = |eps: f64| {
                 let clustering = JointClustering { k1, eps, min_samples: 4, search: NeighbourSearch::Host };
@@ -138,11 +140,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     std::fs::remove_dir_all(&scratch)?;
-    let rows: Vec<Row> = VARIANTS.iter().zip(found).map(|((expansion, _), found)| Row::of(expansion, found)).collect();
+    let row = |(&(counts, (expansion, _)), found): (&([usize; 3], &(&'static str, EmccVariant)), _)| {
+        Row::of(expansion, counts, found)
+    };
+    let rows: Vec<Row> = contestants.iter().zip(found).map(row).collect();
     for row in &rows {
         println!(
-            "{:<22} ARI {:.3} ± {:.3}  cross-modality pairs: precision {:.3} ± {:.3}, recall {:.3} ± {:.3}  clusters of both {:.3}",
+            "{:<22} {:<9} ARI {:.3} ± {:.3}  cross-modality pairs: precision {:.3} ± {:.3}, recall {:.3} ± {:.3}  clusters of both {:.3}",
             row.expansion,
+            row.neighbours,
             row.ari.mean,
             row.ari.std,
             row.pair_precision.mean,
@@ -153,12 +159,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         );
     }
     let seeds = arguments.world_seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let counts =
+        arguments.counts.iter().map(|[k1, k2, k3]| format!("--counts {k1},{k2},{k3}")).collect::<Vec<_>>().join(" ");
     let out = &arguments.out;
     let report = Report {
         title: "Joint clusters under different query expansions, synthetic worlds: no statement about real data",
         synthetic: true,
         command: format!(
-            "cargo xtask expansions --world-seeds {seeds} --camera {camera} --k1 {k1} --k2 {k2} --k3 {k3} --out {}",
+            "cargo xtask expansions --world-seeds {seeds} --camera {camera} {counts} --out {}",
             out.display()
         ),
         world: format!("sysu: {spec:?}"),
@@ -174,12 +182,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Row {
-    fn of(expansion: &'static str, all: Vec<Vec<Found>>) -> Self {
+    fn of(expansion: &'static str, [k1, k2, k3]: [usize; 3], all: Vec<Vec<Found>>) -> Self {
         let best = |of_world: &Vec<Found>| of_world.iter().copied().max_by(|a, b| a.ari.total_cmp(&b.ari));
         let best_by_world: Vec<Found> = all.iter().filter_map(best).collect();
         let spread = |of: &dyn Fn(&Found) -> f64| Spread::of(&best_by_world.iter().map(of).collect::<Vec<f64>>());
         Self {
             expansion,
+            neighbours: format!("{k1}, {k2}, {k3}"),
             ari: spread(&|f| f.ari),
             pair_precision: spread(&|f| f.pair_precision),
             pair_recall: spread(&|f| f.pair_recall),

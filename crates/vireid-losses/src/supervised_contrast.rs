@@ -40,8 +40,7 @@ pub fn contrast_among(
         selves[i * count + i] = -1e9;
         of.iter().for_each(|&j| weights[i * count + j] = 1.0 / (of.len() * anchors) as f32);
     }
-    let table =
-        |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [count, count]), &device);
+    let table = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [count, count]), &device);
     let logits = unit.clone().matmul(unit.transpose()).div_scalar(temperature) + table(selves);
     (log_softmax(logits, 1) * table(weights)).sum().neg()
 }

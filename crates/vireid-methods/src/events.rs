@@ -10,6 +10,7 @@ use vireid_eval::quality::{
 };
 
 use crate::Evaluation;
+pub use crate::cluster_flow::ClusterFlow;
 use crate::epoch::Labelling;
 
 /// One thing that happened; a line of `events.jsonl`.
@@ -155,6 +156,9 @@ pub struct ModalityReport {
     /// Adjusted Rand index between these labels and those of the epoch before, over the images that both label. Needs no
     /// truth. `None` in a run's first epoch and right after a resume.
     pub stability: Option<f64>,
+    /// Where the clusters come from, by the labels of the epoch before; known when `stability` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<ClusterFlow>,
     /// How well the clusters agree with the identities, where all are known.
     #[serde(flatten)]
     pub agreement: Option<Agreement>,
@@ -235,12 +239,12 @@ impl ClusterReport {
             visible: ModalityReport::new(
                 &visible,
                 truth.as_ref().map(|truth| &truth.visible),
-                before.map(|before| stability(labelling.labels.visible, &before.visible)),
+                before.map(|before| (&before.visible[..], labelling.labels.visible)),
             ),
             infrared: ModalityReport::new(
                 &infrared,
                 truth.as_ref().map(|truth| &truth.infrared),
-                before.map(|before| stability(labelling.labels.infrared, &before.infrared)),
+                before.map(|before| (&before.infrared[..], labelling.labels.infrared)),
             ),
             association,
             joint,
@@ -282,14 +286,21 @@ impl JointReport {
 }
 
 impl ModalityReport {
-    fn new<M: ModalityTag>(labels: &PseudoLabels<M>, truth: Option<&Vec<Identity>>, stability: Option<f64>) -> Self {
+    /// `change` are the labels of the epoch before and of now.
+    fn new<M: ModalityTag>(
+        labels: &PseudoLabels<M>,
+        truth: Option<&Vec<Identity>>,
+        change: Option<(&[Option<usize>], &[Option<usize>])>,
+    ) -> Self {
+        let stability = change.map(|(before, now)| stability(now, before));
+        let flow = change.map(|(before, now)| ClusterFlow::between(before, now));
         let agreement = truth.map(|truth| {
             let LabelQuality { ari, nmi, purity, b_cubed } = label_quality(labels, truth);
             let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);
             Agreement { ari, nmi, purity, b_cubed_precision, b_cubed_recall }
         });
         let (clusters, noise, samples) = (labels.clusters(), labels.noise(), labels.len());
-        Self { clusters, noise, samples, stability, agreement }
+        Self { clusters, noise, samples, stability, flow, agreement }
     }
 }
 

@@ -36,10 +36,9 @@ impl InstanceLoss {
             InstanceLoss::CrossModality if is_joint => {
                 contrast_among(unit, labels, temperature, |i, j| (i < visible) != (j < visible))
             }
-            InstanceLoss::Batch
-            | InstanceLoss::CrossModality
-            | InstanceLoss::Memory
-            | InstanceLoss::SecondMemory => supervised_contrast(unit, labels, temperature),
+            InstanceLoss::Batch | InstanceLoss::CrossModality | InstanceLoss::Memory | InstanceLoss::SecondMemory => {
+                supervised_contrast(unit, labels, temperature)
+            }
             InstanceLoss::Triplet => weighted_triplet(unit, labels),
         }
     }

@@ -176,10 +176,8 @@ mod tests {
         let tracked = device.clone().autodiff();
         let bank = |key: f32, count: usize| MemoryBank::new(rows(key, count, &device), 0.0);
         let labels = PerModality { visible: vec![0usize, 1, 0, 1], infrared: vec![1usize, 1] };
-        let all_labels = PerModality {
-            visible: vec![Some(0), Some(1), Some(0), None],
-            infrared: vec![Some(1), Some(0), Some(1)],
-        };
+        let all_labels =
+            PerModality { visible: vec![Some(0), Some(1), Some(0), None], infrared: vec![Some(1), Some(0), Some(1)] };
         let own = PerModality { visible: bank(0.3, 2), infrared: bank(0.4, 2) };
         let memories = [
             InstanceMemory::Images(PerModality { visible: bank(1.1, 4), infrared: bank(1.3, 3) }),

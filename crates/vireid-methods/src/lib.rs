@@ -12,6 +12,7 @@
 
 pub mod baseline;
 mod checkpoint;
+mod cluster_flow;
 mod config;
 pub mod contrast;
 pub mod contrast_step;

@@ -6,7 +6,7 @@ use vireid::{DataKind, DataSource, EXIT_INTERRUPTED, ProgramError, TrainingOptio
 use vireid_methods::{Evaluation, evaluation_table, seconds_table};
 
 use crate::output::Output;
-use crate::{neighbours, report};
+use crate::{evidence, report};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
         let all = evaluations.iter().collect::<Vec<&Evaluation>>();
         format!("{}\n{}", evaluation_table(&title, &all), seconds_table(&finished.seconds))
     })?;
-    neighbours::write(&finished.out, &source, &options.device, output)?;
+    evidence::write(&finished.out, &source, &options.device, output)?;
     let page = report::write(std::slice::from_ref(&finished.out), &finished.out.join("report.html"))?;
     output.say(&format!("run directory: {}; report: {}", finished.out.display(), page.display()));
     Ok(ExitCode::SUCCESS)

@@ -19,10 +19,10 @@ impl WorldSpec {
         }
     }
 
-    /// A world like RegDB: one camera per modality, clean within each, far apart between them.
+    /// A world like RegDB: one camera per modality, side by side, clean within each, far apart between them.
     pub fn regdb() -> Self {
         Self {
-            dials: Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 },
+            dials: Dials { gap: 0.1, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 },
             size: WorldSize::Small { train: 60, test: 60, visible: 10, infrared: 10 },
         }
     }

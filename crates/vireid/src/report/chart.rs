@@ -9,7 +9,7 @@ const BOTTOM: f64 = 30.0;
 const TOP: f64 = 12.0;
 const RIGHT: f64 = 10.0;
 /// Told apart by most colour-blind readers, and by their dashes in print (Okabe and Ito).
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#6b4c00", "#56b4e9", "#000000"];
+pub const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#6b4c00", "#56b4e9", "#000000"];
 const DASHES: [&str; 4] = ["", "6 3", "2 3", "8 3 2 3"];
 
 /// One line of a chart.

@@ -1,6 +1,9 @@
 //! One HTML page of a run, or of several side by side: no script, no network, readable on a phone and in print.
 
 mod chart;
+mod map;
+mod pictures;
+mod river;
 mod run;
 
 use std::fmt::Write;
@@ -88,15 +91,18 @@ fn page(runs: &[Run]) -> String {
     let joint = [("all", "/joint/clusters"), ("of both modalities", "/joint/shared")];
     let lines = gather(&|run| joint.iter().map(|(name, pointer)| run.labels(name, pointer)).collect());
     html += &chart("Joint clusters", "epoch", &lines);
+    for run in runs {
+        for modality in ["visible", "infrared"] {
+            let title =
+                if many { format!("{}: {modality} clusters", run.name()) } else { format!("{modality} clusters") };
+            html += &river::river(&format!("River of {title}: where they came from"), &run.flow(modality));
+        }
+    }
     html += "</div>";
     for run in runs {
-        if let Some(png) = &run.neighbours {
-            let _ = write!(
-                html,
-                "<figure class=\"sheet\"><figcaption>Infrared images (blue frames) and the visible ones that {0} finds most similar, best first; green is right, red is wrong, grey is unknown</figcaption><img alt=\"Rows of an infrared query and its ten nearest visible images\" src=\"data:image/png;base64,{png}\"></figure>",
-                escape(&run.name())
-            );
-        }
+        html += &pictures::ranked(run);
+        html += &pictures::pairs(run);
+        html += &map::maps(run);
         html += &time(run);
         let (name, config) = (escape(&run.name()), escape(&run.config));
         let _ =

@@ -9,7 +9,8 @@ use vireid::ProgramError;
 use vireid_methods::RunDir;
 
 use super::chart::Line;
-use crate::neighbours;
+use super::river::Flow;
+use crate::evidence::{self, Evidence};
 
 /// The files of a run, read.
 #[derive(Debug)]
@@ -19,8 +20,11 @@ pub struct Run {
     pub environment: Value,
     pub events: Vec<Value>,
     pub cost: Value,
-    /// The picture of neighbours, a PNG in base64, where there is one.
-    pub neighbours: Option<String>,
+    /// Ranked lists, matched clusters and the map, where the run ended.
+    pub evidence: Evidence,
+    /// The two contact sheets, PNGs in base64.
+    pub ranked: Option<String>,
+    pub pairs: Option<String>,
 }
 
 impl Run {
@@ -35,8 +39,10 @@ impl Run {
         // The last line of a run that was killed may be cut.
         let events = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let (environment, cost) = (json("environment.json"), json("cost.json"));
-        let neighbours = std::fs::read(path.join(neighbours::FILE)).ok().map(|png| STANDARD.encode(png));
-        Ok(Self { path: path.into(), config, environment, events, cost, neighbours })
+        let evidence = serde_json::from_value(json(evidence::FILE)).unwrap_or_default();
+        let picture = |name: &str| std::fs::read(path.join(name)).ok().map(|png| STANDARD.encode(png));
+        let (ranked, pairs) = (picture(evidence::RANKED), picture(evidence::PAIRS));
+        Ok(Self { path: path.into(), config, environment, events, cost, evidence, ranked, pairs })
     }
 
     /// The run's name in legends.
@@ -57,6 +63,16 @@ impl Run {
     pub fn labels(&self, name: &str, pointer: &str) -> Line {
         let figure = |event: &Value| Some((event["epoch"].as_f64()?, event.pointer(pointer)?.as_f64()?));
         Line { name: name.into(), points: self.of_kind("clusters").filter_map(figure).collect() }
+    }
+
+    /// Epoch by epoch the clusters of a modality by where they came from, and those that ended.
+    pub fn flow(&self, modality: &str) -> Vec<Flow> {
+        let flow = |event: &Value| {
+            let count = |part: &str| event[modality]["flow"][part].as_f64();
+            let came = [count("kept")?, count("split")?, count("merged")?, count("born")?];
+            Some(Flow { epoch: event["epoch"].as_f64()?, came, gone: count("gone")? })
+        };
+        self.of_kind("clusters").filter_map(flow).collect()
     }
 
     /// Mean losses by part over the epochs.

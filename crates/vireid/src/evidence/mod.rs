@@ -1,0 +1,95 @@
+//! What a finished run can show: ranked answers with the failures first, clusters that found each other across the
+//! modalities, and a map of the embeddings. None of it needs labels; where identities are known, right and wrong are
+//! marked.
+
+mod map;
+mod pairs;
+mod ranked;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use vireid::{DataSource, ProgramError};
+use vireid_core::{Embeddings, Modality, PerModality};
+use vireid_data::{ImageList, Sample};
+use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_device};
+
+use crate::output::Output;
+
+pub use map::Point;
+pub use pairs::MatchedPair;
+pub use ranked::RankedList;
+
+/// Files in the run directory.
+pub const FILE: &str = "evidence.json";
+pub const RANKED: &str = "ranked.png";
+pub const PAIRS: &str = "pairs.png";
+
+/// All of it, as kept in the run directory beside its two pictures.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Which images were searched: `test` or `training`.
+    pub part: String,
+    pub ranked: Vec<RankedList>,
+    pub pairs: Vec<MatchedPair>,
+    pub map: Vec<Point>,
+}
+
+/// Images with their embeddings.
+pub struct Embedded<'a> {
+    pub samples: PerModality<&'a [Sample]>,
+    pub rows: PerModality<Embeddings>,
+}
+
+/// Writes the evidence of a run into its folder.
+pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> Result<(), ProgramError> {
+    let device = parse_device(device)?;
+    let trained = TrainedNetwork::open(run, CheckpointKind::Last, &device)?;
+    let images = TrainingImages::open(source.open()?, trained.config(), true)?;
+    let train = embed(&trained, images.train.as_ref().map(|list| list.as_ref()), "training", output)?;
+    let has_test = images.test.protocol.is_some();
+    let test = match has_test {
+        true => Some(embed(&trained, images.test.images.as_ref().map(|list| list.as_ref()), "test", output)?),
+        false => None,
+    };
+    let searched = test.as_ref().unwrap_or(&train);
+    let (ranked, sheet) = ranked::ranked(searched);
+    vireid::write_contact_sheet(&run.join(RANKED), &sheet)?;
+    let (pairs, sheet) = pairs::pairs(&train, trained.config(), &device);
+    if !sheet.is_empty() {
+        vireid::write_contact_sheet(&run.join(PAIRS), &sheet)?;
+    }
+    let part = if has_test { "test" } else { "training" };
+    let map = map::map(searched, trained.config().seed);
+    let evidence = Evidence { part: part.into(), ranked, pairs, map };
+    let path = run.join(FILE);
+    let text = serde_json::to_string(&evidence).map_err(std::io::Error::other);
+    let written = text.and_then(|text| std::fs::write(&path, text + "\n"));
+    written.map_err(|source| ProgramError::Io { action: "can't write", path, source })
+}
+
+fn embed<'a>(
+    trained: &TrainedNetwork,
+    lists: PerModality<&'a ImageList>,
+    name: &'static str,
+    output: Output,
+) -> Result<Embedded<'a>, ProgramError> {
+    let bar = output.bar(name, lists.visible.len() + lists.infrared.len());
+    let visible = trained.embed(lists.visible, Modality::Visible, |done| bar.set_position(done as u64))?;
+    let before = lists.visible.len();
+    let infrared =
+        trained.embed(lists.infrared, Modality::Infrared, |done| bar.set_position((before + done) as u64))?;
+    bar.finish_and_clear();
+    Ok(Embedded { samples: lists.map(ImageList::samples), rows: PerModality { visible, infrared } })
+}
+
+/// Whether two images show one person, where that is known.
+fn is_same(a: &Sample, b: &Sample) -> Option<bool> {
+    Some(a.identity? == b.identity?)
+}
+
+/// `count` numbers below `of`, evenly spread.
+fn spread(count: usize, of: usize) -> impl Iterator<Item = usize> {
+    let count = count.min(of);
+    (0..count).map(move |number| number * of / count)
+}
