@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use vireid_core::Embeddings;
 
-use crate::{ProgramError, read_npy, write_npy};
+use crate::{ProgramError, embeddings_parquet, read_npy, write_npy};
 
 /// One image of a file of embeddings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ struct Origin {
     dim: usize,
 }
 
-/// Embeddings of many images on disk: the matrix in `<name>.npy` (rows of length 1), a line per row in `<name>.csv`, and the
-/// fingerprints of network and data in `<name>.json`.
+/// Embeddings of many images on disk, in one of two forms: the matrix in `<name>.npy` (rows of length 1), a line per row in
+/// `<name>.csv`, and the fingerprints of network and data in `<name>.json`; or all of it in `<name>.parquet`.
 #[derive(Debug, Clone)]
 pub struct EmbeddingsFile {
     /// One row per image.
@@ -43,16 +43,61 @@ pub struct EmbeddingsFile {
     pub data: String,
 }
 
+/// How embeddings are kept.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Npy,
+    Parquet,
+}
+
+impl Form {
+    fn of(path: &Path) -> Result<Self, ProgramError> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("npy") => Ok(Form::Npy),
+            Some("parquet") => Ok(Form::Parquet),
+            _ => Err(ProgramError::Usage(format!("{} does not end in .npy or .parquet", path.display()))),
+        }
+    }
+}
+
 impl EmbeddingsFile {
-    /// Writes the three files.
+    /// Refuses a name that [`save`](Self::save) would refuse, before hours have gone into what it is to hold.
     ///
     /// # Errors
     ///
-    /// `VR0605`.
-    pub fn save(&self, npy: &Path) -> Result<(), ProgramError> {
-        if let Some(folder) = npy.parent() {
+    /// `VR0606`.
+    pub fn check_name(path: &Path) -> Result<(), ProgramError> {
+        Form::of(path).map(|_| ())
+    }
+
+    /// Writes `path`: a `.npy` with its two companions, or a `.parquet`.
+    ///
+    /// # Errors
+    ///
+    /// `VR0605`; `VR0606` for another ending.
+    pub fn save(&self, path: &Path) -> Result<(), ProgramError> {
+        if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(ProgramError::io("can't make folder", folder))?;
         }
+        match Form::of(path)? {
+            Form::Npy => self.save_npy(path),
+            Form::Parquet => embeddings_parquet::save(self, path),
+        }
+    }
+
+    /// Reads what [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    ///
+    /// `VR0601` when a file is missing, damaged, or does not belong to the others; `VR0606` for another ending.
+    pub fn load(path: &Path) -> Result<Self, ProgramError> {
+        match Form::of(path)? {
+            Form::Npy => Self::load_npy(path),
+            Form::Parquet => embeddings_parquet::load(path),
+        }
+    }
+
+    fn save_npy(&self, npy: &Path) -> Result<(), ProgramError> {
         write_npy(npy, &self.embeddings)?;
         let table = npy.with_extension("csv");
         let csv_error = |error: csv::Error| ProgramError::io("can't write", &table)(std::io::Error::other(error));
@@ -74,12 +119,7 @@ impl EmbeddingsFile {
         written.map_err(ProgramError::io("can't write", &path))
     }
 
-    /// Reads the three files.
-    ///
-    /// # Errors
-    ///
-    /// `VR0601` when one is missing, damaged, or does not belong to the others.
-    pub fn load(npy: &Path) -> Result<Self, ProgramError> {
+    fn load_npy(npy: &Path) -> Result<Self, ProgramError> {
         let embeddings = read_npy(npy)?;
         let (table, origin) = (npy.with_extension("csv"), npy.with_extension("json"));
         let bad = |path: &Path, reason: String| ProgramError::BadIndex { path: path.into(), reason };
@@ -135,15 +175,33 @@ mod tests {
 
     #[test]
     fn round_trip() {
+        for name in ["made/gallery.npy", "made/gallery.parquet"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            file().save(&path).unwrap();
+            let loaded = EmbeddingsFile::load(&path).unwrap();
+            assert_eq!(loaded.images, file().images);
+            assert_eq!(loaded.embeddings.as_slice(), file().embeddings.as_slice());
+            assert_eq!((loaded.model.as_str(), loaded.data.as_str()), ("m", "d"));
+            assert!(loaded.check_model(&path, "m").is_ok());
+            let foreign = loaded.check_model(&path, "other").unwrap_err().to_string();
+            assert!(foreign.starts_with("VR0602"), "{foreign}");
+        }
+        let other = file().save(Path::new("gallery.txt")).unwrap_err().to_string();
+        assert!(other.starts_with("VR0606"), "{other}");
+    }
+
+    #[test]
+    fn a_damaged_parquet_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let npy = folder.path().join("made/gallery.npy");
-        file().save(&npy).unwrap();
-        let loaded = EmbeddingsFile::load(&npy).unwrap();
-        assert_eq!(loaded.images, file().images);
-        assert_eq!(loaded.embeddings.as_slice(), file().embeddings.as_slice());
-        assert!(loaded.check_model(&npy, "m").is_ok());
-        let foreign = loaded.check_model(&npy, "other").unwrap_err().to_string();
-        assert!(foreign.starts_with("VR0602"), "{foreign}");
+        let path = folder.path().join("gallery.parquet");
+        file().save(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for bytes in [&whole[..whole.len() - 9], &b"\xff\xd8\xff\xe0 a picture, no table"[..], &[]] {
+            fs::write(&path, bytes).unwrap();
+            let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
+            assert!(said.starts_with("VR0601"), "{said}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Arguments {
     /// Only this modality: visible or infrared
     #[arg(long, value_parser = modality)]
     modality: Option<Modality>,
-    /// File to write: a .npy, with a .csv and a .json of the same name beside it
+    /// File to write: a .npy, with a .csv and a .json of the same name beside it, or a .parquet with all of it
     #[arg(long)]
     out: PathBuf,
 }
@@ -41,10 +41,7 @@ pub fn modality(name: &str) -> Result<Modality, String> {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    if arguments.out.extension().is_none_or(|extension| extension != "npy") {
-        let message = format!("--out {} does not end in .npy", arguments.out.display());
-        return Err(ProgramError::Usage(message));
-    }
+    EmbeddingsFile::check_name(&arguments.out)?;
     let (trained, images, _) = arguments.model.open()?;
     let file = embed(&trained, &images, arguments.part, arguments.modality, output)?;
     file.save(&arguments.out)?;

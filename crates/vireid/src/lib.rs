@@ -5,6 +5,7 @@
 
 mod contact_sheet;
 mod embeddings_file;
+mod embeddings_parquet;
 mod error;
 mod nearest;
 mod npy;

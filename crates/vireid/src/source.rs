@@ -59,7 +59,7 @@ impl DataKind {
     /// The kind of what lies at a path, judged by its structure.
     pub fn guess(path: &Path) -> Option<Self> {
         let has = |part: &str| path.join(part).exists();
-        if path.extension().is_some_and(|extension| extension == "csv") {
+        if path.extension().is_some_and(|extension| extension == "csv" || extension == "parquet") {
             Some(DataKind::Manifest)
         } else if has("exp/train_id.txt") || is_converted_layout(path) {
             Some(DataKind::Sysu)

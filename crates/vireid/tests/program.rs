@@ -117,9 +117,12 @@ fn crops_without_labels_become_a_model_a_report_and_an_answer() {
     let desk = desk();
     let report = fs::read_to_string(desk.at("model").join("report.html")).unwrap();
     assert!(report.contains("no test set") && report.contains("clusters with a partner"));
-    let (before, picture) = report.split_once("data:image/png;base64,").unwrap();
-    let after = picture.split_once('"').unwrap().1;
-    assert!([before, after].iter().all(|part| !part.contains("<script") && !part.contains("NaN")));
+    let mut pictures = report.split("data:image/png;base64,");
+    let before = pictures.next().unwrap();
+    let after: Vec<&str> = pictures.map(|picture| picture.split_once('"').unwrap().1).collect();
+    assert!(!after.is_empty(), "the answers at least have a picture");
+    assert!([&[before], &after[..]].concat().iter().all(|part| !part.contains("<script") && !part.contains("NaN")));
+    assert!(report.contains("first right answer") && report.contains("unknown"), "nobody is known");
     let events = fs::read_to_string(desk.at("model").join("events.jsonl")).unwrap();
     assert!(events.contains("\"stability\":null") && !events.contains("\"ari\""), "no identity is known");
     let stable = events.lines().filter(|line| line.contains("\"stability\":0.") || line.contains("\"stability\":1."));
@@ -149,6 +152,25 @@ fn crops_without_labels_become_a_model_a_report_and_an_answer() {
         all[0]["path"].as_str().unwrap().ends_with("camera3/0000.jpg") && all[0]["similarity"].as_f64() > Some(0.999)
     );
     assert!(image::open(sheet).is_ok());
+    let parquet = desk.at("gallery.parquet");
+    let (model, crops) = (desk.at("model"), desk.at("crops"));
+    told(&["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&parquet)]);
+    let again = serde_json::from_str::<serde_json::Value>(&told(&[
+        "search",
+        "--json",
+        "--model",
+        text(&model),
+        "--index",
+        text(&parquet),
+        "--query",
+        text(&query),
+        "--modality",
+        "infrared",
+        "--top",
+        "3",
+    ]))
+    .unwrap();
+    assert_eq!(again, all, "both forms of an index answer alike");
     let visible = with(&["--modality", "infrared", "--among", "visible", "--top", "5"]);
     assert!(visible.as_array().unwrap().iter().all(|answer| answer["modality"] == "visible"));
 }
@@ -219,6 +241,12 @@ fn bad_input_gets_a_code_and_no_panic() {
     fs::write(&picture, [0xff, 0xd8, 0xff]).unwrap();
     let columns = desk.at("columns.csv");
     fs::write(&columns, "file,kind\na,b\n").unwrap();
+    let twice = desk.at("twice.csv");
+    fs::write(&twice, "path,modality,camera\na.jpg,visible,1\na.jpg,visible,1\n").unwrap();
+    let visible_only = desk.at("visible-only.csv");
+    fs::write(&visible_only, "path,modality,camera\na.jpg,visible,1\n").unwrap();
+    let no_table = desk.at("picture.parquet");
+    fs::write(&no_table, [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F']).unwrap();
     let one_sided = desk.at("one-sided");
     fs::create_dir_all(one_sided.join("visible")).unwrap();
     let note = desk.at("note.txt");
@@ -237,6 +265,7 @@ fn bad_input_gets_a_code_and_no_panic() {
     let query = crops.join("visible/camera1/0000.jpg");
     let (query, crops, cut, foreign) = (text(&query), text(&crops), text(&cut), text(&foreign));
 
+    let crops_folder = desk.at("crops");
     let (nowhere, x, y) = (desk.at("nowhere"), desk.at("x"), desk.at("y"));
     let (nowhere, x, y) = (text(&nowhere), text(&x), text(&y));
     let cases: &[(&[&str], &str)] = &[
@@ -245,6 +274,19 @@ fn bad_input_gets_a_code_and_no_panic() {
         (&["train", "--data", text(&one_sided)], "VR0102"),
         (&["train", "--data", text(&picture)], "VR0103"),
         (&["train", "--data", text(&columns)], "VR0103"),
+        (&["train", "--data", text(&twice)], "VR0103"),
+        (&["train", "--data", text(&visible_only)], "VR0106"),
+        (&["train", "--data", text(&no_table)], "VR0103"),
+        (&["data", "check", "--data", text(&no_table)], "VR0103"),
+        (&["data", "synth", "--out", text(&crops_folder)], "VR0110"),
+        (&["calibrate", "--model", text(&empty), "--data", crops], "VR0510"),
+        (&["cluster", "--model", model, "--index", cut, "--out", x], "VR0601"),
+        (&["cluster", "--model", model, "--index", foreign, "--out", x], "VR0602"),
+        (
+            &["search", "--model", model, "--index", text(&no_table), "--query", query, "--modality", "visible"],
+            "VR0601",
+        ),
+        (&["methods", "show", "magic"], "VR0503"),
         (&["train", "--data", crops, "--method", "magic"], "VR0503"),
         (&["train", "--data", crops, "--set", "stage1.epoch=3", "--out", x], "VR0501"),
         (&["train", "--data", crops, "--device", "abacus", "--out", y], "VR0504"),
@@ -262,6 +304,44 @@ fn bad_input_gets_a_code_and_no_panic() {
         let said = refused(arguments);
         assert!(said.contains(code), "{arguments:?}: {said}");
     }
+}
+
+/// Ctrl-C while a verb works: it ends at once without a panic, what it writes can be made again, and the model is whole.
+#[cfg(unix)]
+#[test]
+fn interrupted_verbs_lose_nothing() {
+    let desk = desk();
+    let (model, crops, manifest) = (desk.at("model"), desk.at("crops"), desk.at("labelled.csv"));
+    let (index, world) = (desk.at("interrupted.npy"), desk.at("interrupted-world"));
+    let (model, index) = (text(&model).to_string(), text(&index).to_string());
+    let (crops, manifest) = (text(&crops).to_string(), text(&manifest).to_string());
+    let verbs: [&[&str]; 6] = [
+        &["extract", "--model", &model, "--data", &crops, "--out", &index],
+        &["eval", "--model", &model, "--data", &manifest],
+        &["calibrate", "--model", &model, "--data", &manifest, "--far", "0.05"],
+        &["cluster", "--model", &model, "--index", text(&desk.index()), "--out", text(&desk.at("interrupted.csv"))],
+        &["data", "check", "--data", &crops],
+        &["data", "synth", "--full", "--out", text(&world)],
+    ];
+    for verb in verbs {
+        for wait in [20, 250] {
+            let child = Command::new(env!("CARGO_BIN_EXE_vireid"))
+                .args(verb)
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(wait));
+            Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+            let output = child.wait_with_output().unwrap();
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(!errors.contains("panicked"), "{verb:?}: {errors}");
+        }
+    }
+    assert!(!world.join("synthetic.txt").exists(), "a world of 45,000 images takes longer");
+    told(&["extract", "--model", &model, "--data", &crops, "--out", &index]);
+    let whole = fs::read(desk.index()).unwrap();
+    assert_eq!(fs::read(index).unwrap(), whole, "the same embeddings as before anything was interrupted");
 }
 
 #[test]

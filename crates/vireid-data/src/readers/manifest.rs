@@ -21,7 +21,14 @@ struct Row {
     is_test: bool,
 }
 
-/// Reads a list of images: a CSV file with a header and the columns `path,modality,camera[,identity][,split]`.
+/// A table of text: its columns, and its rows with the line that errors name.
+pub(super) struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<(usize, Vec<String>)>,
+}
+
+/// Reads a list of images: a CSV file with a header and the columns `path,modality,camera[,identity][,split]`, or, with the
+/// feature `parquet`, a Parquet file (`.parquet`) with these columns.
 ///
 /// Paths are relative to the manifest's folder. `modality` is `visible` or `infrared`; `camera` and `identity` are names of
 /// any kind, numbered here in order of their names; an empty `identity` is an unknown one; `split` is `train` (the default)
@@ -32,11 +39,8 @@ struct Row {
 ///
 /// `VR0103` with the line for a wrong column, value or a path listed twice; `VR0106` when a modality has no training image.
 pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
-    let text = fs::read_to_string(manifest).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => malformed(manifest, 1, "it is not a text file".into()),
-        _ => DataError::io("can't read", manifest)(error),
-    })?;
-    let rows = rows(manifest, &text)?;
+    let is_parquet = manifest.extension().is_some_and(|extension| extension == "parquet");
+    let rows = rows(manifest, if is_parquet { read_parquet(manifest)? } else { read_csv(manifest)? })?;
     let numbers = |names: BTreeSet<&str>| {
         names.into_iter().enumerate().map(|(number, name)| (name.to_string(), number)).collect::<HashMap<_, _>>()
     };
@@ -72,15 +76,42 @@ pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
     Ok(dataset)
 }
 
-fn malformed(path: &Path, line: usize, reason: String) -> DataError {
+#[cfg(feature = "parquet")]
+fn read_parquet(manifest: &Path) -> Result<Table, DataError> {
+    super::parquet_table::read(manifest)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(manifest: &Path) -> Result<Table, DataError> {
+    Err(malformed(manifest, 1, "this build reads CSV only; build vireid-data with its feature `parquet`".into()))
+}
+
+pub(super) fn malformed(path: &Path, line: usize, reason: String) -> DataError {
     DataError::MalformedList { path: path.into(), line, reason }
 }
 
-fn rows(manifest: &Path, text: &str) -> Result<Vec<Row>, DataError> {
-    let wrong = |line: usize, reason: String| malformed(manifest, line, reason);
+fn read_csv(manifest: &Path) -> Result<Table, DataError> {
+    let text = fs::read_to_string(manifest).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => malformed(manifest, 1, "it is not a text file".into()),
+        _ => DataError::io("can't read", manifest)(error),
+    })?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| wrong(1, error.to_string()))?.clone();
-    let columns: Vec<&str> = header.iter().collect();
+    let header = reader.headers().map_err(|error| malformed(manifest, 1, error.to_string()))?;
+    let columns = header.iter().map(str::to_string).collect();
+    let rows = reader.records().map(|record| {
+        let record = record.map_err(|error| {
+            let line = error.position().map_or(0, |position| position.line() as usize);
+            malformed(manifest, line, error.to_string())
+        })?;
+        let line = record.position().map_or(0, |position| position.line() as usize);
+        Ok((line, record.iter().map(str::to_string).collect()))
+    });
+    Ok(Table { columns, rows: rows.collect::<Result<_, DataError>>()? })
+}
+
+fn rows(manifest: &Path, table: Table) -> Result<Vec<Row>, DataError> {
+    let wrong = |line: usize, reason: String| malformed(manifest, line, reason);
+    let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
     let expected = || format!("columns are {}, and {} if known", NEEDED.join(", "), OPTIONAL.join(", "));
     if let Some(missing) = NEEDED.iter().find(|name| !columns.contains(name)) {
         return Err(wrong(1, format!("there is no column '{missing}' in '{}'; {}", columns.join(","), expected())));
@@ -91,29 +122,25 @@ fn rows(manifest: &Path, text: &str) -> Result<Vec<Row>, DataError> {
     let position = |name: &str| columns.iter().position(|column| *column == name);
     let mut seen = HashSet::new();
     let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| {
-            let line = error.position().map_or(0, |position| position.line() as usize);
-            wrong(line, error.to_string())
-        })?;
-        let line = record.position().map_or(0, |position| position.line() as usize);
+    for (line, record) in &table.rows {
+        let line = *line;
         let value = |name: &str| position(name).and_then(|at| record.get(at)).filter(|value| !value.is_empty());
         let needed = |name: &str| value(name).ok_or_else(|| wrong(line, format!("'{name}' is empty")));
-        let path = needed("path")?.to_string();
+        let path = needed("path")?.clone();
         if !seen.insert(path.clone()) {
             return Err(wrong(line, format!("'{path}' is listed a second time")));
         }
         let modality = needed("modality")?;
-        let named = |known: &Modality| known.to_string() == modality;
+        let named = |known: &Modality| known.to_string() == *modality;
         let modality = Modality::ALL.into_iter().find(named);
         let modality = modality.ok_or_else(|| wrong(line, "modality is visible or infrared".into()))?;
-        let is_test = match value("split") {
+        let is_test = match value("split").map(String::as_str) {
             None | Some("train") => false,
             Some("test") => true,
             Some(other) => return Err(wrong(line, format!("split is train or test, not '{other}'"))),
         };
-        let identity = value("identity").map(str::to_string);
-        rows.push(Row { line, path, modality, camera: needed("camera")?.into(), identity, is_test });
+        let identity = value("identity").cloned();
+        rows.push(Row { line, path, modality, camera: needed("camera")?.clone(), identity, is_test });
     }
     Ok(rows)
 }

@@ -4,6 +4,8 @@ mod llcm;
 mod manifest;
 mod market;
 mod own;
+#[cfg(feature = "parquet")]
+mod parquet_table;
 mod regdb;
 mod sysu;
 

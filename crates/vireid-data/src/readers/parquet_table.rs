@@ -1,0 +1,113 @@
+use std::fs::File;
+use std::path::Path;
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+
+use super::manifest::{Table, malformed};
+use crate::DataError;
+
+/// Reads the columns of a Parquet file as text; an absent value is an empty one. Rows count from 1.
+///
+/// # Errors
+///
+/// `VR0103` for a file that is no Parquet, or a column that is neither text nor whole numbers.
+pub(super) fn read(path: &Path) -> Result<Table, DataError> {
+    let wrong = |error: ParquetError| malformed(path, 1, format!("it can't be read as a Parquet file: {error}"));
+    let file = File::open(path).map_err(DataError::io("can't read", path))?;
+    let reader = SerializedFileReader::new(file).map_err(wrong)?;
+    let schema = reader.metadata().file_metadata().schema();
+    let columns = schema.get_fields().iter().map(|field| field.name().to_string()).collect();
+    let mut rows = Vec::new();
+    for (number, row) in reader.get_row_iter(None).map_err(wrong)?.enumerate() {
+        let row = row.map_err(wrong)?;
+        let text = |(name, field): (&String, &Field)| match field {
+            Field::Null => Ok(String::new()),
+            Field::Str(text) => Ok(text.trim().to_string()),
+            Field::Byte(_)
+            | Field::Short(_)
+            | Field::Int(_)
+            | Field::Long(_)
+            | Field::UByte(_)
+            | Field::UShort(_)
+            | Field::UInt(_)
+            | Field::ULong(_) => Ok(field.to_string()),
+            _ => Err(malformed(path, number + 1, format!("'{name}' is neither text nor a whole number"))),
+        };
+        rows.push((number + 1, row.get_column_iter().map(text).collect::<Result<Vec<String>, DataError>>()?));
+    }
+    Ok(Table { columns, rows })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use crate::TestSplit;
+    use crate::readers::read_manifest;
+
+    /// Two images, the second without an identity.
+    fn write(path: &std::path::Path, identity: &str) {
+        let schema = format!(
+            "message m {{ required binary path (UTF8); required binary modality (UTF8); required int64 camera; optional {identity}; }}"
+        );
+        let schema = Arc::new(parse_message_type(&schema).unwrap());
+        let file = std::fs::File::create(path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::default())).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for column in [["a.png", "b.png"], ["visible", "infrared"]] {
+            let mut of = group.next_column().unwrap().unwrap();
+            of.typed::<ByteArrayType>().write_batch(&column.map(ByteArray::from), None, None).unwrap();
+            of.close().unwrap();
+        }
+        let mut of = group.next_column().unwrap().unwrap();
+        of.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
+        of.close().unwrap();
+        let mut of = group.next_column().unwrap().unwrap();
+        match identity {
+            "double identity" => {
+                of.typed::<parquet::data_type::DoubleType>().write_batch(&[0.5], Some(&[1, 0]), None).unwrap();
+            }
+            _ => {
+                of.typed::<ByteArrayType>().write_batch(&["eve".into()], Some(&[1, 0]), None).unwrap();
+            }
+        }
+        of.close().unwrap();
+        group.close().unwrap();
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn a_parquet_manifest_reads_as_a_csv_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crops.parquet");
+        // Bytes that are not declared to be text, and fractions.
+        for identity in ["binary identity", "double identity"] {
+            write(&path, identity);
+            let error = read_manifest(&path).unwrap_err().to_string();
+            assert!(error.starts_with("VR0103") && error.contains("'identity' is neither"), "{error}");
+        }
+        write(&path, "binary identity (UTF8)");
+        let csv = folder.path().join("crops.csv");
+        std::fs::write(&csv, "path,modality,camera,identity\na.png,visible,7,eve\nb.png,infrared,8,\n").unwrap();
+        let (from_parquet, from_csv) = (read_manifest(&path).unwrap(), read_manifest(&csv).unwrap());
+        assert_eq!(from_parquet.train.visible, from_csv.train.visible);
+        assert_eq!(from_parquet.train.infrared, from_csv.train.infrared);
+        assert!(matches!(from_parquet.test, TestSplit::Nothing));
+    }
+
+    #[test]
+    fn a_picture_is_no_parquet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crops.parquet");
+        std::fs::write(&path, [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F', 0, 1]).unwrap();
+        let error = read_manifest(&path).unwrap_err().to_string();
+        assert!(error.starts_with("VR0103") && error.contains("Parquet"), "{error}");
+    }
+}
