@@ -169,3 +169,42 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::ReproduceTables(_) | Task::OneCell(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    /// Every task that the README and the book name, and every command that a file of results says it was made by.
+    #[test]
+    fn documented_tasks_are_understood() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut tasks = vireid_tests::documented::commands(&root, &["cargo xtask "]);
+        for entry in std::fs::read_dir(root.join("docs/results")).unwrap().flatten() {
+            let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
+            let report = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+            let Some(task) = report["command"].as_str().and_then(|command| command.strip_prefix("cargo xtask ")) else {
+                continue;
+            };
+            if !task.contains('\'') && !task.contains('<') {
+                tasks.push(task.split_whitespace().map(str::to_string).collect());
+            }
+        }
+        for words in &tasks {
+            if let Err(error) =
+                Arguments::try_parse_from(std::iter::once("xtask").chain(words.iter().map(String::as_str)))
+            {
+                panic!("{words:?}: {error}");
+            }
+        }
+        assert!(tasks.len() > 4, "{}", tasks.len());
+    }
+}

@@ -29,3 +29,8 @@ pub use two_stream::{StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetCo
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
 pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -19,3 +19,8 @@ pub use identity::{Camera, Identity};
 pub use modality::{Infrared, Modality, ModalityTag, PerModality, Visible};
 pub use pseudo_labels::{ClusterId, PseudoLabels};
 pub use streams::{Stream, Streams};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -23,3 +23,8 @@ pub use error::{BadImage, DataError};
 pub use image_list::{CacheBudget, ImageList, ImageSize};
 pub use loader::{Batch, Loader, LoaderConfig, ViewRecipes};
 pub use resize::{ResizeFilter, resize_rgb};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -23,3 +23,8 @@ pub use error::EvalError;
 pub use rank_metrics::{CmcRule, RankMetrics};
 pub use similarity::similarities;
 pub use single_shot::Annotations;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

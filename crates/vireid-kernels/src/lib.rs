@@ -30,3 +30,8 @@ mod sgd;
 pub use memory::keep_freed_memory;
 pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d};
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

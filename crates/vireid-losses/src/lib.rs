@@ -22,3 +22,8 @@ pub use refinement::{refinement, refinement_gradients};
 pub use supervised_contrast::{contrast_among, contrast_with_entries, supervised_contrast};
 pub use triplet::{batch_hard_triplet, pairwise_distances};
 pub use weighted::{cross_entropies, weighted_cross_entropy, weighted_l1, weighted_l2};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,3 +9,8 @@
 mod bank;
 
 pub use bank::{MemoryBank, by_label, normalize_rows};
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -77,3 +77,8 @@ pub use state::MethodState;
 pub use system::peak_memory_mib;
 pub use table::{evaluation_table, seconds_table};
 pub use trained::TrainedNetwork;
+
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -84,6 +84,11 @@ pub fn multiply(target: &mut [f32], left: (&[f32], Shape), right: (&[f32], Shape
     }
 }
 
+/// The README's example is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
 mod tests {
     use super::*;

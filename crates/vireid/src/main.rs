@@ -121,3 +121,29 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    /// Every command of the program in the README and the book is one that it understands.
+    #[test]
+    fn documented_commands_are_understood() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let commands = vireid_tests::documented::commands(&root, &["vireid ", "cargo run --release -p vireid -- "]);
+        for words in &commands {
+            let all = std::iter::once("vireid").chain(words.iter().map(String::as_str));
+            if let Err(error) = Arguments::try_parse_from(all) {
+                panic!("{words:?}: {error}");
+            }
+        }
+        assert!(commands.len() > 10, "{}", commands.len());
+    }
+}
