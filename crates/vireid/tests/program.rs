@@ -265,7 +265,6 @@ fn bad_input_gets_a_code_and_no_panic() {
     let query = crops.join("visible/camera1/0000.jpg");
     let (query, crops, cut, foreign) = (text(&query), text(&crops), text(&cut), text(&foreign));
 
-    let crops_folder = desk.at("crops");
     let (nowhere, x, y) = (desk.at("nowhere"), desk.at("x"), desk.at("y"));
     let (nowhere, x, y) = (text(&nowhere), text(&x), text(&y));
     let cases: &[(&[&str], &str)] = &[
@@ -278,7 +277,6 @@ fn bad_input_gets_a_code_and_no_panic() {
         (&["train", "--data", text(&visible_only)], "VR0106"),
         (&["train", "--data", text(&no_table)], "VR0103"),
         (&["data", "check", "--data", text(&no_table)], "VR0103"),
-        (&["data", "synth", "--out", text(&crops_folder)], "VR0110"),
         (&["calibrate", "--model", text(&empty), "--data", crops], "VR0510"),
         (&["cluster", "--model", model, "--index", cut, "--out", x], "VR0601"),
         (&["cluster", "--model", model, "--index", foreign, "--out", x], "VR0602"),
@@ -313,13 +311,14 @@ fn interrupted_verbs_lose_nothing() {
     let desk = desk();
     let (model, crops, manifest) = (desk.at("model"), desk.at("crops"), desk.at("labelled.csv"));
     let (index, world) = (desk.at("interrupted.npy"), desk.at("interrupted-world"));
+    let (clusters, gallery) = (desk.at("interrupted.csv"), desk.index());
     let (model, index) = (text(&model).to_string(), text(&index).to_string());
     let (crops, manifest) = (text(&crops).to_string(), text(&manifest).to_string());
     let verbs: [&[&str]; 6] = [
         &["extract", "--model", &model, "--data", &crops, "--out", &index],
         &["eval", "--model", &model, "--data", &manifest],
         &["calibrate", "--model", &model, "--data", &manifest, "--far", "0.05"],
-        &["cluster", "--model", &model, "--index", text(&desk.index()), "--out", text(&desk.at("interrupted.csv"))],
+        &["cluster", "--model", &model, "--index", text(&gallery), "--out", text(&clusters)],
         &["data", "check", "--data", &crops],
         &["data", "synth", "--full", "--out", text(&world)],
     ];
@@ -341,7 +340,7 @@ fn interrupted_verbs_lose_nothing() {
     assert!(!world.join("synthetic.txt").exists(), "a world of 45,000 images takes longer");
     told(&["extract", "--model", &model, "--data", &crops, "--out", &index]);
     let whole = fs::read(desk.index()).unwrap();
-    assert_eq!(fs::read(index).unwrap(), whole, "the same embeddings as before anything was interrupted");
+    assert!(fs::read(index).unwrap() == whole, "the same embeddings as before anything was interrupted");
 }
 
 #[test]

@@ -30,7 +30,12 @@ impl Table {
 
     pub fn html(&self) -> String {
         let mut text = format!("<section>\n<h2>{}</h2>\n<p>{}</p>\n", escaped(&self.title), escaped(&self.note));
-        let _ = write!(text, "<div class=\"wide\"><table>\n<thead><tr>");
+        // A region that scrolls must be reachable by keyboard.
+        let title = escaped(&self.title);
+        let _ = write!(
+            text,
+            "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table>\n<thead><tr>"
+        );
         for column in &self.columns {
             let _ = write!(text, "<th scope=\"col\">{}</th>", escaped(column));
         }

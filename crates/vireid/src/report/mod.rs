@@ -117,7 +117,7 @@ fn summary(runs: &[Run]) -> String {
         serde_json::Value::Null => "unknown".into(),
         other => escape(&other.to_string()),
     };
-    let mut html = "<table><caption>Runs</caption><thead><tr><th scope=\"col\">run</th><th scope=\"col\">data</th><th scope=\"col\">device</th><th scope=\"col\">seed</th><th scope=\"col\">settings</th><th scope=\"col\">data manifest</th><th scope=\"col\">version</th></tr></thead><tbody>".to_string();
+    let mut html = "<table tabindex=\"0\"><caption>Runs</caption><thead><tr><th scope=\"col\">run</th><th scope=\"col\">data</th><th scope=\"col\">device</th><th scope=\"col\">seed</th><th scope=\"col\">settings</th><th scope=\"col\">data manifest</th><th scope=\"col\">version</th></tr></thead><tbody>".to_string();
     for run in runs {
         let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(&run.name()));
         for key in ["data", "device", "seed", "config_hash", "data_manifest", "version"] {
@@ -147,7 +147,7 @@ fn results(run: &Run) -> String {
         );
     }
     let mut html = format!(
-        "<table><caption>{name}: mean ± standard deviation over gallery draws, %</caption><thead><tr><th scope=\"col\">search</th><th scope=\"col\">network</th>"
+        "<table tabindex=\"0\"><caption>{name}: mean ± standard deviation over gallery draws, %</caption><thead><tr><th scope=\"col\">search</th><th scope=\"col\">network</th>"
     );
     for (_, title) in FIGURES {
         let _ = write!(html, "<th scope=\"col\">{title}</th>");
@@ -176,7 +176,7 @@ fn time(run: &Run) -> String {
     let Some(seconds) = run.cost["seconds"].as_object() else { return String::new() };
     let total: f64 = seconds.values().filter_map(serde_json::Value::as_f64).sum();
     let mut html = format!(
-        "<table><caption>Time of {}</caption><thead><tr><th scope=\"col\">activity</th><th scope=\"col\">seconds</th><th scope=\"col\">share</th></tr></thead><tbody>",
+        "<table tabindex=\"0\"><caption>Time of {}</caption><thead><tr><th scope=\"col\">activity</th><th scope=\"col\">seconds</th><th scope=\"col\">share</th></tr></thead><tbody>",
         escape(&run.name())
     );
     for (activity, value) in seconds {

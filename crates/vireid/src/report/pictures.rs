@@ -12,7 +12,7 @@ pub fn ranked(run: &Run) -> String {
     let mut html = format!(
         "<h2>Answers of {name}</h2><figure class=\"sheet\"><figcaption>Infrared queries (blue frames) and the visible {part} images most similar to them, best first; where identities are known the worst failures come first, green is right and red is wrong</figcaption><img alt=\"A row for each line of the table below: the query and its answers\" src=\"data:image/png;base64,{png}\"></figure>"
     );
-    html += "<table><caption>The same in words</caption><thead><tr><th scope=\"col\">row</th><th scope=\"col\">query</th><th scope=\"col\">first right answer</th><th scope=\"col\">average precision</th><th scope=\"col\">answers: visible cameras, ✓ right, ✗ wrong</th></tr></thead><tbody>";
+    html += "<table tabindex=\"0\"><caption>The same in words</caption><thead><tr><th scope=\"col\">row</th><th scope=\"col\">query</th><th scope=\"col\">first right answer</th><th scope=\"col\">average precision</th><th scope=\"col\">answers: visible cameras, ✓ right, ✗ wrong</th></tr></thead><tbody>";
     for (row, list) in run.evidence.ranked.iter().enumerate() {
         let rank = list.first_right.map_or("unknown".into(), |rank| format!("rank {rank}"));
         let precision = list.average_precision.map_or("unknown".into(), |precision| format!("{precision:.2}"));
@@ -42,7 +42,7 @@ pub fn pairs(run: &Run) -> String {
     let mut html = format!(
         "<h2>Matched clusters of {name}</h2><figure class=\"sheet\"><figcaption>Training clusters whose centroids are each other's nearest: infrared images on the left (blue), visible ones on the right; where identities are known wrong pairs (red) come first</figcaption><img alt=\"A row for each line of the table below: images of the infrared and of the visible cluster\" src=\"data:image/png;base64,{png}\"></figure>"
     );
-    html += "<table><caption>The same in words</caption><thead><tr><th scope=\"col\">row</th><th scope=\"col\">infrared images</th><th scope=\"col\">visible images</th><th scope=\"col\">similarity</th><th scope=\"col\">one person</th></tr></thead><tbody>";
+    html += "<table tabindex=\"0\"><caption>The same in words</caption><thead><tr><th scope=\"col\">row</th><th scope=\"col\">infrared images</th><th scope=\"col\">visible images</th><th scope=\"col\">similarity</th><th scope=\"col\">one person</th></tr></thead><tbody>";
     for (row, pair) in run.evidence.pairs.iter().enumerate() {
         let right = pair.right.map_or("unknown", |right| if right { "yes" } else { "no" });
         let _ = write!(
