@@ -1,4 +1,4 @@
-//! The commands that README and book tell people to type.
+//! What README and book tell people: commands to type, and pages to go to.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,8 @@ use std::path::{Path, PathBuf};
 ///
 /// When a page can't be read: this is for tests.
 pub fn commands(root: &Path, prefixes: &[&str]) -> Vec<Vec<String>> {
-    let mut pages = vec![root.join("README.md")];
-    collect(&root.join("docs"), &mut pages);
     let mut found = Vec::new();
-    for page in pages {
-        let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    for (_, text) in pages(root) {
         for block in text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             for line in block.replace("\\\n", " ").lines() {
                 let line = line.split(" #").next().unwrap_or_default();
@@ -24,6 +21,35 @@ pub fn commands(root: &Path, prefixes: &[&str]) -> Vec<Vec<String>> {
         }
     }
     found
+}
+
+/// Links of the pages to files that are not there, with their page.
+///
+/// # Panics
+///
+/// As [`commands`].
+pub fn broken_links(root: &Path) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (page, text) in pages(root) {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            let is_elsewhere = file.is_empty() || file.contains("://");
+            if !is_elsewhere && !page.parent().unwrap_or(root).join(file).exists() {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    broken
+}
+
+fn pages(root: &Path) -> Vec<(PathBuf, String)> {
+    let mut pages = vec![root.join("README.md")];
+    collect(&root.join("docs"), &mut pages);
+    let read = |page: PathBuf| {
+        let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        (page, text)
+    };
+    pages.into_iter().map(read).collect()
 }
 
 fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {

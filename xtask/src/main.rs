@@ -183,6 +183,12 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    #[test]
+    fn pages_link_to_what_is_there() {
+        let broken = vireid_tests::documented::broken_links(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+
     /// Every task that the README and the book name, and every command that a file of results says it was made by.
     #[test]
     fn documented_tasks_are_understood() {
