@@ -136,6 +136,9 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
             variants.extend(asked.map(|ablation| (method, ablation.key.clone(), ablation.set.clone())));
         }
     }
+    if let Some(wrong) = arguments.variants.iter().find(|key| !variants.iter().any(|(_, known, _)| known == *key)) {
+        return Err(format!("no method that is asked for has an ablation '{wrong}'").into());
+    }
     let mut cells = Vec::new();
     for benchmark in benchmarks(arguments) {
         let data = data(arguments, benchmark);
@@ -167,5 +170,46 @@ pub fn one(cell: &Cell) -> Result<ExitCode, Failure> {
     match work::train_here(cell)? {
         true => Ok(ExitCode::SUCCESS),
         false => Ok(ExitCode::from(vireid::EXIT_INTERRUPTED)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn planned(words: &str) -> Result<Vec<String>, String> {
+        let words = format!("x --data-root /nowhere {words}");
+        let line = Line::try_parse_from(words.split_whitespace()).map_err(|error| error.to_string())?;
+        let cells = cells(&line.arguments, &Published::read().unwrap()).map_err(|error| error.to_string())?;
+        Ok(cells.iter().map(|cell| cell.place().display().to_string()).collect())
+    }
+
+    #[test]
+    fn what_is_trained() {
+        let quick = planned("--quick").unwrap();
+        assert_eq!((quick.len(), quick[0].as_str()), (15, "synthetic-sysu/mbccm-s0"));
+        assert_eq!(planned("").unwrap().len(), 30);
+        assert_eq!(
+            planned("--quick --only mmm --seeds 4 --variants baseline").unwrap(),
+            ["synthetic-sysu/mmm-s4", "synthetic-sysu/mmm-baseline-s4"]
+        );
+        let regdb = planned("--only mult,mmm --dataset regdb --seeds 0,1").unwrap();
+        assert!(regdb.len() == 4 && regdb[0] == "synthetic-regdb/mult-s0-t1", "{regdb:?}");
+        assert!(planned("--quick --ablations").unwrap().len() > 15 + 3 * 15);
+    }
+
+    #[test]
+    fn unknown_names_are_refused() {
+        assert!(planned("--only magic").unwrap_err().contains("there are mbccm"));
+        assert!(planned("--only mmm --variants fixed").unwrap_err().contains("'fixed'"));
+        assert!(planned("--dataset market").unwrap_err().contains("sysu"));
     }
 }
