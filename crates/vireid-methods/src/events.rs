@@ -239,12 +239,14 @@ impl ClusterReport {
             visible: ModalityReport::new(
                 &visible,
                 truth.as_ref().map(|truth| &truth.visible),
-                before.map(|before| (&before.visible[..], labelling.labels.visible)),
+                labelling.labels.visible,
+                before.map(|before| &before.visible),
             ),
             infrared: ModalityReport::new(
                 &infrared,
                 truth.as_ref().map(|truth| &truth.infrared),
-                before.map(|before| (&before.infrared[..], labelling.labels.infrared)),
+                labelling.labels.infrared,
+                before.map(|before| &before.infrared),
             ),
             association,
             joint,
@@ -286,14 +288,15 @@ impl JointReport {
 }
 
 impl ModalityReport {
-    /// `change` are the labels of the epoch before and of now.
+    /// `before` are the labels of the epoch before.
     fn new<M: ModalityTag>(
         labels: &PseudoLabels<M>,
         truth: Option<&Vec<Identity>>,
-        change: Option<(&[Option<usize>], &[Option<usize>])>,
+        now: &[Option<usize>],
+        before: Option<&Vec<Option<usize>>>,
     ) -> Self {
-        let stability = change.map(|(before, now)| stability(now, before));
-        let flow = change.map(|(before, now)| ClusterFlow::between(before, now));
+        let stability = before.map(|before| stability(now, before));
+        let flow = before.map(|before| ClusterFlow::between(before, now));
         let agreement = truth.map(|truth| {
             let LabelQuality { ari, nmi, purity, b_cubed } = label_quality(labels, truth);
             let (b_cubed_precision, b_cubed_recall) = (b_cubed.precision, b_cubed.recall);

@@ -20,7 +20,7 @@ pub enum InstanceMemory {
         /// Of the modalities' own clusters.
         own: PerModality<MemoryBank>,
         /// Of the joint ones, where there are some.
-        joint: Option<MemoryBank>,
+        joint: Option<Box<MemoryBank>>,
     },
 }
 
@@ -55,7 +55,7 @@ impl InstanceMemory {
             }
             InstanceLoss::SecondMemory => Some(Self::Picks {
                 own: own.map(|bank| replaced(bank.rows())),
-                joint: joint.map(|bank| replaced(bank.rows())),
+                joint: joint.map(|bank| Box::new(replaced(bank.rows()))),
             }),
             InstanceLoss::Batch | InstanceLoss::CrossModality | InstanceLoss::Triplet => None,
         }
@@ -124,7 +124,7 @@ impl InstanceMemory {
                 infrared: bank(&format!("{kind}/infrared"))?,
             })
         };
-        let picks = |own| Self::Picks { own, joint: bank("picks/joint") };
+        let picks = |own| Self::Picks { own, joint: bank("picks/joint").map(Box::new) };
         banks("images").map(Self::Images).or_else(|| banks("picks").map(picks))
     }
 }
@@ -181,7 +181,7 @@ mod tests {
         let own = PerModality { visible: bank(0.3, 2), infrared: bank(0.4, 2) };
         let memories = [
             InstanceMemory::Images(PerModality { visible: bank(1.1, 4), infrared: bank(1.3, 3) }),
-            InstanceMemory::Picks { own, joint: Some(bank(0.9, 2)) },
+            InstanceMemory::Picks { own, joint: Some(Box::new(bank(0.9, 2))) },
         ];
         for mut memory in memories {
             for is_joint in [false, true] {
@@ -222,7 +222,7 @@ mod tests {
         let own = PerModality { visible: bank(4), infrared: bank(2) };
         for memory in [
             InstanceMemory::Images(own.clone()),
-            InstanceMemory::Picks { own: own.clone(), joint: Some(bank(3)) },
+            InstanceMemory::Picks { own: own.clone(), joint: Some(Box::new(bank(3))) },
             InstanceMemory::Picks { own, joint: None },
         ] {
             let mut state = MethodState::default();

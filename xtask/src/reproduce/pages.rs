@@ -162,7 +162,8 @@ fn line(name: &str, search: &str, value: Option<&Value>, runs: &Runs<'_>, remark
         _ => "-".into(),
     };
     let (rank1, map) = (value.map(|value| value.rank1), value.and_then(|value| value.map));
-    let (of_rank1, of_map): (fn(&Score) -> f64, fn(&Score) -> f64) = (|s| s.rank1.mean, |s| s.map.mean);
+    let of_rank1: fn(&Score) -> f64 = |score| score.rank1.mean;
+    let of_map: fn(&Score) -> f64 = |score| score.map.mean;
     let (our_rank1, our_map) = (runs.spread(last, search, of_rank1), runs.spread(last, search, of_map));
     let status = match runs.0.len() {
         0 => "not run".into(),

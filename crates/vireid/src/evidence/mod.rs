@@ -53,7 +53,9 @@ pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> R
         false => None,
     };
     let searched = test.as_ref().unwrap_or(&train);
-    let (ranked, sheet) = ranked::ranked(searched);
+    let bar = output.bar("answers", searched.samples.infrared.len().min(ranked::SCORED));
+    let (ranked, sheet) = ranked::ranked(searched, || bar.inc(1));
+    bar.finish_and_clear();
     vireid::write_contact_sheet(&run.join(RANKED), &sheet)?;
     let (pairs, sheet) = pairs::pairs(&train, trained.config(), &device);
     if !sheet.is_empty() {

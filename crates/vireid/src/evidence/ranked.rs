@@ -11,6 +11,8 @@ const LISTS: usize = 10;
 /// Of them, those that failed worst; the others are spread over the rest.
 const FAILURES: usize = 6;
 const ANSWERS: usize = 10;
+/// Queries among which the failures are looked for: every gallery row is compared with each.
+pub const SCORED: usize = 2000;
 
 /// An infrared query and the visible images most similar to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,12 +37,17 @@ pub struct Answer {
     pub right: Option<bool>,
 }
 
-/// Ranked lists, the worst failures first where identities are known, with the rows of their contact sheet.
-pub fn ranked(images: &Embedded<'_>) -> (Vec<RankedList>, Vec<Vec<Tile>>) {
+/// Ranked lists, the worst failures first where identities are known, with the rows of their contact sheet. `progress` is
+/// called for every query that is looked at.
+pub fn ranked(images: &Embedded<'_>, progress: impl Fn()) -> (Vec<RankedList>, Vec<Vec<Tile>>) {
     let (gallery, samples) = (&images.rows.visible, images.samples.visible);
     let queries = images.samples.infrared;
-    let mut scored: Vec<(usize, Option<(usize, f64)>)> =
-        (0..queries.len()).map(|query| (query, score(images, query))).collect();
+    let mut scored: Vec<(usize, Option<(usize, f64)>)> = spread(SCORED, queries.len())
+        .map(|query| {
+            progress();
+            (query, score(images, query))
+        })
+        .collect();
     // Stable, so that equal ones stay in the order of the data set; unknown ones last.
     scored.sort_by(|a, b| {
         let precision = |entry: &Option<(usize, f64)>| entry.map_or(2.0, |(_, precision)| precision);
@@ -131,7 +138,7 @@ mod tests {
             // The second query lies where the first person does.
             rows: PerModality { visible: rows([1.0, 0.0, 0.0, 1.0]), infrared: rows([1.0, 0.0, 1.0, 0.0]) },
         };
-        let (lists, sheet) = ranked(&images);
+        let (lists, sheet) = ranked(&images, || ());
         assert_eq!(lists[0].query, PathBuf::from("bad"));
         assert_eq!((lists[0].first_right, lists[0].average_precision), (Some(2), Some(0.5)));
         assert_eq!(lists[0].answers[0].right, Some(false));
@@ -147,7 +154,7 @@ mod tests {
             samples: PerModality { visible: &visible[..], infrared: &infrared[..] },
             rows: PerModality { visible: row(), infrared: row() },
         };
-        let (lists, sheet) = ranked(&images);
+        let (lists, sheet) = ranked(&images, || ());
         assert_eq!((lists.len(), lists[0].first_right, lists[0].answers[0].right), (1, None, None));
         assert_eq!(sheet[0][1].frame, Tile::PLAIN);
     }
