@@ -1,13 +1,14 @@
 use bhtsne::tSNE;
+use rayon::ThreadPoolBuilder;
 use serde::{Deserialize, Serialize};
 use vireid_core::{Modality, Streams};
 
 use super::{Embedded, spread};
 
 /// Images of each modality on the map.
-const IMAGES: usize = 300;
+const IMAGES: usize = 250;
 const PERPLEXITY: f32 = 20.0;
-const EPOCHS: usize = 600;
+const EPOCHS: usize = 500;
 
 /// An image on the map.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,9 +44,14 @@ pub fn map(images: &Embedded<'_>, seed: u64) -> Vec<Point> {
         let product: f32 = a.iter().zip(*b).map(|(a, b)| a * b).sum();
         (2.0 - 2.0 * product).max(0.0).sqrt()
     };
-    let mut embedding = tSNE::<f32, &[f32], 2>::new(&rows);
-    embedding.perplexity(PERPLEXITY).epochs(EPOCHS).initial_embedding(start).exact(cosine_distance);
-    for (point, place) in points.iter_mut().zip(embedding.embedding().chunks_exact(2)) {
+    // On one thread: on several the library's sums come in another order each time, and so does the picture.
+    let Ok(one_thread) = ThreadPoolBuilder::new().num_threads(1).build() else { return Vec::new() };
+    let places = one_thread.install(|| {
+        let mut embedding = tSNE::<f32, &[f32], 2>::new(&rows);
+        embedding.perplexity(PERPLEXITY).epochs(EPOCHS).initial_embedding(start).exact(cosine_distance);
+        embedding.embedding()
+    });
+    for (point, place) in points.iter_mut().zip(places.chunks_exact(2)) {
         (point.x, point.y) = (place[0], place[1]);
     }
     points
