@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 48.0;
-const BOTTOM: f64 = 30.0;
-const TOP: f64 = 12.0;
-const RIGHT: f64 = 10.0;
+/// Size and margins of a chart.
+pub const WIDTH: f64 = 460.0;
+pub const HEIGHT: f64 = 220.0;
+pub const LEFT: f64 = 48.0;
+pub const BOTTOM: f64 = 30.0;
+pub const TOP: f64 = 12.0;
+pub const RIGHT: f64 = 10.0;
 /// Told apart by most colour-blind readers, and by their dashes in print (Okabe and Ito).
 pub const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#6b4c00", "#56b4e9", "#000000"];
 const DASHES: [&str; 4] = ["", "6 3", "2 3", "8 3 2 3"];

@@ -2,14 +2,8 @@
 
 use std::fmt::Write;
 
-use super::chart::{COLOURS, escape};
+use super::chart::{BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, escape};
 
-const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 48.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 30.0;
 const BANDS: [&str; 4] = ["kept", "from a split", "merged", "from noise"];
 
 /// One epoch.
