@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use vireid_kernels::Tail;
 
 use crate::convolution::{Convolution, ConvolutionConfig};
-use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock, NonLocalBlockConfig};
+use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock, NonLocalBlockConfig, Precision};
 
 /// Configuration of a residual [`Block`].
 #[derive(Config, Debug)]
@@ -27,6 +27,9 @@ pub struct BlockConfig {
     /// A non-local block after the residual one.
     #[config(default = false)]
     pub non_local: bool,
+    /// Number type of the convolutions.
+    #[config(default = "Precision::F32")]
+    pub precision: Precision,
 }
 
 /// A residual block of ResNet (He et al., CVPR 2016), basic or bottleneck. Convolutions have no bias.
@@ -52,7 +55,9 @@ impl BlockConfig {
     /// Builds the block.
     pub fn init(&self, device: &Device) -> Block {
         let norm = |channels| GroupedBatchNormConfig::new(channels).init(device);
-        let conv = |from, to, kernel, stride| ConvolutionConfig::new([from, to], kernel, stride).init(device);
+        let conv = |from, to, kernel, stride| {
+            ConvolutionConfig::new([from, to], kernel, stride).with_precision(self.precision).init(device)
+        };
         let (first, second) = if self.stride_in_1x1 { (self.stride, 1) } else { (1, self.stride) };
         let (conv1, conv2, second_width) = if self.bottleneck {
             (conv(self.input, self.width, 1, first), conv(self.width, self.width, 3, second), self.width)

@@ -3,6 +3,8 @@ use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::conv2d;
 
+use crate::Precision;
+
 /// Configuration of a [`Convolution`].
 #[derive(Config, Debug)]
 pub struct ConvolutionConfig {
@@ -12,6 +14,9 @@ pub struct ConvolutionConfig {
     pub kernel: usize,
     /// Stride.
     pub stride: usize,
+    /// Number type.
+    #[config(default = "Precision::F32")]
+    pub precision: Precision,
 }
 
 /// A convolution without bias, padded to keep the size at stride 1; on the CPU it runs this project's kernels.
@@ -21,6 +26,8 @@ pub struct Convolution {
     pub weight: Param<Tensor<4>>,
     stride: usize,
     padding: usize,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl ConvolutionConfig {
@@ -31,7 +38,7 @@ impl ConvolutionConfig {
         let initializer = Initializer::KaimingNormal { gain: 2f64.sqrt(), fan_out_only: true };
         let shape = [output, input, self.kernel, self.kernel];
         let weight = initializer.init_with(shape, Some(input * area), Some(output * area), device);
-        Convolution { weight, stride: self.stride, padding: self.kernel / 2 }
+        Convolution { weight, stride: self.stride, padding: self.kernel / 2, precision: self.precision }
     }
 }
 
@@ -41,6 +48,7 @@ impl Convolution {
     /// - `input`: `[batch, channels_in, height, width]`
     /// - output: `[batch, channels_out, height / stride, width / stride]`, rounded up
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        conv2d(input, self.weight.val(), self.stride, self.padding)
+        let convolve = |input, weight| conv2d(input, weight, self.stride, self.padding);
+        self.precision.run(input, self.weight.val(), convolve)
     }
 }

@@ -15,6 +15,7 @@ mod gem;
 mod imagenet;
 mod non_local;
 pub mod parameters;
+mod precision;
 mod two_stream;
 
 pub use backbone::{Backbone, Features};
@@ -25,6 +26,7 @@ pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::{WeightFile, load_imagenet};
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
+pub use precision::Precision;
 pub use two_stream::{StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).

@@ -11,6 +11,7 @@ use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::gem::gem_pool;
+use crate::Precision;
 use crate::parameters::{fill_parameters, number_parameters};
 
 /// Added to the mean before GeM's root.
@@ -25,6 +26,9 @@ pub struct StemConfig {
     pub kernel: usize,
     /// 3x3 max pooling with stride 2 at the end.
     pub pool: bool,
+    /// Number type of the convolution.
+    #[config(default = "Precision::F32")]
+    pub precision: Precision,
 }
 
 /// The first layers, which each modality has for itself.
@@ -43,7 +47,9 @@ impl StemConfig {
             MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(padding).init()
         };
         Stem {
-            conv: ConvolutionConfig::new([3, self.channels], self.kernel, 2).init(device),
+            conv: ConvolutionConfig::new([3, self.channels], self.kernel, 2)
+                .with_precision(self.precision)
+                .init(device),
             bn: GroupedBatchNormConfig::new(self.channels).init(device),
             pool: self.pool.then(pool),
         }
@@ -98,6 +104,9 @@ pub struct TwoStreamNetConfig {
     /// Parts of a batch that batch norm treats separately, as many devices would; 1 is the whole batch.
     #[config(default = 1)]
     pub bn_groups: usize,
+    /// Number type of the convolutions, but for the non-local blocks', which have one channel inside.
+    #[config(default = "Precision::F32")]
+    pub precision: Precision,
 }
 
 impl TwoStreamNetConfig {
@@ -171,9 +180,10 @@ impl TwoStreamNetConfig {
             .collect();
         let mut neck = GroupedBatchNormConfig::new(input).init(device);
         neck.bias = neck.bias.set_require_grad(false);
+        let stem = self.stem.clone().with_precision(self.precision);
         let net = TwoStreamNet {
-            stem_visible: self.stem.init(device),
-            stem_infrared: self.stem.init(device),
+            stem_visible: stem.init(device),
+            stem_infrared: stem.init(device),
             layers,
             neck,
             dim: input,
@@ -189,6 +199,7 @@ impl TwoStreamNetConfig {
         BlockConfig::new(input, stage.width, stage.output, stride, self.bottleneck, projection)
             .with_stride_in_1x1(self.stride_in_1x1)
             .with_non_local(number + stage.non_local >= stage.blocks)
+            .with_precision(self.precision)
     }
 }
 
@@ -368,6 +379,29 @@ mod tests {
         };
         same(grouped.visible.narrow(3, 3), alone.visible);
         same(grouped.infrared.narrow(2, 2), alone.infrared);
+    }
+
+    /// Bf16 rounds within the convolutions; weights, gradients and embeddings are f32, and near those of f32.
+    #[test]
+    fn bf16_is_near_f32() {
+        let device = Device::default().autodiff();
+        let run = |precision: Precision| {
+            let config = TwoStreamNetConfig::small().with_precision(precision);
+            let net = config.init(&device, &mut Streams::new(0).stream("init", [0; 3]));
+            let features = net.forward(noise(6, &device), noise(4, &device));
+            let gradients = features.visible.embedding.clone().powi_scalar(2).sum().backward();
+            let conv = &net.stem_visible.conv.weight;
+            let gradient = conv.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
+            (features.visible.embedding.into_data().try_to_vec::<f32>().unwrap(), gradient)
+        };
+        let cosine = |a: &[f32], b: &[f32]| {
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+            dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+        };
+        let (half, whole) = (run(Precision::Bf16), run(Precision::F32));
+        assert_ne!(half, whole);
+        assert!(cosine(&half.0, &whole.0) > 0.999, "{}", cosine(&half.0, &whole.0));
+        assert!(cosine(&half.1, &whole.1) > 0.98, "{}", cosine(&half.1, &whole.1));
     }
 
     #[test]

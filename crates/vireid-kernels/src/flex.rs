@@ -1,9 +1,9 @@
-//! The kernels of the CPU backend, for f32; other number types keep the stock operations.
+//! The kernels of the CPU backend, for f32, and convolution for bf16 too; other number types keep the stock operations.
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::ops::{ActivationOps, FloatTensorOps, ModuleOps};
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, FloatDType, TensorData};
 
 use rayon::prelude::*;
 
@@ -38,6 +38,10 @@ fn own(contiguous: FlexTensor) -> FlexTensor {
 
 fn are_f32<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
     tensors.into_iter().all(|tensor| tensor.dtype() == DType::F32)
+}
+
+fn are_bf16<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> bool {
+    tensors.into_iter().all(|tensor| tensor.dtype() == DType::BF16)
 }
 
 fn sizes(input: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usize) -> Convolution {
@@ -81,9 +85,18 @@ fn apply(tensors: [FlexTensor; 5], residual: Option<FlexTensor>, epsilon: f64, r
     tensor(output, shape.as_slice())
 }
 
+/// `kernel` on bf16 tensors: read as f32, summed in f32, rounded once at the end, as tensor cores do.
+fn in_bf16<const N: usize>(tensors: [FlexTensor; N], kernel: impl FnOnce([FlexTensor; N]) -> FlexTensor) -> FlexTensor {
+    let wide = tensors.map(|tensor| <Flex as FloatTensorOps<Flex>>::float_cast(tensor, FloatDType::F32));
+    <Flex as FloatTensorOps<Flex>>::float_cast(kernel(wide), FloatDType::BF16)
+}
+
 #[allow(clippy::too_many_arguments)]
 impl Kernels for Flex {
     fn kernel_conv2d(input: FlexTensor, weight: FlexTensor, stride: usize, padding: usize) -> FlexTensor {
+        if are_bf16([&input, &weight]) {
+            return in_bf16([input, weight], |[input, weight]| Self::kernel_conv2d(input, weight, stride, padding));
+        }
         if !are_f32([&input, &weight]) {
             return <Flex as ModuleOps<Flex>>::conv2d(input, weight, None, options(stride, padding));
         }
@@ -100,6 +113,11 @@ impl Kernels for Flex {
         stride: usize,
         padding: usize,
     ) -> FlexTensor {
+        if are_bf16([&input, &weight, &gradient]) {
+            return in_bf16([input, weight, gradient], |[input, weight, gradient]| {
+                Self::kernel_conv2d_input_gradient(input, weight, gradient, stride, padding)
+            });
+        }
         if !are_f32([&input, &weight, &gradient]) {
             return <Flex as ModuleOps<Flex>>::conv2d_x_backward(input, weight, gradient, options(stride, padding));
         }
@@ -116,6 +134,11 @@ impl Kernels for Flex {
         stride: usize,
         padding: usize,
     ) -> FlexTensor {
+        if are_bf16([&input, &weight, &gradient]) {
+            return in_bf16([input, weight, gradient], |[input, weight, gradient]| {
+                Self::kernel_conv2d_weight_gradient(input, weight, gradient, stride, padding)
+            });
+        }
         if !are_f32([&input, &weight, &gradient]) {
             let options = options(stride, padding);
             return <Flex as ModuleOps<Flex>>::conv2d_weight_backward(input, weight, gradient, options);

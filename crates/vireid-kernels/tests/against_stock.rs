@@ -276,3 +276,25 @@ fn other_number_types_keep_the_stock_operation() {
     assert_eq!(got.dtype(), burn::tensor::DType::F64);
     got.convert::<f32>().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
 }
+
+/// In bf16 every pass is the f32 pass over rounded values, rounded once.
+#[test]
+fn bf16_convolution_sums_in_f32() {
+    use burn::tensor::FloatDType::{BF16, F32};
+    let device = Device::default().autodiff();
+    let rounded = |tensor: Tensor<4>| tensor.cast(BF16).cast(F32);
+    let x = rounded(random([2, 5, 8, 6], 1, &device)).detach().require_grad();
+    let w = rounded(random([7, 5, 3, 3], 2, &device)).detach().require_grad();
+    let upstream = rounded(random([2, 7, 4, 3], 3, &device));
+    let run = |half: bool| {
+        let y = match half {
+            true => conv2d(x.clone().cast(BF16), w.clone().cast(BF16), 2, 1).cast(F32),
+            false => conv2d(x.clone(), w.clone(), 2, 1),
+        };
+        let gradients = (y.clone() * upstream.clone()).sum().backward();
+        [y.inner(), x.grad(&gradients).unwrap(), w.grad(&gradients).unwrap()]
+    };
+    for (half, whole) in run(true).into_iter().zip(run(false)) {
+        half.into_data().assert_eq(&rounded(whole).into_data(), true);
+    }
+}

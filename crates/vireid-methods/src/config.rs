@@ -1,5 +1,6 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use vireid_backbone::Precision;
 use vireid_data::ResizeFilter;
 use vireid_data::sampler::BatchShape;
 
@@ -71,6 +72,14 @@ pub struct BackboneSettings {
     pub bn_groups: usize,
     /// Stride on the first 1x1 convolution of a bottleneck.
     pub stride_in_1x1: bool,
+    /// `f32` or `bf16`, of the convolutions; all else is f32.
+    // Left out where it is the default, so that older runs keep their configuration's hash.
+    #[serde(default, skip_serializing_if = "is_f32")]
+    pub precision: Precision,
+}
+
+fn is_f32(precision: &Precision) -> bool {
+    *precision == Precision::F32
 }
 
 /// How pseudo-labels are made.
@@ -371,6 +380,7 @@ mod tests {
         assert_eq!((config.stage2.epochs, config.clustering.eps.visible), (30, 0.4));
         assert_eq!(config.settings["alpha"], toml::Value::Float(1.0));
         assert_ne!(config.hash(), quick(&[]).unwrap().hash());
+        assert_ne!(quick(&["backbone.precision=bf16"]).unwrap().hash(), quick(&[]).unwrap().hash());
     }
 
     #[test]

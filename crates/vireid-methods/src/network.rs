@@ -10,7 +10,8 @@ use crate::{BackboneSettings, MethodError};
 ///
 /// # Errors
 ///
-/// `VR0303` for an unknown name, `VR0301` and `VR0302` for weights that can't be used.
+/// `VR0303` for an unknown name, `VR0301` and `VR0302` for weights that can't be used, `VR0502` for a precision that the
+/// device does not have.
 pub fn build_network(
     settings: &BackboneSettings,
     streams: Streams,
@@ -21,7 +22,15 @@ pub fn build_network(
         BackboneError::Config(message)
     })?;
     let config = if settings.non_local { config.with_non_local_blocks() } else { config };
-    let config = config.with_bn_groups(settings.bn_groups).with_stride_in_1x1(settings.stride_in_1x1);
+    let precision = settings.precision;
+    if !precision.is_supported(device) {
+        let message = "this device does not compute in bf16; leave backbone.precision at f32";
+        return Err(MethodError::Config(message.into()));
+    }
+    let config = config
+        .with_bn_groups(settings.bn_groups)
+        .with_stride_in_1x1(settings.stride_in_1x1)
+        .with_precision(precision);
     let net = config.init(&device.clone().autodiff(), &mut streams.stream("init", [0; 3]));
     let file = match settings.weights.as_str() {
         "none" => return Ok(net),

@@ -4,7 +4,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use vireid_backbone::parameters::load_parameters;
-use vireid_backbone::{Backbone, TwoStreamNet};
+use vireid_backbone::{Backbone, Precision, TwoStreamNet};
 use vireid_core::{Embeddings, Modality, Streams};
 use vireid_data::{ImageList, ImageSize};
 
@@ -41,8 +41,12 @@ impl TrainedNetwork {
             name.bytes().chain(values.iter().flat_map(|value| value.to_le_bytes())).collect::<Vec<u8>>()
         });
         let hash = format!("{:016x}", crate::system::fnv1a(bytes));
-        // The starting weights are about to be replaced, and their file may be gone by now.
-        let settings = BackboneSettings { weights: "none".into(), ..config.backbone.clone() };
+        // The starting weights are about to be replaced, and their file may be gone by now. Weights are f32 whatever the
+        // precision, so a network that was trained in bf16 runs on a device without it too.
+        let mut settings = BackboneSettings { weights: "none".into(), ..config.backbone.clone() };
+        if !settings.precision.is_supported(device) {
+            settings.precision = Precision::F32;
+        }
         let network = build_network(&settings, Streams::new(config.seed), device)?;
         let (network, report) = load_parameters(network, tensors);
         if !report.is_complete() {
