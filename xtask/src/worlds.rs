@@ -14,7 +14,7 @@ use vireid_data::synthetic::WorldSpec;
 use vireid_methods::events::{ClusterReport, Event, Observer};
 use vireid_methods::{
     Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, Score, Session, SessionOptions, Spread,
-    TrainingImages, parse_device, peak_memory_mib,
+    TrainingImages, parse_device, peak_memory_mib, resolve_device,
 };
 
 use crate::supervised;
@@ -71,6 +71,9 @@ pub struct Arguments {
     /// Override a setting of every run
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// Device of every run
+    #[arg(long, default_value = "cpu")]
+    device: String,
 }
 
 /// One figure of one contestant over the runs.
@@ -106,6 +109,7 @@ struct Report {
     overrides: Vec<String>,
     world_seeds: Vec<u64>,
     seeds: Vec<u64>,
+    device: String,
     threads: usize,
     peak_memory_mib: Option<f64>,
     rows: Vec<Row>,
@@ -171,21 +175,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 let whole = config(seed, &[])?;
                 let name = |what: &str| scratch.join(format!("{method}-{world_seed}-{seed}-{what}"));
                 let clock = Instant::now();
-                let (evaluations, epochs) = train(whole.clone(), &images, name("whole"))?;
+                let (evaluations, epochs) = train(whole.clone(), &images, name("whole"), &arguments.device)?;
                 let seconds = clock.elapsed().as_secs_f64();
                 runs.push(Run { method: method.clone(), world_seed, seed, seconds, epochs });
                 for evaluation in evaluations.iter().filter(|e| !e.moment.starts_with("epoch")) {
                     table.add(method, &evaluation.moment, &evaluation.scores);
                 }
                 if arguments.alone {
-                    let (evaluations, _) = train(config(seed, &alone(&whole))?, &images, name("alone"))?;
+                    let alone = config(seed, &alone(&whole))?;
+                    let (evaluations, _) = train(alone, &images, name("alone"), &arguments.device)?;
                     if let Some(last) = evaluations.last() {
                         table.add(method, "stage 1 alone, equal length", &last.scores);
                     }
                 }
                 if arguments.supervised && method == &arguments.methods[0] {
                     eprintln!("supervised, world {world_seed}, seed {seed}");
-                    let scores = supervised::bound(&whole, &images, &parse_device("cpu")?)?;
+                    let scores = supervised::bound(&whole, &images, &parse_device(&arguments.device)?)?;
                     table.add("supervised", "true identities", &scores);
                 }
             }
@@ -202,6 +207,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         overrides: arguments.overrides.clone(),
         world_seeds: arguments.world_seeds.clone(),
         seeds: arguments.seeds.clone(),
+        device: resolve_device(&arguments.device),
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         peak_memory_mib: peak_memory_mib(),
         rows: table.rows(),
@@ -284,8 +290,9 @@ fn train(
     config: RunConfig,
     images: &TrainingImages,
     out: PathBuf,
+    device: &str,
 ) -> Result<(Vec<Evaluation>, Vec<ClusterReport>), MethodError> {
-    let options = SessionOptions { config, out, resume: false, device: "cpu".into() };
+    let options = SessionOptions { config, out, resume: false, device: device.into() };
     let mut session = Session::open(options, images.clone())?;
     let mut recorder = Recorder { progress: ProgressObserver::new(), reports: Vec::new() };
     match session.train(&mut recorder, &AtomicBool::new(false))? {
@@ -309,6 +316,9 @@ fn command(arguments: &Arguments) -> String {
     }
     arguments.dials.iter().for_each(|dial| text += &format!(" --dial {dial}"));
     arguments.overrides.iter().for_each(|set| text += &format!(" --set '{set}'"));
+    if arguments.device != "cpu" {
+        text += &format!(" --device {}", arguments.device);
+    }
     if let Some(out) = &arguments.out {
         text += &format!(" --out {}", out.display());
     }

@@ -28,9 +28,7 @@ impl Precision {
     ) -> Tensor<4> {
         match self {
             Self::F32 => operation(input, weight),
-            Self::Bf16 => {
-                operation(input.cast(FloatDType::BF16), weight.cast(FloatDType::BF16)).cast(FloatDType::F32)
-            }
+            Self::Bf16 => operation(input.cast(FloatDType::BF16), weight.cast(FloatDType::BF16)).cast(FloatDType::F32),
         }
     }
 }

@@ -6,12 +6,12 @@ use burn::tensor::{Device, Tensor};
 use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
 
+use crate::Precision;
 use crate::backbone::{Backbone, Features};
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::gem::gem_pool;
-use crate::Precision;
 use crate::parameters::{fill_parameters, number_parameters};
 
 /// Added to the mean before GeM's root.

@@ -36,8 +36,9 @@ pub fn available_devices() -> Vec<DeviceEntry> {
     }
     for (kind, _) in ACCELERATORS.into_iter().filter(|(_, linked)| *linked) {
         for (number, device) in enumerate(kind).into_iter().enumerate() {
-            if answers(&device) {
-                let (description, is_card) = identity(&device);
+            let identity = identity(&device);
+            if !crashes(kind, identity.as_ref()) && answers(&device) {
+                let (description, is_card) = identity.unwrap_or_else(|| ("unnamed".into(), false));
                 entries.push(DeviceEntry { name: format!("{kind}:{number}"), description, is_card });
             }
         }
@@ -89,6 +90,11 @@ fn open(name: &str) -> Result<Device, String> {
         0 => format!("this machine has no {kind} device, or no driver for it"),
         n => format!("there is no {kind} device {number}; the numbers end at {}", n - 1),
     })?;
+    if crashes(kind, identity(&device).as_ref()) {
+        let reason = "it is a software renderer, which crashes on the kernels of a build with the feature vulkan; build with \
+                      wgpu and without vulkan";
+        return Err(reason.into());
+    }
     if answers(&device) { Ok(device) } else { Err("it does not answer".into()) }
 }
 
@@ -121,13 +127,20 @@ fn enumerate(kind: &str) -> Vec<Device> {
     }
 }
 
-fn identity(device: &Device) -> (String, bool) {
+/// What a device calls itself, and whether it is a card.
+fn identity(device: &Device) -> Option<(String, bool)> {
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
     if let Some(Some(identity)) = quietly(|| device.identity()) {
-        return (identity.name, identity.physical.is_some());
+        return Some((identity.name, identity.physical.is_some()));
     }
     let _ = device;
-    ("unnamed".into(), false)
+    None
+}
+
+/// Whether the device's driver would take the process down, which no guard can catch: with the feature `vulkan` Burn compiles
+/// kernels straight to SPIR-V, and Mesa's software renderer ends in a segmentation fault on the first (22.3.6 and 25.0.7).
+fn crashes(kind: &str, identity: Option<&(String, bool)>) -> bool {
+    cfg!(feature = "vulkan") && kind != "cuda" && identity.is_some_and(|(_, is_card)| !is_card)
 }
 
 /// Whether a first small computation comes out right.

@@ -27,10 +27,8 @@ pub fn build_network(
         let message = "this device does not compute in bf16; leave backbone.precision at f32";
         return Err(MethodError::Config(message.into()));
     }
-    let config = config
-        .with_bn_groups(settings.bn_groups)
-        .with_stride_in_1x1(settings.stride_in_1x1)
-        .with_precision(precision);
+    let config =
+        config.with_bn_groups(settings.bn_groups).with_stride_in_1x1(settings.stride_in_1x1).with_precision(precision);
     let net = config.init(&device.clone().autodiff(), &mut streams.stream("init", [0; 3]));
     let file = match settings.weights.as_str() {
         "none" => return Ok(net),
