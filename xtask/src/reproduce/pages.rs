@@ -7,7 +7,7 @@ use vireid_methods::registry::methods;
 use vireid_methods::{Evaluation, Score, Spread};
 
 use super::cell::{Benchmark, Record};
-use super::published::{Ablation, Published, Value};
+use super::published::{Published, Value};
 use super::table::Table;
 
 type Failure = Box<dyn std::error::Error>;
@@ -98,6 +98,25 @@ impl<'a> Runs<'a> {
         }
     }
 
+    /// Difference of the final mAP to that of other runs with the same seeds and trials.
+    fn against(&self, others: &Self, search: &str) -> String {
+        let map = |record: &Record| {
+            let scores = &record.evaluations.last()?.scores;
+            scores.iter().find(|score| score.search == search).map(|score| score.map.mean)
+        };
+        let difference = |record: &&Record| {
+            let same = |other: &&&Record| (other.seed, other.trial) == (record.seed, record.trial);
+            Some(map(record)? - map(others.0.iter().find(same)?)?)
+        };
+        let differences: Vec<f64> = self.0.iter().filter_map(difference).collect();
+        let spread = Spread::of(&differences);
+        match differences.len() {
+            0 => "-".into(),
+            1 => format!("{:+.1}", spread.mean),
+            _ => format!("{:+.1} ± {:.1}", spread.mean, spread.std),
+        }
+    }
+
     fn minutes(&self) -> String {
         let minutes = Spread::of(&self.0.iter().map(|record| record.seconds / 60.0).collect::<Vec<_>>());
         format!("{:.1}", minutes.mean)
@@ -120,11 +139,19 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
     for benchmark in Benchmark::ALL {
         let title = format!("Small network and quick presets on {}", benchmark.title());
         let note = "Not the papers' settings, so no paper's value stands here.";
-        tables.extend(alone(records, published, benchmark, Kind::QuickOnReal, &title, note));
+        tables.extend(alone(records, benchmark, Kind::QuickOnReal, &title, note));
+        tables.extend(ablations_alone(
+            records,
+            published,
+            benchmark,
+            Kind::QuickOnReal,
+            &format!("Ablations: {title}"),
+        ));
         let title = format!("Synthetic world in the manner of {}: no statement about real data", benchmark.title());
         let worlds = worlds(records, benchmark);
         let note = format!("Drawn people, small network, quick presets. World: {worlds}.");
-        tables.extend(alone(records, published, benchmark, Kind::Synthetic, &title, &note));
+        tables.extend(alone(records, benchmark, Kind::Synthetic, &title, &note));
+        tables.extend(ablations_alone(records, published, benchmark, Kind::Synthetic, &format!("Ablations: {title}")));
     }
     for method in methods() {
         tables.extend(ablations_beside_paper(records, published, method));
@@ -226,15 +253,8 @@ fn ablations_beside_paper(records: &[Record], published: &Published, method: &st
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// What was trained where no paper's value belongs: whole methods, each followed by its ablations.
-fn alone(
-    records: &[Record],
-    published: &Published,
-    benchmark: Benchmark,
-    kind: Kind,
-    title: &str,
-    note: &str,
-) -> Option<Table> {
+/// Whole methods where no paper's value belongs.
+fn alone(records: &[Record], benchmark: Benchmark, kind: Kind, title: &str, note: &str) -> Option<Table> {
     let mut table = Table {
         title: title.into(),
         note: note.into(),
@@ -252,24 +272,65 @@ fn alone(
         ..Table::default()
     };
     for method in methods() {
-        let name = method.to_uppercase();
-        let ablations: Vec<&Ablation> = published.ablations(method).collect();
-        let keys = std::iter::once((name.clone(), ""))
-            .chain(ablations.iter().map(|ablation| (format!("{name}, {}", ablation.title), ablation.key.as_str())));
-        for (name, key) in keys {
-            let runs = Runs::of(records, benchmark, kind, method, key);
+        let runs = Runs::of(records, benchmark, kind, method, "");
+        if runs.0.is_empty() {
+            continue;
+        }
+        for search in benchmark.searches() {
+            table.rows.push(vec![
+                method.to_uppercase(),
+                search.into(),
+                runs.shown(moment("untrained"), search, |s| s.map.mean),
+                runs.shown(moment("stage 1"), search, |s| s.map.mean),
+                runs.shown(last, search, |s| s.map.mean),
+                runs.shown(last, search, |s| s.rank1.mean),
+                runs.shown(last, search, |s| s.minp.mean),
+                runs.0.len().to_string(),
+                runs.minutes(),
+            ]);
+        }
+    }
+    (!table.rows.is_empty()).then_some(table)
+}
+
+/// Ablations where no paper's value belongs, against the whole method of the same seeds.
+fn ablations_alone(
+    records: &[Record],
+    published: &Published,
+    benchmark: Benchmark,
+    kind: Kind,
+    title: &str,
+) -> Option<Table> {
+    let mut table = Table {
+        title: title.into(),
+        note: "The last column but two is the difference to the whole method's final mAP, seed by seed.".into(),
+        columns: vec![
+            "method",
+            "changed",
+            "search",
+            "first stage mAP",
+            "final mAP",
+            "against the whole",
+            "trainings",
+            "minutes each",
+        ],
+        ..Table::default()
+    };
+    for method in methods() {
+        let whole = Runs::of(records, benchmark, kind, method, "");
+        for ablation in published.ablations(method) {
+            let runs = Runs::of(records, benchmark, kind, method, &ablation.key);
             if runs.0.is_empty() {
                 continue;
             }
             for search in benchmark.searches() {
                 table.rows.push(vec![
-                    name.clone(),
+                    method.to_uppercase(),
+                    ablation.title.clone(),
                     search.into(),
-                    runs.shown(moment("untrained"), search, |s| s.map.mean),
                     runs.shown(moment("stage 1"), search, |s| s.map.mean),
                     runs.shown(last, search, |s| s.map.mean),
-                    runs.shown(last, search, |s| s.rank1.mean),
-                    runs.shown(last, search, |s| s.minp.mean),
+                    runs.against(&whole, search),
                     runs.0.len().to_string(),
                     runs.minutes(),
                 ]);
@@ -329,6 +390,22 @@ mod tests {
         let synthetic: Vec<&Table> = found.iter().filter(|table| table.title.starts_with("Synthetic")).collect();
         assert_eq!(synthetic.len(), 1);
         assert_eq!(synthetic[0].rows[0][4], "77.7");
+    }
+
+    #[test]
+    fn an_ablation_is_set_against_its_own_seeds() {
+        let published = Published::read().unwrap();
+        let changed = |seed: u64, map: f64| Record {
+            method: "mult".into(),
+            variant: "no-transfer".into(),
+            ..record(true, "mult_sysu_quick", seed, map)
+        };
+        let whole =
+            |seed: u64, map: f64| Record { method: "mult".into(), ..record(true, "mult_sysu_quick", seed, map) };
+        let records = [whole(0, 60.0), whole(1, 66.0), whole(2, 10.0), changed(0, 57.0), changed(1, 65.0)];
+        let table = ablations_alone(&records, &published, Benchmark::Sysu, Kind::Synthetic, "ablations").unwrap();
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(table.rows[0][4..6], ["61.0 ± 5.7", "-2.0 ± 1.4"].map(String::from));
     }
 
     #[test]
