@@ -3,6 +3,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::checkpoint::write_atomically;
 use crate::events::{Event, Observer};
@@ -84,6 +85,11 @@ impl RunDir {
         let text =
             serde_json::to_string_pretty(value).map_err(|error| MethodError::RunDir(format!("{name}: {error}")))?;
         write_atomically(&self.root.join(name), (text + "\n").as_bytes())
+    }
+
+    /// A JSON file of the run; nothing where it is missing or not of that kind.
+    pub(crate) fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(&fs::read_to_string(self.root.join(name)).ok()?).ok()
     }
 
     /// An observer that appends every event to `events.jsonl`.

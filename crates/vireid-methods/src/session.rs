@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize};
@@ -123,8 +123,8 @@ struct Results<'a> {
     evaluations: &'a [Evaluation],
 }
 
-/// What a run cost; differs from run to run.
-#[derive(Serialize)]
+/// What a run cost, over all its sessions; differs from run to run.
+#[derive(Default, Serialize, Deserialize)]
 struct Cost {
     seconds: Seconds,
     wall_seconds: f64,
@@ -138,6 +138,8 @@ pub struct Session {
     config: RunConfig,
     images: TrainingImages,
     started: std::time::Instant,
+    /// Of the sessions before this one.
+    before: Cost,
 }
 
 impl Session {
@@ -182,10 +184,13 @@ impl Session {
         };
         let (train, test) = (images.train.clone(), images.test.clone());
         let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
+        let mut before = Cost::default();
         if resume {
             engine.resume()?;
+            // A session that was killed has left no account; its time is lost, its training is not.
+            before = run.read_json("cost.json").unwrap_or_default();
         }
-        Ok(Self { engine, run, config, images, started: std::time::Instant::now() })
+        Ok(Self { engine, run, config, images, started: std::time::Instant::now(), before })
     }
 
     /// What the run will do and hold, in a few lines.
@@ -221,9 +226,9 @@ impl Session {
 
     fn cost(&self) -> Cost {
         Cost {
-            seconds: self.engine.seconds(),
-            wall_seconds: self.started.elapsed().as_secs_f64(),
-            peak_memory_mib: peak_memory_mib(),
+            seconds: self.seconds(),
+            wall_seconds: self.before.wall_seconds + self.started.elapsed().as_secs_f64(),
+            peak_memory_mib: peak_memory_mib().into_iter().chain(self.before.peak_memory_mib).reduce(f64::max),
         }
     }
 
@@ -232,9 +237,11 @@ impl Session {
         self.engine.network()
     }
 
-    /// Seconds by activity so far.
+    /// Seconds by activity so far, those of the sessions before this one included.
     pub fn seconds(&self) -> Seconds {
-        self.engine.seconds()
+        let mut seconds = self.before.seconds;
+        seconds.add(self.engine.seconds());
+        seconds
     }
 }
 
