@@ -42,6 +42,19 @@ pub fn broken_links(root: &Path) -> Vec<String> {
     broken
 }
 
+/// Pages under `docs/` that the book's table of contents lacks: mdBook leaves them out, and links to them lead nowhere.
+///
+/// # Panics
+///
+/// As [`commands`].
+pub fn pages_outside_the_book(root: &Path) -> Vec<String> {
+    let docs = root.join("docs");
+    let all = pages(root);
+    let contents = all.iter().find(|(page, _)| *page == docs.join("SUMMARY.md")).map_or("", |(_, text)| text);
+    let in_docs = all.iter().filter_map(|(page, _)| page.strip_prefix(&docs).ok()?.to_str());
+    in_docs.filter(|page| *page != "SUMMARY.md" && !contents.contains(&format!("({page})"))).map(Into::into).collect()
+}
+
 fn pages(root: &Path) -> Vec<(PathBuf, String)> {
     let mut pages = vec![root.join("README.md")];
     collect(&root.join("docs"), &mut pages);

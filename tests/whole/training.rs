@@ -52,3 +52,17 @@ fn the_seed_decides() {
     assert_eq!(results("1"), results("1"));
     assert_ne!(results("1"), results("2"));
 }
+
+/// What a run cost is the sum over its sessions: going on with a finished run takes no second off it.
+#[test]
+fn a_resumed_run_keeps_its_account() {
+    let run = Run::on(world());
+    assert!(run.train(&[]).status.success());
+    let cost = || -> Value { serde_json::from_slice(&std::fs::read(run.out().join("cost.json")).unwrap()).unwrap() };
+    let before = cost();
+    let output = run.resume();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let after = cost();
+    assert_eq!(after["seconds"]["backward"], before["seconds"]["backward"]);
+    assert!(after["wall_seconds"].as_f64() > before["wall_seconds"].as_f64());
+}

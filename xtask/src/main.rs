@@ -185,8 +185,11 @@ mod tests {
 
     #[test]
     fn pages_link_to_what_is_there() {
-        let broken = vireid_tests::documented::broken_links(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let broken = vireid_tests::documented::broken_links(&root);
         assert!(broken.is_empty(), "{broken:#?}");
+        let outside = vireid_tests::documented::pages_outside_the_book(&root);
+        assert!(outside.is_empty(), "{outside:#?}");
     }
 
     /// Every task that the README and the book name, and every command that a file of results says it was made by.
