@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut session = Session::open(options, images.clone())?;
     session.train(&mut ProgressObserver::new(), &AtomicBool::new(false))?;
 
-    let trained = TrainedNetwork::open(&out, CheckpointKind::Last, &parse_device("cpu")?)?;
+    let trained = TrainedNetwork::open(&out, CheckpointKind::Last, parse_device("cpu")?)?;
     let embed = |modality: Modality| -> Result<_, MethodError> {
         trained.embed(images.test.images.get(modality), modality, |_| ())
     };

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod devices;
 mod methods;
 mod own_method;
 mod parity;

@@ -5,7 +5,7 @@ use crate::program::{Run, check_error, stderr, world};
 use crate::resume::{signal, wait_for};
 
 /// Settings that make a method's run take seconds on the tiny world.
-fn settings(method: &str) -> Vec<String> {
+pub fn settings(method: &str) -> Vec<String> {
     let mut settings: Vec<String> = vec![format!("{method}_sysu_quick")];
     let all = ["stage1.iterations=12", "stage2.iterations=12", "evaluation.every=10"];
     let own: &[&str] = match method {
@@ -27,7 +27,8 @@ fn settings(method: &str) -> Vec<String> {
     settings
 }
 
-fn arguments(settings: &[String]) -> Vec<&str> {
+/// A preset, which comes first, and settings as the program takes them.
+pub fn arguments(settings: &[String]) -> Vec<&str> {
     let sets = settings[1..].iter().flat_map(|set| ["--set", set.as_str()]);
     ["--preset", settings[0].as_str()].into_iter().chain(sets).collect()
 }

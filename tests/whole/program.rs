@@ -96,7 +96,12 @@ impl Run {
 
     /// Goes on to the end.
     pub fn resume(&self) -> Output {
-        self.command(&["--resume"]).output().unwrap()
+        self.resume_with(&[])
+    }
+
+    /// The same with arguments that a run does not remember.
+    pub fn resume_with(&self, more: &[&str]) -> Output {
+        self.command(&[&["--resume"], more].concat()).output().unwrap()
     }
 
     pub fn results(&self) -> Vec<u8> {

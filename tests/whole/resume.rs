@@ -16,7 +16,7 @@ pub fn wait_for(child: &mut Child, words: &str) {
 }
 
 /// Epochs long enough that a signal a moment after an epoch's line falls into the next epoch, on a fast machine too.
-const LONG: [&str; 4] = ["--set", "stage1.iterations=40", "--set", "stage2.iterations=40"];
+pub const LONG: [&str; 4] = ["--set", "stage1.iterations=40", "--set", "stage2.iterations=40"];
 
 fn undisturbed() -> Vec<u8> {
     let run = Run::on(world());

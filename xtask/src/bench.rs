@@ -16,7 +16,7 @@ use vireid_core::{Modality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
-use vireid_methods::{extract, parse_device, peak_memory_mib};
+use vireid_methods::{Devices, extract, parse_device, peak_memory_mib};
 
 use crate::steps::{Steps, noise};
 
@@ -164,10 +164,10 @@ pub fn one(work: &str, device: &str) -> Result<(), Failure> {
         }
         "load" => {
             let images = files(Path::new("data/synthetic/world-0"))?;
-            let net = net.valid();
+            let (net, devices) = (net.valid(), Devices::from(device.clone()));
             (
                 images.len(),
-                best_seconds(&device, || drop(extract(&net, &images, Modality::Visible, 64, false, &device, |_| ()))),
+                best_seconds(&device, || drop(extract(&net, &images, Modality::Visible, 64, false, &devices, |_| ()))),
             )
         }
         "step" => {

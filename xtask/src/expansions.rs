@@ -234,5 +234,5 @@ fn extract_all<B: Backbone>(
     device: &burn::tensor::Device,
 ) -> Result<Embeddings, Failure> {
     let list = images.train.get(modality);
-    Ok(extract(network, list, modality, config.clustering.batch, true, device, |_| ())?)
+    Ok(extract(network, list, modality, config.clustering.batch, true, &device.clone().into(), |_| ())?)
 }

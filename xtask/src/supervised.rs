@@ -89,7 +89,7 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
         let rate = if step * 10 < STEPS * 6 { RATE } else { 0.1 * RATE };
         model = optimizer.step(rate, model, gradients);
     }
-    evaluate(&model.network.valid(), &images.test, config, device, |_| ())
+    evaluate(&model.network.valid(), &images.test, config, &device.clone().into(), |_| ())
 }
 
 fn identities(train: &PerModality<std::sync::Arc<vireid_data::ImageList>>) -> Vec<Identity> {

@@ -14,7 +14,7 @@ use vireid_data::synthetic::WorldSpec;
 use vireid_methods::events::{ClusterReport, Event, Observer};
 use vireid_methods::{
     Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, Score, Session, SessionOptions, Spread,
-    TrainingImages, parse_device, peak_memory_mib, resolve_device,
+    TrainingImages, parse_devices, peak_memory_mib, resolve_device,
 };
 
 use crate::supervised;
@@ -71,7 +71,7 @@ pub struct Arguments {
     /// Override a setting of every run
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Device of every run
+    /// Device of every run, or several separated by commas
     #[arg(long, default_value = "cpu")]
     device: String,
 }
@@ -99,21 +99,21 @@ struct Run {
 }
 
 #[derive(Serialize)]
-struct Report {
-    title: String,
+struct Report<'a> {
+    title: &'static str,
     synthetic: bool,
     command: String,
     world: String,
     protocol: &'static str,
     std: &'static str,
-    overrides: Vec<String>,
-    world_seeds: Vec<u64>,
-    seeds: Vec<u64>,
+    overrides: &'a [String],
+    world_seeds: &'a [u64],
+    seeds: &'a [u64],
     device: String,
     threads: usize,
     peak_memory_mib: Option<f64>,
     rows: Vec<Row>,
-    runs: Vec<Run>,
+    runs: &'a [Run],
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -190,30 +190,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 }
                 if arguments.supervised && method == &arguments.methods[0] {
                     eprintln!("supervised, world {world_seed}, seed {seed}");
-                    let scores = supervised::bound(&whole, &images, &parse_device(&arguments.device)?)?;
+                    let scores = supervised::bound(&whole, &images, parse_devices(&arguments.device)?.first())?;
                     table.add("supervised", "true identities", &scores);
                 }
+                write(arguments, &spec, &table, &runs)?;
             }
         }
     }
     std::fs::remove_dir_all(&scratch)?;
-    let report = Report {
-        title: "Methods on synthetic worlds: no statement about real data".into(),
-        synthetic: true,
-        command: command(arguments),
-        world: format!("{}: {spec:?}", arguments.world.name()),
-        protocol: "the data set's own; mean over gallery draws where it draws; percent",
-        std: "sample standard deviation over runs (world seeds times training seeds)",
-        overrides: arguments.overrides.clone(),
-        world_seeds: arguments.world_seeds.clone(),
-        seeds: arguments.seeds.clone(),
-        device: resolve_device(&arguments.device),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        peak_memory_mib: peak_memory_mib(),
-        rows: table.rows(),
-        runs,
-    };
-    for row in &report.rows {
+    for row in table.rows() {
         println!(
             "{:<11} {:<28} {:<20} Rank-1 {:5.2} ± {:4.2}  mAP {:5.2} ± {:4.2}  mINP {:5.2} ± {:4.2}",
             row.method,
@@ -227,11 +212,30 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             row.minp.std
         );
     }
-    if let Some(out) = &arguments.out {
-        out.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        std::fs::write(out, serde_json::to_string(&report)? + "\n")?;
-    }
     Ok(())
+}
+
+/// Writes what is known so far, so that a study that is stopped keeps its finished runs.
+fn write(arguments: &Arguments, spec: &WorldSpec, table: &Table, runs: &[Run]) -> Result<(), Failure> {
+    let Some(out) = &arguments.out else { return Ok(()) };
+    let report = Report {
+        title: "Methods on synthetic worlds: no statement about real data",
+        synthetic: true,
+        command: command(arguments),
+        world: format!("{}: {spec:?}", arguments.world.name()),
+        protocol: "the data set's own; mean over gallery draws where it draws; percent",
+        std: "sample standard deviation over runs (world seeds times training seeds)",
+        overrides: &arguments.overrides,
+        world_seeds: &arguments.world_seeds,
+        seeds: &arguments.seeds,
+        device: resolve_device(&arguments.device),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        peak_memory_mib: peak_memory_mib(),
+        rows: table.rows(),
+        runs,
+    };
+    out.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    Ok(std::fs::write(out, serde_json::to_string(&report)? + "\n")?)
 }
 
 fn images(

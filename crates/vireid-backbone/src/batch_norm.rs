@@ -19,6 +19,20 @@ impl BatchGroups {
         Self((0..batch).step_by(size).map(|start| size.min(batch - start)).collect())
     }
 
+    /// [`chunks`](Self::chunks) of two batches that go together, as many of one as of the other: at most `groups`.
+    pub fn paired(visible: usize, infrared: usize, groups: usize) -> (Self, Self) {
+        let mut count = groups;
+        while count > 1 {
+            let (of_visible, of_infrared) = (Self::chunks(visible, count), Self::chunks(infrared, count));
+            let (v, i) = (of_visible.0.len(), of_infrared.0.len());
+            if v == i {
+                return (of_visible, of_infrared);
+            }
+            count = v.min(i);
+        }
+        (Self::whole(visible), Self::whole(infrared))
+    }
+
     /// Parts of the given sizes.
     pub fn of_sizes(sizes: Vec<usize>) -> Self {
         Self(sizes)
@@ -156,6 +170,17 @@ mod tests {
         assert_eq!(BatchGroups::chunks(12, 3).sizes(), [4, 4, 4]);
         assert_eq!(BatchGroups::chunks(2, 4).sizes(), [1, 1]);
         assert!(BatchGroups::chunks(0, 4).sizes().is_empty());
+    }
+
+    /// Six visible images make three chunks of four asked for; eight infrared ones must make three as well.
+    #[test]
+    fn paired_chunks_lose_no_image() {
+        for (visible, infrared, groups) in [(6, 8, 4), (12, 8, 4), (10, 3, 8), (1, 9, 2), (0, 3, 2), (7, 7, 1)] {
+            let (v, i) = BatchGroups::paired(visible, infrared, groups);
+            assert_eq!(v.sizes().len(), i.sizes().len());
+            assert_eq!((v.sizes().iter().sum::<usize>(), i.sizes().iter().sum::<usize>()), (visible, infrared));
+        }
+        assert_eq!(BatchGroups::paired(6, 8, 4).1.sizes(), [3, 3, 2]);
     }
 
     /// Worked by hand: the running variance takes the unbiased estimate.

@@ -253,8 +253,7 @@ impl Backbone for TwoStreamNet {
 
     fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
         let ([visible_batch, ..], [infrared_batch, ..]) = (visible.dims(), infrared.dims());
-        let of_visible = BatchGroups::chunks(visible_batch, self.bn_groups);
-        let of_infrared = BatchGroups::chunks(infrared_batch, self.bn_groups);
+        let (of_visible, of_infrared) = BatchGroups::paired(visible_batch, infrared_batch, self.bn_groups);
         let visible = self.stem_visible.forward(visible, &of_visible);
         let infrared = self.stem_infrared.forward(infrared, &of_infrared);
         if self.bn_groups <= 1 {

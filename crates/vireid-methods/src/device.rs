@@ -51,14 +51,17 @@ pub fn missing_features() -> Vec<&'static str> {
     ACCELERATORS.into_iter().filter(|(_, linked)| !linked).map(|(kind, _)| kind).collect()
 }
 
-/// The name itself, and for `auto` the first card there is, otherwise the CPU.
-pub fn resolve_device(name: &str) -> String {
-    if name != "auto" {
-        return name.to_string();
-    }
-    let entries = available_devices();
-    let best = entries.iter().find(|entry| entry.is_card).or(entries.first());
-    best.map_or_else(|| "cpu".into(), |entry| entry.name.clone())
+/// The names themselves, with the first card there is in the place of `auto`, the CPU where there is none.
+pub fn resolve_device(names: &str) -> String {
+    let resolve = |name: &str| {
+        if name != "auto" {
+            return name.to_string();
+        }
+        let entries = available_devices();
+        let best = entries.iter().find(|entry| entry.is_card).or(entries.first());
+        best.map_or_else(|| "cpu".into(), |entry| entry.name.clone())
+    };
+    names.split(',').map(|name| resolve(name.trim())).collect::<Vec<_>>().join(",")
 }
 
 /// The device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto`.
@@ -71,6 +74,62 @@ pub fn parse_device(name: &str) -> Result<Device, MethodError> {
         name: name.into(),
         reason,
         available: available_devices().into_iter().map(|entry| entry.name).collect(),
+    })
+}
+
+/// The devices that a run computes on: the first holds weights, memories and optimiser, and each takes its part of every
+/// batch.
+#[derive(Debug, Clone)]
+pub struct Devices {
+    first: Device,
+    others: Vec<Device>,
+}
+
+impl From<Device> for Devices {
+    fn from(first: Device) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+impl Devices {
+    /// The one that holds weights, memories and optimiser.
+    pub fn first(&self) -> &Device {
+        &self.first
+    }
+
+    /// All but the first.
+    pub fn others(&self) -> &[Device] {
+        &self.others
+    }
+
+    /// The first, then the others.
+    pub fn iter(&self) -> impl Iterator<Item = &Device> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// How many, at least one.
+    pub fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// Their autodiff sides.
+    pub fn autodiff(&self) -> Self {
+        let side = |device: &Device| device.clone().autodiff();
+        Self { first: side(&self.first), others: self.others.iter().map(side).collect() }
+    }
+}
+
+/// The devices of names separated by commas, such as `cuda:0,cuda:1`. One device named twice takes two parts of a batch.
+///
+/// # Errors
+///
+/// `VR0504` for the first name that [`parse_device`] refuses.
+pub fn parse_devices(names: &str) -> Result<Devices, MethodError> {
+    let (first, others) = names.split_once(',').map_or((names, None), |(first, others)| (first, Some(others)));
+    let others = others.into_iter().flat_map(|others| others.split(','));
+    Ok(Devices {
+        first: parse_device(first.trim())?,
+        others: others.map(|name| parse_device(name.trim())).collect::<Result<_, _>>()?,
     })
 }
 
@@ -167,8 +226,10 @@ mod tests {
     fn the_cpu_is_there_and_others_say_how_to_get_them() {
         assert!(parse_device("cpu").is_ok() && parse_device("auto").is_ok());
         assert_eq!(available_devices()[0].name, "cpu");
-        for name in ["cpu:1", "tpu", "wgpu:x", "cuda:99"] {
-            let error = parse_device(name).unwrap_err().to_string();
+        assert_eq!(parse_devices("cpu, cpu").unwrap().count(), 2);
+        assert_eq!(resolve_device("auto,cpu").split(',').count(), 2);
+        for name in ["cpu:1", "tpu", "wgpu:x", "cuda:99", "cpu,", "cpu,tpu", ""] {
+            let error = parse_devices(name).unwrap_err().to_string();
             assert!(error.starts_with("VR0504") && error.contains("has: cpu"), "{error}");
         }
         for feature in missing_features() {

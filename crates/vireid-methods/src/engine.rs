@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use vireid_backbone::Backbone;
 use vireid_backbone::parameters::load_parameters;
-use vireid_core::{Modality, PerModality, Streams};
+use vireid_core::{PerModality, Streams};
 use vireid_data::{Batch, ImageList, Loader, LoaderConfig};
 
 use crate::checkpoint::{Checkpoint, CheckpointKind, Position};
@@ -17,7 +17,8 @@ use crate::learner::Learner;
 use crate::loss_log::LossLog;
 use crate::method::{Method, Stage, StageStart};
 use crate::optimizer::StageOptimizer;
-use crate::{Evaluation, MethodError, RunConfig, RunDir, StageSettings, TestImages, evaluate};
+use crate::replicas::{forward, replicate};
+use crate::{Devices, Evaluation, MethodError, RunConfig, RunDir, StageSettings, TestImages, evaluate};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +29,7 @@ pub enum Outcome {
     Interrupted(Position),
 }
 
-/// Makes a network with a run's starting weights for a stage, on the autodiff device.
+/// Makes a network with a run's starting weights for a stage, on the autodiff side of the first device.
 pub type BuildNetwork<B> = Box<dyn Fn(&StageSettings) -> Result<B, MethodError> + Send>;
 
 /// Trains any [`Method`] with any [`Backbone`].
@@ -39,7 +40,7 @@ pub struct Engine<B: Backbone> {
     build: BuildNetwork<B>,
     learner: Option<Learner<B>>,
     optimizer: StageOptimizer,
-    device: Device,
+    devices: Devices,
     streams: Streams,
     train: PerModality<Arc<ImageList>>,
     test: TestImages,
@@ -55,6 +56,9 @@ pub struct Engine<B: Backbone> {
 impl<B: Backbone> Engine<B> {
     /// An engine at the start of a run.
     ///
+    /// `devices` are one [`Device`](burn::tensor::Device), or several that each take a part of every batch: then a network
+    /// that treats a batch in groups must make its groups within the part that it gets.
+    ///
     /// # Errors
     ///
     /// `VR0502` when the settings have another number of stages than the method; what building the network refuses.
@@ -62,7 +66,7 @@ impl<B: Backbone> Engine<B> {
         config: RunConfig,
         method: Box<dyn Method>,
         build: BuildNetwork<B>,
-        device: Device,
+        devices: impl Into<Devices>,
         train: PerModality<Arc<ImageList>>,
         test: TestImages,
         run: RunDir,
@@ -81,7 +85,7 @@ impl<B: Backbone> Engine<B> {
             build,
             config,
             method,
-            device,
+            devices: devices.into(),
             train,
             test,
             run,
@@ -138,7 +142,7 @@ impl<B: Backbone> Engine<B> {
         let stage = self.stages[of_epoch.stage];
         let optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);
         self.optimizer = optimizer.load(checkpoint.optimizer).map_err(damaged)?;
-        let restored = self.method.restore(&checkpoint.state, checkpoint.prepared, &self.device);
+        let restored = self.method.restore(&checkpoint.state, checkpoint.prepared, self.devices.first());
         restored.ok_or_else(|| damaged("it lacks memories or labels of the method".into()))?;
         self.position = checkpoint.position;
         self.prepared = checkpoint.prepared;
@@ -151,7 +155,7 @@ impl<B: Backbone> Engine<B> {
         self.seconds
     }
 
-    /// The network, on the autodiff device.
+    /// The network, on the autodiff side of the first device.
     pub fn network(&self) -> &B {
         &self.learner().network
     }
@@ -172,7 +176,7 @@ impl<B: Backbone> Engine<B> {
 
     fn with_classifier(&self, learner: Learner<B>, classes: usize) -> Learner<B> {
         let mut stream = self.streams.stream("classifier", [0; 3]);
-        learner.with_classifier(classes, &self.device.clone().autodiff(), &mut stream)
+        learner.with_classifier(classes, self.devices.autodiff().first(), &mut stream)
     }
 
     /// Trains to the end, or until `interrupt` is set: then the running step is finished and everything saved.
@@ -281,7 +285,7 @@ impl<B: Backbone> Engine<B> {
             stage: self.stages[at.stage].name,
             at,
             config: &self.config,
-            device: &self.device,
+            devices: &self.devices,
             streams: self.streams,
             train: &self.train,
             observer,
@@ -352,15 +356,14 @@ impl<B: Backbone> Engine<B> {
     /// One optimiser step; returns the parts of the loss, still on the device.
     fn step(&mut self, at: EpochAt, rate: f64, batch: Batch, seconds: &mut Seconds) -> Tensor<1> {
         let clock = Instant::now();
-        let device = self.device.clone().autodiff();
-        let (visible, infrared) = inputs(batch.pixels, &self.train, &device);
-        let learner = self.take_learner();
-        let outputs = learner.forward(visible, infrared);
+        let devices = self.devices.autodiff();
+        let replicas = replicate(self.take_learner(), &devices);
+        let outputs = forward(&replicas, &devices, batch.pixels, self.train.as_ref().map(|list| list.size()));
         let loss = self.method.step(at, &batch.plan, outputs);
         seconds.forward += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        self.learner = Some(self.optimizer.step(rate, learner, loss.objective.backward()));
+        self.learner = self.optimizer.step(rate, replicas, loss.objective.backward(), &self.devices);
         seconds.backward += clock.elapsed().as_secs_f64();
         loss.parts
     }
@@ -372,7 +375,7 @@ impl<B: Backbone> Engine<B> {
         let clock = Instant::now();
         let total = self.test.images.visible.len() + self.test.images.infrared.len();
         let progress = |done| observer.tick("testing", done, total);
-        let scores = evaluate(&self.network().valid(), &self.test, &self.config, &self.device, progress)?;
+        let scores = evaluate(&self.network().valid(), &self.test, &self.config, &self.devices, progress)?;
         let evaluation = Evaluation { moment: moment.into(), epochs: self.position.epoch, scores };
         self.evaluations.push(evaluation.clone());
         let seconds = clock.elapsed().as_secs_f64();
@@ -397,18 +400,4 @@ impl<B: Backbone> Engine<B> {
         };
         checkpoint.save(&path)
     }
-}
-
-/// The images of a batch on a device.
-pub(crate) fn inputs(
-    pixels: PerModality<Vec<f32>>,
-    images: &PerModality<Arc<ImageList>>,
-    device: &Device,
-) -> (Tensor<4>, Tensor<4>) {
-    let input = |pixels: Vec<f32>, modality: Modality| {
-        let size = images.get(modality).size();
-        let count = pixels.len() / (3 * size.area());
-        Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), device)
-    };
-    (input(pixels.visible, Modality::Visible), input(pixels.infrared, Modality::Infrared))
 }

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::tensor::Device;
 use vireid_backbone::parameters::{fill_parameters, named_parameters};
 use vireid_backbone::{Backbone, with_batch_statistics};
@@ -9,19 +8,19 @@ use vireid_core::{Camera, Embeddings, Modality, PerModality, Streams};
 use vireid_data::sampler::StepPlan;
 use vireid_data::{ImageList, Loader, LoaderConfig, ViewRecipes};
 
-use crate::engine::inputs;
 use crate::epoch::{Epoch, EpochAt, Labelling};
 use crate::events::{ClusterReport, EarlierLabels, Event, Observer};
 use crate::learner::Learner;
 use crate::method::Outputs;
-use crate::{MethodError, RunConfig, extract};
+use crate::replicas::{copy_to, forward};
+use crate::{Devices, MethodError, RunConfig, extract};
 
 /// The engine's side of an [`Epoch`].
 pub(crate) struct EngineEpoch<'a, B: Backbone> {
     pub(crate) stage: &'static str,
     pub(crate) at: EpochAt,
     pub(crate) config: &'a RunConfig,
-    pub(crate) device: &'a Device,
+    pub(crate) devices: &'a Devices,
     pub(crate) streams: Streams,
     pub(crate) train: &'a PerModality<Arc<ImageList>>,
     pub(crate) observer: &'a mut dyn Observer,
@@ -40,7 +39,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
     }
 
     fn device(&self) -> &Device {
-        self.device
+        self.devices.first()
     }
 
     fn streams(&self) -> Streams {
@@ -59,7 +58,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
         let mut embed = |modality: Modality, before: usize| -> Result<Embeddings, MethodError> {
             let progress = |done| self.observer.tick("embedding", before + done, total);
             let images = self.train.get(modality);
-            extract(&network, images, modality, settings.batch, settings.flip_average, self.device, progress)
+            extract(&network, images, modality, settings.batch, settings.flip_average, self.devices, progress)
         };
         let visible = embed(Modality::Visible, 0)?;
         let infrared = embed(Modality::Infrared, self.train.visible.len())?;
@@ -80,19 +79,20 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
         each: &mut dyn FnMut(&StepPlan, Outputs),
     ) -> Result<(), MethodError> {
         // A forward pass on the autodiff device that no backward pass follows would keep its graph for ever, so the pass
-        // runs on a copy without one and hands the running statistics back.
-        let shadow = with_batch_statistics(self.learner.valid());
+        // runs on copies without one and hands the running statistics back.
+        let shadows: Vec<_> =
+            self.devices.iter().map(|device| with_batch_statistics(copy_to(&*self.learner, device))).collect();
+        let sizes = self.train.as_ref().map(|list| list.size());
         let config = LoaderConfig { stream, workers: self.config.input.workers, prefetch: self.config.input.prefetch };
         let total = plans.len();
         let epoch = self.at.epoch as u64;
         let loader = Loader::start(self.train.clone(), recipes, plans, self.streams, epoch, 0, config);
         for (done, batch) in loader.enumerate() {
             let batch = batch?;
-            let (visible, infrared) = inputs(batch.pixels, self.train, self.device);
-            each(&batch.plan, shadow.forward(visible, infrared));
+            each(&batch.plan, forward(&shadows, self.devices, batch.pixels, sizes));
             self.observer.tick(stream, done + 1, total);
         }
-        let mut statistics = named_parameters(&shadow)
+        let mut statistics = named_parameters(&shadows[0])
             .into_iter()
             .filter(|(name, ..)| name.ends_with("running_mean") || name.ends_with("running_var"))
             .map(|(name, _, values)| (name, values))

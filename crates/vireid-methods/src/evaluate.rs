@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Backbone;
 use vireid_core::{Embeddings, Modality, PerModality};
@@ -8,7 +7,7 @@ use vireid_data::{ImageList, Sample, TestSplit};
 use vireid_eval::sysu::SearchMode;
 use vireid_eval::{Annotations, RankMetrics, llcm, regdb, sysu};
 
-use crate::{MethodError, RunConfig, extract};
+use crate::{Devices, MethodError, RunConfig, extract};
 
 /// The test images of a run and how they are scored.
 #[derive(Debug, Clone)]
@@ -113,7 +112,7 @@ pub fn evaluate<B: Backbone>(
     network: &B,
     test: &TestImages,
     config: &RunConfig,
-    device: &Device,
+    devices: &Devices,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<Score>, MethodError> {
     let Some(protocol) = test.protocol else { return Ok(Vec::new()) };
@@ -122,7 +121,7 @@ pub fn evaluate<B: Backbone>(
         let images = test.images.get(modality);
         let batch = config.clustering.batch;
         let embeddings =
-            extract(network, images, modality, batch, config.evaluation.flip_average, device, |n| progress(done + n))?;
+            extract(network, images, modality, batch, config.evaluation.flip_average, devices, |n| progress(done + n))?;
         done += images.len();
         Ok(embeddings)
     };

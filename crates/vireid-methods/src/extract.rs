@@ -1,11 +1,15 @@
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use crossbeam_channel::{bounded, unbounded};
 use rayon::prelude::*;
 use vireid_backbone::Backbone;
 use vireid_core::{Embeddings, Modality};
 use vireid_data::transform::{Transform, apply, to_planar};
-use vireid_data::{DataError, ImageList};
+use vireid_data::{DataError, ImageList, ImageSize};
 
-use crate::MethodError;
+use crate::replicas::copy_to;
+use crate::{Devices, MethodError};
 
 /// Batches prepared while the network works.
 const AHEAD: usize = 2;
@@ -13,8 +17,8 @@ const AHEAD: usize = 2;
 /// Embeds every image of a list, in order, with the network in inference mode.
 ///
 /// With `flip_average` an embedding is the mean over the image and its mirror image, not normalised again. `network` must
-/// be off the autodiff device ([`Module::valid`](burn::module::Module::valid)): nothing is kept for gradients.
-/// `progress` is called with the number of images done.
+/// be off the autodiff device ([`Module::valid`](burn::module::Module::valid)) and on the first of `devices`: nothing is
+/// kept for gradients. Several devices take whole batches in turn. `progress` is called with the number of images done.
 ///
 /// # Errors
 ///
@@ -25,40 +29,84 @@ pub fn extract<B: Backbone>(
     modality: Modality,
     batch: usize,
     flip_average: bool,
-    device: &Device,
+    devices: &Devices,
     mut progress: impl FnMut(usize),
 ) -> Result<Embeddings, MethodError> {
-    let size = images.size();
-    let (ready, prepared) = crossbeam_channel::bounded::<Result<Vec<f32>, DataError>>(AHEAD);
+    let batches: Vec<Range<usize>> =
+        (0..images.len()).step_by(batch).map(|start| start..(start + batch).min(images.len())).collect();
+    let mut rows = vec![Vec::new(); batches.len()];
+    let (ready, prepared) = bounded::<(usize, Result<Vec<f32>, DataError>)>(AHEAD * devices.count());
+    let (finished, results) = unbounded::<(usize, Result<Vec<f32>, MethodError>)>();
+    let embed = move |network: &B, pixels: Result<Vec<f32>, DataError>, device: &Device| {
+        embed_batch(network, pixels?, images.size(), modality, flip_average, device)
+    };
+    let mut done = 0;
+    let mut keep = |(number, result): (usize, Result<Vec<f32>, MethodError>)| -> Result<(), MethodError> {
+        rows[number] = result?;
+        done += batches[number].len();
+        progress(done);
+        Ok(())
+    };
     std::thread::scope(|scope| {
+        let batches = batches.clone();
         scope.spawn(move || {
-            for start in (0..images.len()).step_by(batch) {
-                let range = start..(start + batch).min(images.len());
-                if ready.send(pixels(images, range)).is_err() {
+            for (number, range) in batches.into_iter().enumerate() {
+                if ready.send((number, pixels(images, range))).is_err() {
                     return;
                 }
             }
         });
-        let mut values = Vec::with_capacity(images.len() * network.dim());
-        for pixels in prepared {
-            let pixels = pixels?;
-            let count = pixels.len() / (3 * size.area());
-            let data = TensorData::new(pixels, [count, 3, size.height, size.width]);
-            let input = Tensor::<4>::from_data(data, device);
-            let mut embedded = network.embed(input.clone(), modality);
-            if flip_average {
-                embedded = (embedded + network.embed(input.flip([3]), modality)).div_scalar(2.0);
-            }
-            // Clustering works on the host, so this read is the purpose of the pass.
-            let read = embedded.into_data().convert::<f32>().try_to_vec::<f32>();
-            values.extend(read.map_err(|error| MethodError::Config(format!("embeddings can't be read: {error:?}")))?);
-            progress(values.len() / network.dim());
+        for device in devices.others() {
+            let (copy, prepared, finished) = (copy_to(network, device), prepared.clone(), finished.clone());
+            scope.spawn(move || {
+                for (number, pixels) in prepared {
+                    if finished.send((number, embed(&copy, pixels, device))).is_err() {
+                        return;
+                    }
+                }
+            });
         }
-        Ok(Embeddings::new(values, images.len(), network.dim())?)
-    })
+        drop(finished);
+        // The first device works on this thread, which also tells how far all have come.
+        for (number, pixels) in prepared {
+            keep((number, embed(network, pixels, devices.first())))?;
+            results.try_iter().try_for_each(&mut keep)?;
+        }
+        results.iter().try_for_each(keep)
+    })?;
+    Ok(Embeddings::new(rows.concat(), images.len(), network.dim())?)
 }
 
-fn pixels(images: &ImageList, range: std::ops::Range<usize>) -> Result<Vec<f32>, DataError> {
+/// The embeddings of one batch, row after row.
+fn embed_batch<B: Backbone>(
+    network: &B,
+    pixels: Vec<f32>,
+    size: ImageSize,
+    modality: Modality,
+    flip_average: bool,
+    device: &Device,
+) -> Result<Vec<f32>, MethodError> {
+    let input = image_tensor(pixels, size, device);
+    let mut embedded = network.embed(input.clone(), modality);
+    if flip_average {
+        embedded = (embedded + network.embed(input.flip([3]), modality)).div_scalar(2.0);
+    }
+    // Clustering works on the host, so this read is the purpose of the pass.
+    let read = embedded.into_data().convert::<f32>().try_to_vec::<f32>();
+    read.map_err(|error| MethodError::Config(format!("embeddings can't be read: {error:?}")))
+}
+
+/// Images on a device.
+///
+/// # Shapes
+///
+/// - output: `[images, 3, height, width]`
+pub(crate) fn image_tensor(pixels: Vec<f32>, size: ImageSize, device: &Device) -> Tensor<4> {
+    let count = pixels.len() / (3 * size.area());
+    Tensor::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), device)
+}
+
+fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>, DataError> {
     let step = range.start;
     let views: Result<Vec<Vec<f32>>, DataError> = range
         .into_par_iter()

@@ -44,6 +44,7 @@ mod plan;
 mod presets;
 mod progress;
 pub mod registry;
+mod replicas;
 mod run_dir;
 pub mod schedule;
 mod session;
@@ -59,7 +60,9 @@ pub use config::{
     BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, NeighbourSearch,
     OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings,
 };
-pub use device::{DeviceEntry, available_devices, missing_features, parse_device, resolve_device};
+pub use device::{
+    DeviceEntry, Devices, available_devices, missing_features, parse_device, parse_devices, resolve_device,
+};
 pub use device_neighbours::nearest_neighbours_on;
 pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;

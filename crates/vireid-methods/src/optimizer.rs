@@ -1,9 +1,12 @@
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Bytes, Gradients, Tensor};
 use vireid_kernels::{Adam, SgdNesterov};
+
+use crate::Devices;
+use crate::replicas::summed_gradients;
 
 /// How a stage steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +48,29 @@ impl StageOptimizer {
         Self { kind, optimizer }
     }
 
-    pub(crate) fn step<M: Module>(&mut self, rate: f64, module: M, mut gradients: Gradients) -> M {
-        match self.kind {
-            OptimizerKind::Adam => {
-                let gradients = GradientsParams::from_grads(gradients, &module);
-                self.optimizer.step(rate, module, gradients)
-            }
+    /// Steps the first of some replicas with the sum of their gradients, and drops the others.
+    pub(crate) fn step<M: Module>(
+        &mut self,
+        rate: f64,
+        replicas: Vec<M>,
+        mut gradients: Gradients,
+        devices: &Devices,
+    ) -> Option<M> {
+        let first = replicas.first()?;
+        let groups = match self.kind {
+            OptimizerKind::Adam => vec![(rate, parameters(first, |_| true))],
             OptimizerKind::SgdNesterov => {
-                let (head, trunk) = head_and_trunk(&module);
-                let of_head = GradientsParams::from_params(&mut gradients, &module, &head);
-                let of_trunk = GradientsParams::from_params(&mut gradients, &module, &trunk);
-                let module = self.optimizer.step(rate, module, of_head);
-                self.optimizer.step(TRUNK_SHARE * rate, module, of_trunk)
+                vec![(rate, parameters(first, is_head)), (TRUNK_SHARE * rate, parameters(first, |path| !is_head(path)))]
             }
-        }
+        };
+        let sums: Vec<_> = groups
+            .into_iter()
+            .map(|(rate, group)| (rate, summed_gradients(&mut gradients, &replicas, &group, devices.first())))
+            .collect();
+        // Nothing else holds the weights then, so the optimiser may write them in place.
+        drop(gradients);
+        let module = replicas.into_iter().next()?;
+        Some(sums.into_iter().fold(module, |module, (rate, sum)| self.optimizer.step(rate, module, sum)))
     }
 
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
@@ -71,20 +83,25 @@ impl StageOptimizer {
     }
 }
 
-/// The parameters of neck and classifier, and all others.
-fn head_and_trunk<M: Module>(module: &M) -> (Vec<ParamId>, Vec<ParamId>) {
-    let mut visitor = Split { path: Vec::new(), head: HashSet::new(), trunk: HashSet::new() };
+/// Whether a path of fields leads into neck or classifier.
+fn is_head(path: &[String]) -> bool {
+    path.iter().any(|name| name == "neck" || name == "classifier")
+}
+
+/// The parameters whose path of fields is chosen.
+fn parameters<M: Module>(module: &M, is_chosen: impl Fn(&[String]) -> bool) -> Vec<ParamId> {
+    let mut visitor = Choose { path: Vec::new(), is_chosen, chosen: HashSet::new() };
     module.visit(&mut visitor);
-    (visitor.head.into_iter().collect(), visitor.trunk.into_iter().collect())
+    visitor.chosen.into_iter().collect()
 }
 
-struct Split {
+struct Choose<F> {
     path: Vec<String>,
-    head: HashSet<ParamId>,
-    trunk: HashSet<ParamId>,
+    is_chosen: F,
+    chosen: HashSet<ParamId>,
 }
 
-impl ModuleVisitor for Split {
+impl<F: Fn(&[String]) -> bool> ModuleVisitor for Choose<F> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_string());
     }
@@ -94,7 +111,8 @@ impl ModuleVisitor for Split {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let is_head = self.path.iter().any(|name| name == "neck" || name == "classifier");
-        if is_head { &mut self.head } else { &mut self.trunk }.insert(param.id);
+        if (self.is_chosen)(&self.path) {
+            self.chosen.insert(param.id);
+        }
     }
 }

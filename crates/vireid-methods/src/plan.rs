@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 use vireid_backbone::Backbone;
 use vireid_core::{Modality, Streams};
 
-use crate::{MethodError, RunConfig, TrainingImages, adam, build_network, parse_device, peak_memory_mib, registry};
+use crate::replicas::stage_backbone;
+use crate::{MethodError, RunConfig, TrainingImages, adam, build_network, parse_devices, peak_memory_mib, registry};
 
 /// Steps timed; the fastest counts, since the first ones also warm up.
 const TIMED: usize = 3;
@@ -50,24 +51,29 @@ impl TrainingImages {
     }
 
     /// [`describe`](Self::describe), and an estimate of time and memory from a few steps and a batch of embeddings made on
-    /// the device now. Losses, memories and clustering are not in it.
+    /// the first device now, which takes its share of them where there are others. Losses, memories, clustering and copies
+    /// between devices are not in it.
     ///
     /// # Errors
     ///
     /// What opening the device, the network or the method refuses.
     pub fn plan(&self, config: &RunConfig, device: &str) -> Result<String, MethodError> {
-        let device = parse_device(device)?;
+        let devices = parse_devices(device)?;
+        let (device, count) = (devices.first(), devices.count());
         let (tracked, size) = (device.clone().autodiff(), [config.input.height, config.input.width]);
-        let mut network = build_network(&config.backbone, Streams::new(config.seed), &device)?;
+        let backbones = config.stages().into_iter().map(|stage| stage_backbone(config, stage, count));
+        let backbones = backbones.collect::<Result<Vec<_>, _>>()?;
+        let mut network = build_network(&backbones[0], Streams::new(config.seed), device)?;
         let recipes = registry::build(config)?.recipes(config.at(0));
         let slots = config.sampler.clusters * config.sampler.instances;
+        let share = slots.div_ceil(count);
         let blank = |count: usize, device: &Device| Tensor::<4>::zeros([count, 3, size[0], size[1]], device);
         let mut optimizer = adam(config.optimizer.weight_decay);
         let (mut step, mut embedding) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..TIMED {
             let clock = Instant::now();
-            let visible = blank(slots * recipes.visible.len(), &tracked);
-            let features = network.forward(visible, blank(slots * recipes.infrared.len(), &tracked));
+            let visible = blank(share * recipes.visible.len(), &tracked);
+            let features = network.forward(visible, blank(share * recipes.infrared.len(), &tracked));
             let loss =
                 features.visible.embedding.powi_scalar(2).mean() + features.infrared.embedding.powi_scalar(2).mean();
             let gradients = GradientsParams::from_grads(loss.backward(), &network);
@@ -78,8 +84,8 @@ impl TrainingImages {
         let batch = config.clustering.batch;
         for _ in 0..TIMED {
             let clock = Instant::now();
-            drop(network.valid().embed(blank(batch, &device), Modality::Visible).into_data());
-            embedding = embedding.min(clock.elapsed().as_secs_f64() / batch as f64);
+            drop(network.valid().embed(blank(batch, device), Modality::Visible).into_data());
+            embedding = embedding.min(clock.elapsed().as_secs_f64() / (batch * count) as f64);
         }
         let training = self.train.visible.len() + self.train.infrared.len();
         let testing = self.test.images.visible.len() + self.test.images.infrared.len();

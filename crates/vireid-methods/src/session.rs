@@ -9,9 +9,10 @@ use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSiz
 
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
+use crate::replicas::stage_backbone;
 use crate::{
     CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, StageSettings, TestImages,
-    build_network, parse_device, peak_memory_mib, registry, resolve_device,
+    build_network, parse_devices, peak_memory_mib, registry, resolve_device,
 };
 
 /// What a training session is started with.
@@ -23,7 +24,7 @@ pub struct SessionOptions {
     pub out: PathBuf,
     /// Go on with the run in `out`.
     pub resume: bool,
-    /// Name of the device; see [`parse_device`].
+    /// Names of the devices, separated by commas; see [`parse_devices`].
     pub device: String,
 }
 
@@ -151,14 +152,16 @@ impl Session {
     pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
         let SessionOptions { config, out, resume, device } = options;
         let device = resolve_device(&device);
-        let opened = parse_device(&device)?;
+        let opened = parse_devices(&device)?;
         let method = registry::build(&config)?;
+        for stage in config.stages() {
+            stage_backbone(&config, stage, opened.count())?;
+        }
         let build = {
-            let (backbone, seed, device) = (config.backbone.clone(), config.seed, opened.clone());
+            let (config, devices) = (config.clone(), opened.clone());
             Box::new(move |stage: &StageSettings| {
-                let mut backbone = backbone.clone();
-                backbone.bn_groups = stage.bn_groups.unwrap_or(backbone.bn_groups);
-                build_network(&backbone, Streams::new(seed), &device)
+                let backbone = stage_backbone(&config, stage, devices.count())?;
+                build_network(&backbone, Streams::new(config.seed), devices.first())
             })
         };
         let run = if resume {
@@ -232,7 +235,7 @@ impl Session {
         }
     }
 
-    /// The network as it is now, on the autodiff device.
+    /// The network as it is now, on the autodiff side of the first device.
     pub fn network(&self) -> &TwoStreamNet {
         self.engine.network()
     }

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::Device;
 use vireid_backbone::parameters::load_parameters;
 use vireid_backbone::{Backbone, Precision, TwoStreamNet};
 use vireid_core::{Embeddings, Modality, Streams};
 use vireid_data::{ImageList, ImageSize};
 
-use crate::{BackboneSettings, Checkpoint, CheckpointKind, MethodError, RunConfig, RunDir, build_network, extract};
+use crate::{
+    BackboneSettings, Checkpoint, CheckpointKind, Devices, MethodError, RunConfig, RunDir, build_network, extract,
+};
 
 /// The network of a run directory, ready to embed images.
 #[derive(Debug)]
@@ -16,17 +17,19 @@ pub struct TrainedNetwork {
     network: TwoStreamNet,
     config: RunConfig,
     hash: String,
-    device: Device,
+    devices: Devices,
 }
 
 impl TrainedNetwork {
-    /// Reads the network of a run, off the autodiff device.
+    /// Reads the network of a run, off the autodiff side of the first device. Several devices embed batches in turn.
     ///
     /// # Errors
     ///
     /// `VR0510` when the folder holds no run, `VR0507` for a missing or damaged checkpoint, `VR0508` when its parameters are
     /// another network's.
-    pub fn open(run: &Path, kind: CheckpointKind, device: &Device) -> Result<Self, MethodError> {
+    pub fn open(run: &Path, kind: CheckpointKind, devices: impl Into<Devices>) -> Result<Self, MethodError> {
+        let devices = devices.into();
+        let device = devices.first();
         let (run, config) = RunDir::open(run)?;
         let path = run.checkpoint(kind);
         let checkpoint = Checkpoint::load(&path)?;
@@ -53,7 +56,7 @@ impl TrainedNetwork {
             let (found, expected) = (format!("{report:?}"), format!("a {}", config.backbone.name));
             return Err(MethodError::ForeignCheckpoint { path, what: "parameters", found, expected });
         }
-        Ok(Self { network: network.valid(), config, hash, device: device.clone() })
+        Ok(Self { network: network.valid(), config, hash, devices })
     }
 
     /// Settings of the run.
@@ -94,6 +97,6 @@ impl TrainedNetwork {
     ) -> Result<Embeddings, MethodError> {
         let batch = self.config.clustering.batch;
         let mirrored = self.config.evaluation.flip_average;
-        Ok(extract(&self.network, images, modality, batch, mirrored, &self.device, progress)?.normalized())
+        Ok(extract(&self.network, images, modality, batch, mirrored, &self.devices, progress)?.normalized())
     }
 }

@@ -34,7 +34,7 @@ struct Row<'a> {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let device = parse_device("cpu")?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, &device)?;
+    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, device.clone())?;
     let config = RunDir::open(&arguments.model)?.1;
     let file = EmbeddingsFile::load(&arguments.index)?;
     file.check_model(&arguments.index, trained.hash())?;

@@ -12,7 +12,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let (trained, images, device) = arguments.model.open()?;
+    let (trained, images, devices) = arguments.model.open()?;
     if images.test.protocol.is_none() {
         let message = "there is no test set; a manifest with identities and split = test makes one".to_string();
         return Err(MethodError::Config(message).into());
@@ -20,7 +20,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let total = images.test.images.visible.len() + images.test.images.infrared.len();
     let bar = output.bar("testing", total);
     let scores =
-        evaluate(trained.network(), &images.test, trained.config(), &device, |done| bar.set_position(done as u64))?;
+        evaluate(trained.network(), &images.test, trained.config(), &devices, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let evaluation = Evaluation { moment: "trained".into(), epochs: trained.config().epochs(), scores };
     let synthetic = if images.synthetic { " (synthetic: says nothing about real data)" } else { "" };

@@ -1,9 +1,8 @@
 use std::path::PathBuf;
 
-use burn::tensor::Device;
 use clap::Args;
 use vireid::ProgramError;
-use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_device};
+use vireid_methods::{CheckpointKind, Devices, TrainedNetwork, TrainingImages, parse_devices};
 
 use crate::train::SourceArguments;
 
@@ -15,7 +14,7 @@ pub struct ModelArguments {
     pub model: PathBuf,
     #[command(flatten)]
     source: SourceArguments,
-    /// Device
+    /// Device, or several separated by commas
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Leave out images that can't be decoded
@@ -24,11 +23,11 @@ pub struct ModelArguments {
 }
 
 impl ModelArguments {
-    /// The network and the images at its size, and the device that the network is on.
-    pub fn open(&self) -> Result<(TrainedNetwork, TrainingImages, Device), ProgramError> {
-        let device = parse_device(&self.device)?;
-        let trained = TrainedNetwork::open(&self.model, CheckpointKind::Last, &device)?;
+    /// The network and the images at its size, and the devices that the network is on.
+    pub fn open(&self) -> Result<(TrainedNetwork, TrainingImages, Devices), ProgramError> {
+        let devices = parse_devices(&self.device)?;
+        let trained = TrainedNetwork::open(&self.model, CheckpointKind::Last, devices.clone())?;
         let images = TrainingImages::open(self.source.source()?.open()?, trained.config(), self.skip_corrupt)?;
-        Ok((trained, images, device))
+        Ok((trained, images, devices))
     }
 }

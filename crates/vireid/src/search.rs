@@ -53,7 +53,7 @@ struct Answer {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let device = parse_device(&arguments.device)?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, &device)?;
+    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, device)?;
     let mut index = EmbeddingsFile::load(&arguments.index)?;
     index.check_model(&arguments.index, trained.hash())?;
     if let Some(among) = arguments.among {

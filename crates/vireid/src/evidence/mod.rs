@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use vireid::{DataSource, ProgramError};
 use vireid_core::{Embeddings, Modality, PerModality};
 use vireid_data::{ImageList, Sample};
-use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_device};
+use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_devices};
 
 use crate::output::Output;
 
@@ -43,8 +43,8 @@ pub struct Embedded<'a> {
 
 /// Writes the evidence of a run into its folder.
 pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> Result<(), ProgramError> {
-    let device = parse_device(device)?;
-    let trained = TrainedNetwork::open(run, CheckpointKind::Last, &device)?;
+    let devices = parse_devices(device)?;
+    let trained = TrainedNetwork::open(run, CheckpointKind::Last, devices.clone())?;
     let images = TrainingImages::open(source.open()?, trained.config(), true)?;
     let train = embed(&trained, images.train.as_ref().map(|list| list.as_ref()), "training", output)?;
     let has_test = images.test.protocol.is_some();
@@ -57,7 +57,7 @@ pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> R
     let (ranked, sheet) = ranked::ranked(searched, || bar.inc(1));
     bar.finish_and_clear();
     vireid::write_contact_sheet(&run.join(RANKED), &sheet)?;
-    let (pairs, sheet) = pairs::pairs(&train, trained.config(), &device);
+    let (pairs, sheet) = pairs::pairs(&train, trained.config(), devices.first());
     if !sheet.is_empty() {
         vireid::write_contact_sheet(&run.join(PAIRS), &sheet)?;
     }

@@ -1,0 +1,249 @@
+//! One network on several devices, as PyTorch's `DataParallel` has it.
+//!
+//! Every step the network is copied to each device, each copy takes a consecutive part of either modality's images, and what
+//! the copies give is gathered on the first device, where the method sees the whole batch: its losses and memories, and the
+//! order in which they move, are those of a run on one device. The gradients flow back through the copies and are summed on
+//! the first device, which steps. So all copies have the same weights in every step, and the running statistics are those
+//! of the first part of the batch.
+//!
+//! Everything is launched from one thread, part after part: devices that queue their work, as cards do, work side by side,
+//! and the sums are made in the same order each time.
+
+use burn::module::{Module, ParamId};
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Gradients, Tensor};
+use vireid_backbone::{Backbone, BatchGroups, Features};
+use vireid_core::{Modality, PerModality};
+use vireid_data::ImageSize;
+
+use crate::extract::image_tensor;
+use crate::learner::Learner;
+use crate::method::Outputs;
+use crate::{BackboneSettings, Devices, MethodError, RunConfig, StageSettings};
+
+/// A copy of a module for inference on another device.
+pub(crate) fn copy_to<M: Module>(module: &M, device: &Device) -> M {
+    // Not a clone: Burn's clones share their running statistics, and moving one would take the original's along.
+    module.valid().fork(device)
+}
+
+/// The module, and a copy of it in training on every device but the first.
+pub(crate) fn replicate<M: Module>(module: M, devices: &Devices) -> Vec<M> {
+    let copies: Vec<M> = devices.others().iter().map(|device| copy_to(&module, device).train()).collect();
+    std::iter::once(module).chain(copies).collect()
+}
+
+/// A pass of one batch, part by part over the replicas.
+///
+/// `pixels` are images of `sizes`, channel by channel; `devices` are those of the replicas, on the side (autodiff or not)
+/// that the replicas are on.
+pub(crate) fn forward<B: Backbone>(
+    replicas: &[Learner<B>],
+    devices: &Devices,
+    pixels: PerModality<Vec<f32>>,
+    sizes: PerModality<ImageSize>,
+) -> Outputs {
+    let count = |modality| pixels.get(modality).len() / (3 * sizes.get(modality).area());
+    let (visible, infrared) = BatchGroups::paired(count(Modality::Visible), count(Modality::Infrared), replicas.len());
+    let visible = split(pixels.visible, visible.sizes(), 3 * sizes.visible.area());
+    let infrared = split(pixels.infrared, infrared.sizes(), 3 * sizes.infrared.area());
+    let parts = replicas.iter().zip(devices.iter()).zip(visible.into_iter().zip(infrared));
+    let outputs = parts.map(|((replica, device), (visible, infrared))| {
+        replica.forward(image_tensor(visible, sizes.visible, device), image_tensor(infrared, sizes.infrared, device))
+    });
+    gather(outputs.collect(), devices.first())
+}
+
+/// Consecutive parts of some images, each of `length` numbers. One part is not copied.
+fn split(pixels: Vec<f32>, counts: &[usize], length: usize) -> Vec<Vec<f32>> {
+    if counts.len() == 1 {
+        return vec![pixels];
+    }
+    let mut rest = pixels.as_slice();
+    let take = |count: &usize| {
+        let (part, after) = rest.split_at(count * length);
+        rest = after;
+        part.to_vec()
+    };
+    counts.iter().map(take).collect()
+}
+
+/// The parts one after another on a device.
+fn gather(mut parts: Vec<Outputs>, device: &Device) -> Outputs {
+    if parts.len() == 1 {
+        return parts.remove(0);
+    }
+    let rows = |of: &dyn Fn(&Outputs) -> Tensor<2>| {
+        Tensor::cat(parts.iter().map(|part| of(part).to_device(device)).collect(), 0)
+    };
+    let features = |modality: Modality| Features {
+        pooled: rows(&|part| part.features.get(modality).pooled.clone()),
+        embedding: rows(&|part| part.features.get(modality).embedding.clone()),
+    };
+    let has_logits = parts.iter().all(|part| part.logits.is_some());
+    let logits = |modality: Modality| {
+        let of_parts = parts.iter().filter_map(|part| part.logits.as_ref());
+        Tensor::cat(of_parts.map(|logits| logits.get(modality).clone().to_device(device)).collect(), 0)
+    };
+    Outputs {
+        features: PerModality { visible: features(Modality::Visible), infrared: features(Modality::Infrared) },
+        logits: has_logits
+            .then(|| PerModality { visible: logits(Modality::Visible), infrared: logits(Modality::Infrared) }),
+    }
+}
+
+/// Takes the gradients of some parameters, summed over the replicas, to a device.
+pub(crate) fn summed_gradients<M: Module>(
+    gradients: &mut Gradients,
+    replicas: &[M],
+    parameters: &[ParamId],
+    device: &Device,
+) -> GradientsParams {
+    let mut sum = GradientsAccumulator::new();
+    for replica in replicas {
+        let own = GradientsParams::from_params(gradients, replica, parameters);
+        sum.accumulate(replica, if replicas.len() == 1 { own } else { own.to_device(device, replica) });
+    }
+    sum.grads()
+}
+
+/// The network of a stage on each of some devices, whose groups of batch norm add up to those of the settings.
+///
+/// # Errors
+///
+/// `VR0502` when the groups can't be shared out evenly: batch norm would see another number of images than the settings
+/// say.
+pub(crate) fn stage_backbone(
+    config: &RunConfig,
+    stage: &StageSettings,
+    devices: usize,
+) -> Result<BackboneSettings, MethodError> {
+    let groups = stage.bn_groups.unwrap_or(config.backbone.bn_groups);
+    if groups.is_multiple_of(devices) {
+        return Ok(BackboneSettings { bn_groups: groups / devices, ..config.backbone.clone() });
+    }
+    let key = if stage.bn_groups.is_some() { "bn_groups of the stage" } else { "backbone.bn_groups" };
+    let message = format!(
+        "{key} = {groups}: batch norm sees that many parts of a batch, and {devices} devices can't share them evenly; set it \
+         to {devices} for one part per device (which changes what is computed), or name fewer devices"
+    );
+    Err(MethodError::Config(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Tolerance;
+    use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
+    use vireid_core::Streams;
+
+    use crate::OptimizerKind;
+    use crate::optimizer::StageOptimizer;
+
+    const SIZE: ImageSize = ImageSize { height: 24, width: 12 };
+
+    fn learner(groups: usize) -> Learner<TwoStreamNet> {
+        let device = Device::default().autodiff();
+        let streams = Streams::new(3);
+        let config = TwoStreamNetConfig::small().with_bn_groups(groups);
+        let network = config.init(&device, &mut streams.stream("init", [0; 3]));
+        Learner::new(network).with_classifier(5, &device, &mut streams.stream("classifier", [0; 3]))
+    }
+
+    fn batch(visible: usize, infrared: usize) -> PerModality<Vec<f32>> {
+        let mut stream = Streams::new(4).stream("images", [0; 3]);
+        let mut images = |count: usize| (0..count * 3 * SIZE.area()).map(|_| stream.unit() as f32 - 0.5).collect();
+        PerModality { visible: images(visible), infrared: images(infrared) }
+    }
+
+    fn pass(replicas: &[Learner<TwoStreamNet>], devices: &Devices, images: (usize, usize)) -> Outputs {
+        forward(replicas, devices, batch(images.0, images.1), PerModality { visible: SIZE, infrared: SIZE })
+    }
+
+    /// A few steps with a loss that couples every image with every other. What is trained, by name.
+    fn train(groups: usize, devices: &Devices, kind: OptimizerKind) -> Vec<(String, Vec<f32>)> {
+        let mut optimizer = StageOptimizer::new(kind, 5e-4);
+        let mut learner = learner(groups);
+        for _ in 0..3 {
+            let tracked = devices.autodiff();
+            let replicas = replicate(learner, &tracked);
+            let Outputs { features, logits } = pass(&replicas, &tracked, (8, 4));
+            let (visible, infrared) = (features.visible, features.infrared);
+            let products = visible.embedding.matmul(infrared.embedding.transpose());
+            let logits = logits.unwrap();
+            let pooled = visible.pooled.mean() + infrared.pooled.mean();
+            let classes = logits.visible.powi_scalar(2).sum() + logits.infrared.sum();
+            let loss = products.powi_scalar(2).mean().log() + pooled + classes;
+            learner = optimizer.step(1e-3, replicas, loss.backward(), devices).unwrap();
+        }
+        learner.named().into_iter().map(|(name, _, values)| (name, values)).collect()
+    }
+
+    fn twice() -> Devices {
+        crate::parse_devices("cpu,cpu").unwrap()
+    }
+
+    fn largest_difference(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f32 {
+        let names = |of: &[(String, Vec<f32>)]| of.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(a), names(b));
+        let pairs = a.iter().zip(b).flat_map(|((_, a), (_, b))| a.iter().zip(b));
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    /// Two devices do what one does whose batch norm works on two groups: weights, classifier and running statistics, with
+    /// either optimiser.
+    #[test]
+    fn two_devices_are_two_groups() {
+        let one = Devices::from(Device::default());
+        for kind in [OptimizerKind::Adam, OptimizerKind::SgdNesterov] {
+            let (expected, got) = (train(2, &one, kind), train(1, &twice(), kind));
+            let start = learner(1).named().into_iter().map(|(name, _, values)| (name, values)).collect::<Vec<_>>();
+            let (moved, difference) = (largest_difference(&start, &got), largest_difference(&expected, &got));
+            assert!(moved > 1e-3 && difference < 1e-2 * moved, "{kind:?}: moved by {moved}, off by {difference}");
+            // Batch norm over the whole batch is something else.
+            assert!(largest_difference(&train(1, &one, kind), &got) > 5.0 * difference);
+        }
+    }
+
+    #[test]
+    fn the_same_steps_twice_give_the_same_bits() {
+        assert_eq!(train(1, &twice(), OptimizerKind::Adam), train(1, &twice(), OptimizerKind::Adam));
+    }
+
+    /// The copies leave the module's running statistics to it, and only the first part of a batch moves them.
+    #[test]
+    fn copies_have_running_statistics_of_their_own() {
+        let statistics = |learner: &Learner<TwoStreamNet>| {
+            let named = learner.named().into_iter();
+            named
+                .filter(|(name, ..)| name.contains("running"))
+                .map(|(name, _, values)| (name, values))
+                .collect::<Vec<_>>()
+        };
+        let devices = twice().autodiff();
+        let replicas = replicate(learner(1), &devices);
+        let start = statistics(&replicas[1]);
+        replicas[0].forward(
+            image_tensor(batch(4, 2).visible, SIZE, devices.first()),
+            image_tensor(batch(4, 2).infrared, SIZE, devices.first()),
+        );
+        assert_eq!(statistics(&replicas[1]), start);
+        assert_ne!(statistics(&replicas[0]), start);
+    }
+
+    /// A batch too small for all devices, and one that does not divide, come back whole and in order.
+    #[test]
+    fn every_image_comes_back() {
+        let devices = crate::parse_devices("cpu,cpu,cpu,cpu").unwrap();
+        let shadows: Vec<_> = devices.iter().map(|device| copy_to(&learner(1), device)).collect();
+        for images in [(7, 5), (2, 9), (1, 1)] {
+            let got = pass(&shadows, &devices, images);
+            // In inference an image's embedding does not depend on the others.
+            let expected = pass(&shadows[..1], &devices, images);
+            for modality in [Modality::Visible, Modality::Infrared] {
+                let of = |outputs: &Outputs| outputs.features.get(modality).embedding.clone().into_data();
+                of(&got).assert_approx_eq::<f32>(&of(&expected), Tolerance::absolute(1e-5));
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A run on several devices: the CPU twice, which takes two parts of every batch.
+
+use serde_json::Value;
+
+use crate::methods::{arguments, settings};
+use crate::program::{Run, check_error, stderr, world};
+#[cfg(unix)]
+use crate::resume::{LONG, signal, wait_for};
+
+const TWO_GROUPS: [&str; 2] = ["--set", "backbone.bn_groups=2"];
+const TWICE: [&str; 2] = ["--device", "cpu,cpu"];
+
+/// The scores before training, and the losses of every step.
+fn train(method: &str, device: &[&str]) -> (Value, Vec<Vec<f64>>) {
+    let settings = settings(method);
+    let arguments = [&arguments(&settings), &TWO_GROUPS[..], device].concat();
+    let run = Run::on(world());
+    let output = run.train(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let results: Value = serde_json::from_slice(&run.results()).unwrap();
+    let events = std::fs::read_to_string(run.out().join("events.jsonl")).unwrap();
+    let steps =
+        events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|e| e["event"] == "step");
+    let losses = steps.map(|step| {
+        let parts = step["losses"].as_array().unwrap().iter();
+        parts.map(|part| part[1].as_f64().unwrap()).collect()
+    });
+    (results["evaluations"][0].clone(), losses.collect())
+}
+
+/// With as many groups of batch norm in all, two devices score and lose as one does, until rounding grows up. MMM's third
+/// stage has a classifier, and passes over the images without gradients.
+#[test]
+fn two_devices_train_as_one_with_two_groups() {
+    for method in ["mbccm", "mmm"] {
+        let (one, two) = (train(method, &[]), train(method, &TWICE));
+        assert_eq!(one.0, two.0, "{method}: batches of test images are the same, so embeddings are");
+        assert_eq!(one.1.len(), two.1.len());
+        for (step, (a, b)) in one.1.iter().zip(&two.1).take(3).enumerate() {
+            for (a, b) in a.iter().zip(b) {
+                assert!((a - b).abs() <= 1e-3 * a.abs().max(1.0), "{method}, step {step}: {a} and {b}");
+            }
+        }
+    }
+}
+
+/// A run that was killed on two devices goes on there to the same bytes.
+#[cfg(unix)]
+#[test]
+fn killed_runs_on_two_devices_end_with_the_same_bytes() {
+    let arguments: Vec<&str> = LONG.into_iter().chain(TWO_GROUPS).chain(TWICE).collect();
+    let undisturbed = Run::on(world());
+    let output = undisturbed.train(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let run = Run::on(world());
+    let mut child = run.start(&arguments);
+    wait_for(&mut child, "stage 1 epoch 0");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    signal(&child, "KILL");
+    assert!(!child.wait().unwrap().success(), "it was too fast to be killed");
+    let output = run.resume_with(&TWICE);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(run.results(), undisturbed.results());
+}
+
+#[test]
+fn devices_that_can_not_share_a_batch() {
+    let refused = |arguments: &[&str], code: &str, words: &[&str]| {
+        check_error(&Run::on(world()).train(arguments), code, words);
+    };
+    refused(&TWICE, "VR0502", &["backbone.bn_groups", "2 devices"]);
+    refused(&["--device", "cpu,cpu", "--plan"], "VR0502", &["backbone.bn_groups"]);
+    refused(&["--device", "cpu,cpu,cpu", "--set", "backbone.bn_groups=2"], "VR0502", &["3 devices"]);
+    refused(&["--device", "cpu,tpu"], "VR0504", &["'tpu'"]);
+    refused(&["--device", "cpu,"], "VR0504", &["names are"]);
+}
