@@ -10,10 +10,10 @@ use crate::resume::{LONG, signal, wait_for};
 const TWO_GROUPS: [&str; 2] = ["--set", "backbone.bn_groups=2"];
 const TWICE: [&str; 2] = ["--device", "cpu,cpu"];
 
-/// The scores before training, and the losses of every step.
-fn train(method: &str, device: &[&str]) -> (Value, Vec<Vec<f64>>) {
+/// The scores before training, and the losses of every step, with its epoch.
+fn train(method: &str, more: &[&str]) -> (Value, Vec<(u64, Vec<f64>)>) {
     let settings = settings(method);
-    let arguments = [&arguments(&settings), &TWO_GROUPS[..], device].concat();
+    let arguments = [&arguments(&settings), &TWO_GROUPS[..], more].concat();
     let run = Run::on(world());
     let output = run.train(&arguments);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -23,23 +23,27 @@ fn train(method: &str, device: &[&str]) -> (Value, Vec<Vec<f64>>) {
         events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).filter(|e| e["event"] == "step");
     let losses = steps.map(|step| {
         let parts = step["losses"].as_array().unwrap().iter();
-        parts.map(|part| part[1].as_f64().unwrap()).collect()
+        (step["epoch"].as_u64().unwrap(), parts.map(|part| part[1].as_f64().unwrap()).collect())
     });
     (results["evaluations"][0].clone(), losses.collect())
 }
 
-/// With as many groups of batch norm in all, two devices score and lose as one does, until rounding grows up. MMM's third
-/// stage has a classifier, and passes over the images without gradients.
+/// With as many groups of batch norm in all, two devices lose what one does, as long as rounding has not grown to where it
+/// changes a label: within a first epoch, and within that of MMM's third stage, which starts over with a classifier.
 #[test]
 fn two_devices_train_as_one_with_two_groups() {
-    for method in ["mbccm", "mmm"] {
-        let (one, two) = (train(method, &[]), train(method, &TWICE));
+    for (method, more, epochs) in [("mbccm", "stage2.epochs=0", &[0][..]), ("mmm", "stage3.epochs=1", &[0, 2])] {
+        let one = train(method, &["--set", more]);
+        let two = train(method, &["--set", more, "--device", "cpu,cpu"]);
         assert_eq!(one.0, two.0, "{method}: batches of test images are the same, so embeddings are");
         assert_eq!(one.1.len(), two.1.len());
-        for (step, (a, b)) in one.1.iter().zip(&two.1).take(3).enumerate() {
-            for (a, b) in a.iter().zip(b) {
-                assert!((a - b).abs() <= 1e-3 * a.abs().max(1.0), "{method}, step {step}: {a} and {b}");
-            }
+        for epoch in epochs {
+            let steps = one.1.iter().zip(&two.1).filter(|(one, _)| one.0 == *epoch).take(12);
+            let pairs: Vec<(f64, f64)> =
+                steps.flat_map(|(one, two)| one.1.iter().copied().zip(two.1.clone())).collect();
+            assert!(pairs.len() >= 12, "{method}, epoch {epoch}: {pairs:?}");
+            let near = |(a, b): &(f64, f64)| (a - b).abs() <= 1e-2 * a.abs().max(1.0);
+            assert!(pairs.iter().all(near), "{method}, epoch {epoch}: {pairs:?}");
         }
     }
 }

@@ -134,7 +134,7 @@ pub(crate) fn stage_backbone(
 mod tests {
     use super::*;
     use burn::tensor::Tolerance;
-    use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
+    use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig, with_batch_statistics};
     use vireid_core::Streams;
 
     use crate::OptimizerKind;
@@ -229,6 +229,23 @@ mod tests {
         );
         assert_eq!(statistics(&replicas[1]), start);
         assert_ne!(statistics(&replicas[0]), start);
+    }
+
+    /// Passes without gradients, which move the running statistics, are shared in the same way.
+    #[test]
+    fn passes_without_gradients_are_two_groups() {
+        let shadow = |groups, device: &Device| with_batch_statistics(copy_to(&learner(groups), device));
+        let (one, two) = (Devices::from(Device::default()), twice());
+        let whole = vec![shadow(2, one.first())];
+        let parts: Vec<_> = two.iter().map(|device| shadow(1, device)).collect();
+        let (expected, got) = (pass(&whole, &one, (8, 4)), pass(&parts, &two, (8, 4)));
+        let (a, b) = (expected.logits.unwrap().infrared.into_data(), got.logits.unwrap().infrared.into_data());
+        a.assert_approx_eq::<f32>(&b, Tolerance::absolute(1e-5));
+        let named = |learner: &Learner<TwoStreamNet>| {
+            learner.named().into_iter().map(|(name, _, values)| (name, values)).collect::<Vec<_>>()
+        };
+        assert!(largest_difference(&named(&whole[0]), &named(&parts[0])) < 1e-6);
+        assert!(largest_difference(&named(&learner(1)), &named(&parts[0])) > 1e-3);
     }
 
     /// A batch too small for all devices, and one that does not divide, come back whole and in order.
