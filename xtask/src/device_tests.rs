@@ -1,5 +1,5 @@
-//! Whether a device computes what the CPU computes: the golden cases of everything that runs on tensors, and twenty
-//! training steps from the same weights on the same images.
+//! Whether a device computes what the CPU computes: the golden cases of everything that runs on tensors, twenty training
+//! steps from the same weights on the same images, and short runs in which two devices share every batch.
 
 use std::path::Path;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use vireid_core::Streams;
 use vireid_methods::{RunConfig, available_devices, build_network, parse_device, resolve_device};
 
+use crate::shared_run;
 use crate::steps::Steps;
 
 /// Largest error of a golden output, where the case itself allows less. Cases allow for a CPU's sums; a device that adds
@@ -40,7 +41,16 @@ struct Report {
     /// Largest relative difference of any part of the loss, step by step.
     loss_differences: Vec<f64>,
     memory_difference: f64,
+    /// Runs on two devices against the same run on the CPU alone.
+    shared: Vec<SharedRun>,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct SharedRun {
+    devices: String,
+    /// Largest relative difference of any part of the loss, step by step.
+    loss_differences: Vec<f64>,
 }
 
 /// Runs the suite and writes the report.
@@ -56,17 +66,20 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
 
     let (reference, on_cpu) = trajectory(&parse_device("cpu")?)?;
     let (found, on_device) = trajectory(&opened)?;
-    let relative = |a: f64, b: f64| (a - b).abs() / a.abs().max(1e-6);
-    let loss_differences: Vec<f64> = reference
-        .iter()
-        .zip(&found)
-        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| relative(*a, *b)).fold(0.0, worst))
-        .collect();
+    let loss_differences = differences(&reference, &found);
     let memory_difference = on_cpu.iter().zip(&on_device).map(|(a, b)| (a - b).abs()).fold(0.0, worst);
     for (step, difference) in loss_differences.iter().enumerate() {
         println!("step {step:>2}: losses differ by up to {difference:.1e} of their value");
     }
     println!("memories differ by up to {memory_difference:.1e}");
+    let alone = shared_run::losses("cpu")?;
+    let mut shared = Vec::new();
+    for devices in [format!("{name},{name}"), format!("cpu,{name}")] {
+        let loss_differences = differences(&alone, &shared_run::losses(&devices)?);
+        let largest = loss_differences.iter().copied().fold(0.0, worst);
+        println!("{devices} share {} steps: losses differ by up to {largest:.1e} of their value", alone.len());
+        shared.push(SharedRun { devices, loss_differences });
+    }
     let report = Report {
         title: "A device against the CPU",
         command: format!("cargo xtask device-tests --device {device}"),
@@ -77,13 +90,14 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
         steps: STEPS,
         loss_differences,
         memory_difference,
+        shared,
         seconds: clock.elapsed().as_secs_f64(),
     };
     if let Some(out) = out {
         std::fs::write(out, serde_json::to_string_pretty(&report)? + "\n")?;
     }
-    let is_within = |(step, &difference): (usize, &f64)| difference <= if step == 0 { FIRST_STEP } else { ANY_STEP };
-    if !report.loss_differences.iter().enumerate().all(is_within) {
+    let of_shared = report.shared.iter().map(|run| &run.loss_differences);
+    if !of_shared.chain([&report.loss_differences]).all(|differences| is_within(differences)) {
         return Err(format!("a loss is off by more than {FIRST_STEP} at first or {ANY_STEP} later").into());
     }
     if memory_difference.is_nan() || memory_difference > MEMORIES {
@@ -91,6 +105,18 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
     }
     println!("passed in {:.0} s", report.seconds);
     Ok(())
+}
+
+/// The largest relative difference of any part of the loss, step by step.
+fn differences(reference: &[Vec<f64>], found: &[Vec<f64>]) -> Vec<f64> {
+    let relative = |a: f64, b: f64| (a - b).abs() / a.abs().max(1e-6);
+    let of_step = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| relative(*a, *b)).fold(0.0, worst);
+    reference.iter().zip(found).map(of_step).collect()
+}
+
+fn is_within(differences: &[f64]) -> bool {
+    let allowed = |step| if step == 0 { FIRST_STEP } else { ANY_STEP };
+    !differences.is_empty() && differences.iter().enumerate().all(|(step, &difference)| difference <= allowed(step))
 }
 
 /// NaN is worse than any number.

@@ -7,6 +7,7 @@ mod dials;
 mod expansions;
 mod pretrain;
 mod reproduce;
+mod shared_run;
 mod steps;
 mod supervised;
 mod tables;
@@ -63,7 +64,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Compare a device with the CPU: golden cases and training steps
+    /// Compare a device with the CPU: golden cases, training steps, and a run that it shares with itself and with the CPU
     DeviceTests {
         /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]` or `auto`
         #[arg(long, default_value = "auto")]
