@@ -1,6 +1,7 @@
 //! Tasks of the project: `cargo xtask --help` lists them.
 
 mod bench;
+mod bench_build;
 mod bench_clustering;
 mod device_tests;
 mod dials;
@@ -42,7 +43,7 @@ enum Task {
         #[arg(long, default_value_t = 1.0)]
         share: f64,
     },
-    /// Time training steps and loading
+    /// Time training steps, loading, clustering and building
     Bench {
         #[command(subcommand)]
         what: Bench,
@@ -104,6 +105,15 @@ enum Bench {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Building the program from nothing
+    Build {
+        /// Sets of features; features of one set are joined by `+`
+        #[arg(value_delimiter = ',', default_value = "default,wgpu")]
+        sets: Vec<String>,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// The clustering engine at the size of SYSU-MM01 and beyond
     Clustering {
         /// Which works; `100k`, `million` and the same with `-hnsw` (approximate; long) only when named
@@ -159,6 +169,7 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::Bench { what: Bench::Load { python, rounds, out } } => {
             bench::load(python.as_deref(), rounds, out.as_deref())
         }
+        Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { work, device } } => bench::one(&work, &device),

@@ -79,8 +79,12 @@ fn table(report: &Value) -> Result<String, Failure> {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     let command = report["command"].as_str().ok_or("the report names no command")?;
-    let _ =
-        writeln!(text, "\nSynthetic; ± is the {}. Made by `{command}`.", report["std"].as_str().unwrap_or("deviation"));
+    let about = match (report["std"].as_str(), report["note"].as_str()) {
+        (Some(std), _) => format!("Synthetic; ± is the {std}"),
+        (None, Some(note)) => note.to_string(),
+        (None, None) => return Err("the report says neither what ± is nor where it was measured".into()),
+    };
+    let _ = writeln!(text, "\n{about}. Made by `{command}`.");
     Ok(text)
 }
 
@@ -109,7 +113,9 @@ mod tests {
         });
         let text = table(&report).unwrap();
         assert!(text.starts_with("| a name | map |\n|---|---|\n| plain | 31.3 ± 1.0 |\n"), "{text}");
+        assert!(text.ends_with("Synthetic; ± is the deviation over worlds. Made by `cargo xtask x`.\n"), "{text}");
         assert!(table(&serde_json::json!({"rows": []})).is_err());
+        assert!(table(&serde_json::json!({"command": "x", "rows": [{"a": 1}]})).is_err());
     }
 
     #[test]
