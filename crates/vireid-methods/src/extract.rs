@@ -34,7 +34,8 @@ pub fn extract<B: Backbone>(
 ) -> Result<Embeddings, MethodError> {
     let batches: Vec<Range<usize>> =
         (0..images.len()).step_by(batch).map(|start| start..(start + batch).min(images.len())).collect();
-    let mut rows = vec![Vec::new(); batches.len()];
+    let dim = network.dim();
+    let mut values = vec![0.0; images.len() * dim];
     let (ready, prepared) = bounded::<(usize, Result<Vec<f32>, DataError>)>(AHEAD * devices.count());
     let (finished, results) = unbounded::<(usize, Result<Vec<f32>, MethodError>)>();
     let embed = move |network: &B, pixels: Result<Vec<f32>, DataError>, device: &Device| {
@@ -42,12 +43,21 @@ pub fn extract<B: Backbone>(
     };
     let mut done = 0;
     let mut keep = |(number, result): (usize, Result<Vec<f32>, MethodError>)| -> Result<(), MethodError> {
-        rows[number] = result?;
-        done += batches[number].len();
+        let (rows, batch) = (result?, &batches[number]);
+        let (count, place) = (rows.len(), &mut values[batch.start * dim..batch.end * dim]);
+        if count != place.len() {
+            let message =
+                format!("the network gave {count} numbers for {} images and embeddings of {dim}", batch.len());
+            return Err(MethodError::Config(message));
+        }
+        place.copy_from_slice(&rows);
+        done += batch.len();
         progress(done);
         Ok(())
     };
     std::thread::scope(|scope| {
+        // Moved in here, so that an error closes the channel and all threads end early.
+        let results = results;
         let batches = batches.clone();
         scope.spawn(move || {
             for (number, range) in batches.into_iter().enumerate() {
@@ -74,7 +84,7 @@ pub fn extract<B: Backbone>(
         }
         results.iter().try_for_each(keep)
     })?;
-    Ok(Embeddings::new(rows.concat(), images.len(), network.dim())?)
+    Ok(Embeddings::new(values, images.len(), dim)?)
 }
 
 /// The embeddings of one batch, row after row.
