@@ -1,13 +1,12 @@
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use crossbeam_channel::{bounded, unbounded};
-use rayon::prelude::*;
 use vireid_backbone::Backbone;
 use vireid_core::{Embeddings, Modality};
-use vireid_data::transform::{Transform, apply, to_planar};
 use vireid_data::{DataError, ImageList, ImageSize};
 
+use crate::pixels::{image_tensor, pixels};
 use crate::replicas::copy_to;
 use crate::{Devices, MethodError};
 
@@ -104,30 +103,4 @@ fn embed_batch<B: Backbone>(
     // Clustering works on the host, so this read is the purpose of the pass.
     let read = embedded.into_data().convert::<f32>().try_to_vec::<f32>();
     read.map_err(|error| MethodError::Config(format!("embeddings can't be read: {error:?}")))
-}
-
-/// Images on a device.
-///
-/// # Shapes
-///
-/// - output: `[images, 3, height, width]`
-pub(crate) fn image_tensor(pixels: Vec<f32>, size: ImageSize, device: &Device) -> Tensor<4> {
-    let count = pixels.len() / (3 * size.area());
-    Tensor::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), device)
-}
-
-fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>, DataError> {
-    let step = range.start;
-    let views: Result<Vec<Vec<f32>>, DataError> = range
-        .into_par_iter()
-        .map(|position| {
-            let bytes = images.get(position).map_err(|bad| DataError::Loader { step, reason: bad.to_string() })?;
-            let mut view = to_planar(&bytes);
-            // Normalising draws nothing, so any stream will do.
-            let mut stream = vireid_core::Streams::new(0).stream("none", [0; 3]);
-            apply(&[Transform::Normalize], &mut view, images.size(), &mut stream);
-            Ok(view)
-        })
-        .collect();
-    Ok(views?.concat())
 }

@@ -40,6 +40,7 @@ pub mod mmm;
 pub mod mult;
 mod network;
 mod optimizer;
+mod pixels;
 mod plan;
 mod presets;
 mod progress;

@@ -16,9 +16,9 @@ use vireid_backbone::{Backbone, BatchGroups, Features};
 use vireid_core::{Modality, PerModality};
 use vireid_data::ImageSize;
 
-use crate::extract::image_tensor;
 use crate::learner::Learner;
 use crate::method::Outputs;
+use crate::pixels::image_tensor;
 use crate::{BackboneSettings, Devices, MethodError, RunConfig, StageSettings};
 
 /// A copy of a module for inference on another device.
