@@ -67,6 +67,21 @@ fn killed_runs_on_two_devices_end_with_the_same_bytes() {
     assert_eq!(run.results(), undisturbed.results());
 }
 
+/// A copy of the network that kept its gradient graph would show here: some megabytes a step.
+#[cfg(target_os = "linux")]
+#[test]
+fn copies_are_let_go_of() {
+    let peak = |iterations: &str| {
+        let run = Run::on(world());
+        let output = run.train(&[&["--set", iterations, "--set", "stage2.epochs=0"], &TWO_GROUPS[..], &TWICE].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let cost: Value = serde_json::from_slice(&std::fs::read(run.out().join("cost.json")).unwrap()).unwrap();
+        cost["peak_memory_mib"].as_f64().unwrap()
+    };
+    let (few, many) = (peak("stage1.iterations=40"), peak("stage1.iterations=200"));
+    assert!(many - few < 24.0, "160 more steps hold {:.0} MiB more", many - few);
+}
+
 #[test]
 fn devices_that_can_not_share_a_batch() {
     let refused = |arguments: &[&str], code: &str, words: &[&str]| {
