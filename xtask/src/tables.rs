@@ -1,6 +1,7 @@
 //! Tables of the pages under `docs/`, made from the files in `docs/results/`: a number in a page that no file holds can't stay.
 //!
-//! A table stands between `<!-- table FILE -->` and `<!-- end -->`. The tables of the methods are pages of their own.
+//! A table stands between `<!-- table FILE -->` and `<!-- end -->`; after the file, `column=value` keeps the rows that have that
+//! value. The tables of the methods are pages of their own.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -57,10 +58,17 @@ fn renewed(text: &str) -> Result<String, Failure> {
     let mut parts = text.split(BEGIN);
     let mut fresh = parts.next().unwrap_or_default().to_string();
     for part in parts {
-        let (file, rest) = part.split_once(" -->").ok_or("a table's mark is not closed")?;
-        let (_, after) = rest.split_once(END).ok_or_else(|| format!("the table {file} has no end"))?;
-        let json = std::fs::read_to_string(Path::new(DOCS).join("results").join(file))?;
-        let _ = write!(fresh, "{BEGIN}{file} -->\n{}{END}{after}", table(&serde_json::from_str(&json)?)?);
+        let (mark, rest) = part.split_once(" -->").ok_or("a table's mark is not closed")?;
+        let (_, after) = rest.split_once(END).ok_or_else(|| format!("the table {mark} has no end"))?;
+        let mut words = mark.split_whitespace();
+        let path = Path::new(DOCS).join("results").join(words.next().unwrap_or_default());
+        let json = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut report: Value = serde_json::from_str(&json)?;
+        for filter in words {
+            let (column, value) = filter.split_once('=').ok_or_else(|| format!("'{filter}' is not column=value"))?;
+            report["rows"].as_array_mut().ok_or("the report has no rows")?.retain(|row| row[column] == value);
+        }
+        let _ = write!(fresh, "{BEGIN}{mark} -->\n{}{END}{after}", table(&report)?);
     }
     Ok(fresh)
 }
@@ -128,5 +136,18 @@ mod tests {
         assert_eq!(renewed("no table").unwrap(), "no table");
         assert!(renewed("<!-- table x.json -->").is_err());
         assert!(renewed("<!-- table x.json").is_err());
+        let missing = renewed("<!-- table x.json -->\n<!-- end -->").unwrap_err().to_string();
+        assert!(missing.contains("x.json"), "{missing}");
+    }
+
+    #[test]
+    fn filters_keep_rows() {
+        let rows = |mark: &str| {
+            let text = renewed(&format!("<!-- table methods_cpu.json{mark} -->\n<!-- end -->")).unwrap();
+            text.lines().filter(|line| line.starts_with("| final")).count()
+        };
+        assert_eq!((rows(""), rows(" search=all"), rows(" search=all method=mmm")), (10, 5, 1));
+        let none = renewed("<!-- table methods_cpu.json search=none -->\n<!-- end -->");
+        assert!(none.unwrap_err().to_string().contains("no rows"));
     }
 }
