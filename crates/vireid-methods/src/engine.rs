@@ -357,7 +357,7 @@ impl<B: Backbone> Engine<B> {
     fn step(&mut self, at: EpochAt, rate: f64, batch: Batch, seconds: &mut Seconds) -> Tensor<1> {
         let clock = Instant::now();
         let devices = self.devices.autodiff();
-        let replicas = replicate(self.take_learner(), &devices);
+        let replicas = replicate(self.take_learner(), &self.devices);
         let outputs = forward(&replicas, &devices, batch.pixels, self.train.as_ref().map(|list| list.size()));
         let loss = self.method.step(at, &batch.plan, outputs);
         seconds.forward += clock.elapsed().as_secs_f64();

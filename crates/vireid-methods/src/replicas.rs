@@ -27,7 +27,7 @@ pub(crate) fn copy_to<M: Module>(module: &M, device: &Device) -> M {
     module.valid().fork(device)
 }
 
-/// The module, and a copy of it in training on every device but the first.
+/// The module, and a copy of it on the autodiff side of every device but the first.
 pub(crate) fn replicate<M: Module>(module: M, devices: &Devices) -> Vec<M> {
     let copies: Vec<M> = devices.others().iter().map(|device| copy_to(&module, device).train()).collect();
     std::iter::once(module).chain(copies).collect()
@@ -165,9 +165,8 @@ mod tests {
         let mut optimizer = StageOptimizer::new(kind, 5e-4);
         let mut learner = learner(groups);
         for _ in 0..3 {
-            let tracked = devices.autodiff();
-            let replicas = replicate(learner, &tracked);
-            let Outputs { features, logits } = pass(&replicas, &tracked, (8, 4));
+            let replicas = replicate(learner, devices);
+            let Outputs { features, logits } = pass(&replicas, &devices.autodiff(), (8, 4));
             let (visible, infrared) = (features.visible, features.infrared);
             let products = visible.embedding.matmul(infrared.embedding.transpose());
             let logits = logits.unwrap();
@@ -221,7 +220,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let devices = twice().autodiff();
-        let replicas = replicate(learner(1), &devices);
+        let replicas = replicate(learner(1), &twice());
         let start = statistics(&replicas[1]);
         replicas[0].forward(
             image_tensor(batch(4, 2).visible, SIZE, devices.first()),
