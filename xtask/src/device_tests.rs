@@ -9,6 +9,7 @@ use serde::Serialize;
 use vireid_core::Streams;
 use vireid_methods::{RunConfig, available_devices, build_network, parse_device, resolve_device};
 
+use crate::lender::Lender;
 use crate::shared_run;
 use crate::steps::Steps;
 
@@ -74,8 +75,19 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
     println!("memories differ by up to {memory_difference:.1e}");
     let alone = shared_run::losses("cpu")?;
     let mut shared = Vec::new();
-    for devices in [format!("{name},{name}"), format!("cpu,{name}")] {
-        let loss_differences = differences(&alone, &shared_run::losses(&devices)?);
+    let mut runs: Vec<(String, String)> =
+        [format!("{name},{name}"), format!("cpu,{name}")].map(|names| (names.clone(), names)).into();
+    runs.dedup();
+    let lender = match cfg!(feature = "remote") && std::env::var_os("VIREID_TOKEN").is_some() {
+        true => Some(Lender::start(&name)?),
+        false => None,
+    };
+    match &lender {
+        Some(lender) => runs.push((format!("cpu,{name} lent over a socket"), format!("cpu,{}", lender.device))),
+        None => println!("not lent over a socket: that takes the feature remote and any word in VIREID_TOKEN"),
+    }
+    for (devices, names) in runs {
+        let loss_differences = differences(&alone, &shared_run::losses(&names)?);
         let largest = loss_differences.iter().copied().fold(0.0, worst);
         println!("{devices} share {} steps: losses differ by up to {largest:.1e} of their value", alone.len());
         shared.push(SharedRun { devices, loss_differences });

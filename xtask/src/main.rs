@@ -6,6 +6,7 @@ mod bench_clustering;
 mod device_tests;
 mod dials;
 mod expansions;
+mod lender;
 mod pretrain;
 mod reproduce;
 mod shared_run;
@@ -59,6 +60,16 @@ enum Task {
     /// One training of the tables
     #[command(hide = true)]
     OneCell(reproduce::Cell),
+    /// Lend a device, for the device tests
+    #[command(hide = true)]
+    Lend {
+        /// Which
+        #[arg(long)]
+        device: String,
+        /// Address to listen on
+        #[arg(long)]
+        listen: String,
+    },
     /// Make the tables of the pages anew from docs/results
     Tables {
         /// Only say whether they are up to date
@@ -176,6 +187,10 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Dials(arguments) => dials::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),
+        Task::Lend { device, listen } => {
+            let token = std::env::var("VIREID_TOKEN").unwrap_or_default();
+            Ok(vireid::lend_devices(&vireid_methods::parse_devices(&device)?, &listen, &token)?)
+        }
         Task::Tables { check } => tables::run(check),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
         Task::ReproduceTables(_) | Task::OneCell(_) => Ok(()),

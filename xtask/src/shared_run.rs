@@ -36,8 +36,11 @@ pub fn losses(devices: &str) -> Result<Vec<Vec<f64>>, Failure> {
     draw_world(root, 5, &spec)?;
     let config = RunConfig::from_preset("mbccm_sysu_quick", &SETTINGS.map(String::from))?;
     let images = TrainingImages::open(read_sysu(root)?, &config, false)?;
-    let out =
-        std::env::temp_dir().join(format!("vireid-shared-{}-{}", std::process::id(), devices.replace([':', ','], "-")));
+    let out = std::env::temp_dir().join(format!(
+        "vireid-shared-{}-{}",
+        std::process::id(),
+        devices.replace([':', ',', '/'], "-")
+    ));
     let options = SessionOptions { config, out: out.clone(), resume: false, device: devices.into() };
     let mut losses = Losses::default();
     Session::open(options, images)?.train(&mut losses, &AtomicBool::new(false))?;

@@ -66,7 +66,12 @@ pub(crate) fn stock_batch_norm_gradients<B: Backend>(
 }
 
 /// The operations that a backend may have kernels for. The bodies here are the stock ones.
-#[backend_extension(Flex: cfg(feature = "flex"), Cube: cfg(any(feature = "wgpu", feature = "cuda")), Autodiff)]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Remote: cfg(feature = "remote"),
+    Autodiff
+)]
 #[allow(clippy::too_many_arguments)]
 pub trait Kernels: Backend {
     /// Convolution without bias.
@@ -196,3 +201,7 @@ pub trait Kernels: Backend {
 /// The stock operations, by the default bodies.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 impl Kernels for burn::backend::Cube {}
+
+/// The stock operations too: what runs on another host is that host's backend, without the kernels here.
+#[cfg(feature = "remote")]
+impl Kernels for burn::backend::Remote {}

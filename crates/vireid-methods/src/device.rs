@@ -64,7 +64,8 @@ pub fn resolve_device(names: &str) -> String {
     names.split(',').map(|name| resolve(name.trim())).collect::<Vec<_>>().join(",")
 }
 
-/// The device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto`.
+/// The device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto`, or `ws://host:port[#n]` for one that another host
+/// lends; the token that its server asks for is in the environment variable `VIREID_TOKEN`.
 ///
 /// # Errors
 ///
@@ -134,6 +135,9 @@ pub fn parse_devices(names: &str) -> Result<Devices, MethodError> {
 }
 
 fn open(name: &str) -> Result<Device, String> {
+    if name.starts_with("ws://") {
+        return lent(name);
+    }
     let (kind, number) = match name.split_once(':') {
         Some((kind, number)) => (kind, number.parse().map_err(|_| format!("'{number}' is not a device number"))?),
         None => (name, 0usize),
@@ -142,7 +146,7 @@ fn open(name: &str) -> Result<Device, String> {
         Some((_, true)) => enumerate(kind),
         Some((_, false)) => return Err(format!("this build has no {kind}; build with --features {kind}")),
         None if kind == "cpu" => cpu(),
-        None => return Err("names are cpu, wgpu[:n], vulkan[:n], cuda[:n] and auto".into()),
+        None => return Err("names are cpu, wgpu[:n], vulkan[:n], cuda[:n], ws://host:port and auto".into()),
     };
     let count = devices.len();
     let device = devices.into_iter().nth(number).ok_or_else(|| match count {
@@ -155,6 +159,29 @@ fn open(name: &str) -> Result<Device, String> {
         return Err(reason.into());
     }
     if answers(&device) { Ok(device) } else { Err("it does not answer".into()) }
+}
+
+/// The device that another host lends: `ws://host:port`, or `ws://host:port#n` for the n-th of several.
+#[cfg(feature = "remote")]
+fn lent(name: &str) -> Result<Device, String> {
+    use burn::tensor::remote::RemoteHost;
+    let (url, number) = match name.split_once('#') {
+        Some((url, number)) => (url, number.parse().map_err(|_| format!("'{number}' is not a device number"))?),
+        None => (name, 0usize),
+    };
+    let mut host = RemoteHost::websocket(url);
+    if let Ok(token) = std::env::var("VIREID_TOKEN") {
+        host = host.with_credential(token);
+    }
+    let opened =
+        quietly(|| Device::remote_options(&host).device_index(number).init()).ok_or("the connection failed")?;
+    let device = opened.map_err(|error| format!("{error}; its token is taken from the variable VIREID_TOKEN"))?;
+    if answers(&device) { Ok(device) } else { Err("it does not answer".into()) }
+}
+
+#[cfg(not(feature = "remote"))]
+fn lent(_name: &str) -> Result<Device, String> {
+    Err("this build knows no devices of other hosts; build with --features remote".into())
 }
 
 fn cpu() -> Vec<Device> {
@@ -228,7 +255,7 @@ mod tests {
         assert_eq!(available_devices()[0].name, "cpu");
         assert_eq!(parse_devices("cpu, cpu").unwrap().count(), 2);
         assert_eq!(resolve_device("auto,cpu").split(',').count(), 2);
-        for name in ["cpu:1", "tpu", "wgpu:x", "cuda:99", "cpu,", "cpu,tpu", ""] {
+        for name in ["cpu:1", "tpu", "wgpu:x", "cuda:99", "cpu,", "cpu,tpu", "", "ws://127.0.0.1:1"] {
             let error = parse_devices(name).unwrap_err().to_string();
             assert!(error.starts_with("VR0504") && error.contains("has: cpu"), "{error}");
         }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use burn::tensor::TensorReadError;
 use vireid_backbone::BackboneError;
 use vireid_clustering::ClusteringError;
 use vireid_core::{Coded, CoreError, Modality};
@@ -100,6 +101,11 @@ pub enum MethodError {
     /// A run directory can't be used as asked.
     #[error("VR0510: {0}")]
     RunDir(String),
+    /// A device does not give its results any more.
+    #[error(
+        "VR0511: the device failed: {0}; what was saved before is untouched: go on with --resume once the device answers again, or on another one"
+    )]
+    DeviceFailed(String),
     /// From the data set.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -121,6 +127,13 @@ impl MethodError {
     pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<TensorReadError> for MethodError {
+    fn from(error: TensorReadError) -> Self {
+        // Burn's text has a line per cause.
+        Self::DeviceFailed(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }
 

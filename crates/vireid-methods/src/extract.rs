@@ -21,7 +21,7 @@ const AHEAD: usize = 2;
 ///
 /// # Errors
 ///
-/// `VR0109` when an image can't be read any more, `VR0002` when the network answers with NaN.
+/// `VR0109` when an image can't be read any more, `VR0002` when the network answers with NaN, `VR0511` when a device fails.
 pub fn extract<B: Backbone>(
     network: &B,
     images: &ImageList,
@@ -101,6 +101,5 @@ fn embed_batch<B: Backbone>(
         embedded = (embedded + network.embed(input.flip([3]), modality)).div_scalar(2.0);
     }
     // Clustering works on the host, so this read is the purpose of the pass.
-    let read = embedded.into_data().convert::<f32>().try_to_vec::<f32>();
-    read.map_err(|error| MethodError::Config(format!("embeddings can't be read: {error:?}")))
+    Ok(embedded.try_into_vec_as::<f32>()?)
 }

@@ -36,7 +36,7 @@ impl LossLog {
         }
         let (steps, parts): (Vec<usize>, Vec<Tensor<1>>) = self.waiting.drain(..).unzip();
         // The one read of the step loop: NaN must be noticed, and people want to watch.
-        let values = Tensor::cat(parts, 0).into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
+        let values = Tensor::cat(parts, 0).try_into_vec_as::<f32>()?;
         for (step, values) in steps.into_iter().zip(values.chunks_exact(self.names.len())) {
             let losses: Vec<(&'static str, f32)> = self.names.iter().copied().zip(values.iter().copied()).collect();
             if let Some(&(part, value)) = losses.iter().find(|(_, value)| !value.is_finite()) {

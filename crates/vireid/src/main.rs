@@ -10,6 +10,7 @@ mod evidence;
 mod explain;
 mod extract;
 mod inspect;
+mod lend;
 mod model;
 mod output;
 mod report;
@@ -75,6 +76,8 @@ enum Verb {
     Config(inspect::Config),
     /// The devices that this build can use on this machine
     Devices,
+    /// Lend this machine's devices to other hosts (a build with the feature `remote`)
+    Lend(lend::Arguments),
     /// Explain an error code, such as VR0107
     Explain(explain::Arguments),
     /// Print completions for a shell
@@ -112,6 +115,7 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Methods { what } => inspect::methods(what.as_ref(), output)?,
         Verb::Config(arguments) => inspect::config(&arguments)?,
         Verb::Devices => inspect::devices(output)?,
+        Verb::Lend(arguments) => lend::run(&arguments, output)?,
         Verb::Explain(arguments) => explain::run(&arguments)?,
         Verb::Completions { shell } => generate(shell, &mut Arguments::command(), "vireid", &mut std::io::stdout()),
         Verb::Man => {

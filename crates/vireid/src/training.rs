@@ -19,8 +19,8 @@ pub struct TrainingOptions {
     /// Override a setting, such as `stage2.epochs=30`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, or `auto`: a GPU if this build can use one; several separated by
-    /// commas share every batch
+    /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto` (a GPU if this build can use one), or
+    /// `ws://host:port` of a host that lends one; several separated by commas share every batch
     #[arg(long, default_value = "cpu")]
     pub device: String,
     /// Seed of all random streams (a synthetic world has its own: --world-seed)

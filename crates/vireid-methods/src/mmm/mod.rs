@@ -183,7 +183,7 @@ impl Mmm {
         // The one read of the pass: confidences are fitted on the host.
         let losses = match losses.is_empty() {
             true => Vec::new(),
-            false => Tensor::cat(losses, 0).into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default(),
+            false => Tensor::cat(losses, 0).try_into_vec_as::<f32>()?,
         };
         let positions = labelled(&matched.labels);
         let mut of_visible = vec![vec![None; labels.visible.len()]; VIEWS];
