@@ -155,6 +155,9 @@ fn crops_without_labels_become_a_model_a_report_and_an_answer() {
     let parquet = desk.at("gallery.parquet");
     let (model, crops) = (desk.at("model"), desk.at("crops"));
     told(&["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&parquet)]);
+    let shared = desk.at("shared.parquet");
+    told(&["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&shared), "--device", "cpu,cpu"]);
+    assert_eq!(fs::read(&shared).unwrap(), fs::read(&parquet).unwrap(), "two devices embed as one does");
     let again = serde_json::from_str::<serde_json::Value>(&told(&[
         "search",
         "--json",
@@ -296,6 +299,8 @@ fn bad_input_gets_a_code_and_no_panic() {
         (&["search", "--model", model, "--index", foreign, "--query", query, "--modality", "visible"], "VR0602"),
         (&["report", text(&empty)], "VR0510"),
         (&["explain", "VR9999"], "VR0606"),
+        (&["lend", "--device", "cpu", "--listen", "nowhere"], "VR0606"),
+        (&["eval", "--model", model, "--data", crops, "--device", "cpu,tpu"], "VR0504"),
         (&["config", "nothing"], "VR0503"),
     ];
     for (arguments, code) in cases {
