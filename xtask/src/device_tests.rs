@@ -119,8 +119,12 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The largest relative difference of any part of the loss, step by step.
+/// The largest relative difference of any part of the loss, step by step; a step or a part that is missing differs by NaN.
 fn differences(reference: &[Vec<f64>], found: &[Vec<f64>]) -> Vec<f64> {
+    let parts = |steps: &[Vec<f64>]| steps.iter().map(Vec::len).collect::<Vec<_>>();
+    if parts(reference) != parts(found) {
+        return vec![f64::NAN];
+    }
     let relative = |a: f64, b: f64| (a - b).abs() / a.abs().max(1e-6);
     let of_step = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| relative(*a, *b)).fold(0.0, worst);
     reference.iter().zip(found).map(of_step).collect()
@@ -149,4 +153,21 @@ fn trajectory(device: &Device) -> Result<(Vec<Vec<f64>>, Vec<f64>), Failure> {
     }
     let memories: Result<Vec<Vec<f64>>, String> = steps.memories().into_iter().map(|m| read(m.into_data())).collect();
     Ok((losses, memories?.concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_steps_and_nan_do_not_pass() {
+        let reference = vec![vec![1.0, 2.0], vec![3.0, 4.0]];
+        assert!(is_within(&differences(&reference, &reference)));
+        for found in
+            [vec![], vec![vec![1.0, 2.0]], vec![vec![1.0], vec![3.0]], vec![vec![1.0, 2.0], vec![3.0, f64::NAN]]]
+        {
+            assert!(!is_within(&differences(&reference, &found)), "{found:?}");
+        }
+        assert!(!is_within(&differences(&reference, &[vec![1.001, 2.0], vec![3.0, 4.0]])));
+    }
 }
