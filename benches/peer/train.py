@@ -1,7 +1,7 @@
 """The work of `cargo xtask bench train`, in PyTorch: same networks, batches, losses, memory rule and optimiser.
 
-Usage: python train.py <network>-<kind> [device]; prints one line of JSON. Float32 (TF32 products on CUDA); two threads on
-the CPU.
+Usage: python train.py <network>-<kind>[,..] [device] [images] [f32|bf16]; prints a line of JSON each. Float32 (TF32
+products on CUDA), or bf16 by autocast over the network; two threads on the CPU.
 """
 
 import json
@@ -118,29 +118,40 @@ def best_seconds(run):
         if torch.get_default_device().type == "cuda":
             torch.cuda.synchronize()
 
+    clock = time.perf_counter()
     work()
+    first = time.perf_counter() - clock
     start, best, runs = time.perf_counter(), float("inf"), 0
     while runs < 3 or time.perf_counter() - start < 4.0:
         clock = time.perf_counter()
         work()
         best, runs = min(best, time.perf_counter() - clock), runs + 1
-    return best
+    return first, best
 
 
-def main(work, device="cpu"):
+def main(works, device="cpu", images=None, precision="f32"):
+    for work in works.split(","):
+        one(work, device, images and int(images), precision)
+
+
+def one(work, device, wanted, precision):
     torch.set_default_device(device)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     name, kind = work.split("-")
     batch, slots, size = (64, 40, (96, 48)) if name == "small" else (8, 3, (288, 144))
+    batch, slots = (wanted or batch), (wanted // 3 if wanted else slots)
     net = TwoStream(name)
+    network = lambda: torch.autocast(torch.get_default_device().type, torch.bfloat16, enabled=precision == "bf16")
     noise = lambda count: torch.rand(count, 3, *size) - 0.5
     if kind == "forward":
         net.eval()
         x = noise(batch)
 
         def run():
-            with torch.no_grad():
+            with torch.no_grad(), network():
                 F.normalize(net.pooled(net.visible(x)))
         images = batch
     elif kind == "backward":
@@ -148,7 +159,9 @@ def main(work, device="cpu"):
 
         def run():
             net.zero_grad(set_to_none=True)
-            net.pooled(net.visible(x)).pow(2).mean().backward()
+            with network():
+                features = net.pooled(net.visible(x))
+            features.float().pow(2).mean().backward()
         images = batch
     else:
         optimizer = torch.optim.Adam(net.parameters(), lr=3.5e-4, weight_decay=5e-4)
@@ -160,16 +173,18 @@ def main(work, device="cpu"):
         xv, xr = noise(2 * slots), noise(slots)
 
         def run():
-            f = net(xv, xr)
+            with network():
+                f = net(xv, xr)
+            f = f.float()
             loss = stage2_loss(f[:slots], f[slots:2 * slots], f[2 * slots:], visible, infrared, banks)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
         images = 3 * slots
-    seconds = best_seconds(run)
+    first, seconds = best_seconds(run)
     on_gpu = torch.get_default_device().type == "cuda"
     peak = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "images": images, "peak_mib": peak}))
+    print(json.dumps({"seconds": seconds, "images": images, "peak_mib": peak, "first_seconds": first}), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use vireid_backbone::{Backbone, TwoStreamNetConfig};
+use vireid_backbone::{Backbone, Precision, TwoStreamNetConfig};
 use vireid_core::{Modality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
@@ -33,6 +33,9 @@ pub struct Measurement {
     seconds: f64,
     images: usize,
     peak_mib: f64,
+    /// Of the first run, with whatever a device compiles and tries out before it computes.
+    #[serde(default)]
+    first_seconds: f64,
 }
 
 /// One line of the report.
@@ -140,19 +143,73 @@ fn measure(command: &mut Command) -> Result<Measurement, Failure> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// One measurement, printed as JSON.
-pub fn one(work: &str, device: &str) -> Result<(), Failure> {
-    let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
-    let config = TwoStreamNetConfig::from_name(network).ok_or("there is no such network")?;
-    let (batch, slots, size) = if network == "small" { (64, 40, [96, 48]) } else { (8, 3, [288, 144]) };
+/// Measurements in one process, each printed as a line of JSON as soon as it is done. `images` and `bf16` instead of the
+/// benchmark's own.
+pub fn one(
+    works: &str,
+    device: &str,
+    images: Option<usize>,
+    bf16: bool,
+    convolution: Option<&str>,
+) -> Result<(), Failure> {
     let device = parse_device(device)?;
+    if let Some(name) = convolution {
+        choose_convolution(name)?;
+    }
+    let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+    if !precision.is_supported(&device) {
+        return Err("this device does not compute in bf16".into());
+    }
+    for work in works.split(',') {
+        let measurement = measure_here(work, &device, images, precision)?;
+        println!("{}", serde_json::to_string(&measurement)?);
+    }
+    print_trials();
+    Ok(())
+}
+
+#[cfg(feature = "gpu")]
+fn choose_convolution(name: &str) -> Result<(), Failure> {
+    vireid_kernels::set_convolution_algorithm(name.parse()?);
+    Ok(())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn choose_convolution(_: &str) -> Result<(), Failure> {
+    Err("this build has no graphics card's convolutions".into())
+}
+
+/// What trying algorithms has shown, a line per problem: rates in TFLOP/s, the fastest first.
+#[cfg(feature = "gpu")]
+fn print_trials() {
+    for trial in vireid_kernels::convolution_trials() {
+        let rate = |(name, seconds): &(String, f64)| format!("{name} {:.1}", trial.operations / seconds / 1e12);
+        let rates: Vec<String> = trial.seconds.iter().map(rate).collect();
+        let (input, weight) = (trial.input, trial.weight);
+        println!("{:<15} {input:?} {weight:?} stride {}: {}", trial.pass, trial.stride, rates.join(", "));
+    }
+}
+
+#[cfg(not(feature = "gpu"))]
+fn print_trials() {}
+
+fn measure_here(
+    work: &str,
+    device: &Device,
+    images: Option<usize>,
+    precision: Precision,
+) -> Result<Measurement, Failure> {
+    let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
+    let config = TwoStreamNetConfig::from_name(network).ok_or("there is no such network")?.with_precision(precision);
+    let (batch, slots, size) = if network == "small" { (64, 40, [96, 48]) } else { (8, 3, [288, 144]) };
+    let (batch, slots) = (images.unwrap_or(batch), images.map_or(slots, |images| images / 3));
     let tracked = device.clone().autodiff();
     let mut stream = Streams::new(0).stream("bench", [0; 3]);
     let net = config.init(&tracked, &mut stream);
-    let (images, seconds) = match kind {
+    let (images, (first_seconds, seconds)) = match kind {
         "forward" => {
-            let (net, input) = (net.valid(), noise(batch, size, &mut stream, &device));
-            (batch, best_seconds(&device, || drop(net.embed(input.clone(), Modality::Visible).into_data())))
+            let (net, input) = (net.valid(), noise(batch, size, &mut stream, device));
+            (batch, best_seconds(device, || drop(net.embed(input.clone(), Modality::Visible).into_data())))
         }
         "backward" => {
             let input = noise(batch, size, &mut stream, &tracked);
@@ -160,25 +217,23 @@ pub fn one(work: &str, device: &str) -> Result<(), Failure> {
                 let loss = net.forward_one(input.clone(), Modality::Visible).powi_scalar(2).mean();
                 drop(GradientsParams::from_grads(loss.backward(), &net));
             };
-            (batch, best_seconds(&device, pass))
+            (batch, best_seconds(device, pass))
         }
         "load" => {
             let images = files(Path::new("data/synthetic/world-0"))?;
             let (net, devices) = (net.valid(), Devices::from(device.clone()));
             (
                 images.len(),
-                best_seconds(&device, || drop(extract(&net, &images, Modality::Visible, 64, false, &devices, |_| ()))),
+                best_seconds(device, || drop(extract(&net, &images, Modality::Visible, 64, false, &devices, |_| ()))),
             )
         }
         "step" => {
-            let mut steps = Steps::new(net, slots, size, &mut stream, &device);
-            (3 * slots, best_seconds(&device, || drop(steps.step())))
+            let mut steps = Steps::new(net, slots, size, &mut stream, device);
+            (3 * slots, best_seconds(device, || drop(steps.step())))
         }
         _ => return Err("kinds are forward, backward, step and load".into()),
     };
-    let peak_mib = peak_memory_mib().unwrap_or(f64::NAN);
-    println!("{}", serde_json::to_string(&Measurement { seconds, images, peak_mib })?);
-    Ok(())
+    Ok(Measurement { seconds, images, peak_mib: peak_memory_mib().unwrap_or(f64::NAN), first_seconds })
 }
 
 /// Every image of a synthetic world, with no room to keep one decoded.
@@ -191,8 +246,8 @@ fn files(root: &Path) -> Result<ImageList, Failure> {
     Ok(ImageList::new(samples, size, ResizeFilter::Lanczos, CacheBudget::new(0)))
 }
 
-/// The fastest of several runs after one to warm up: at least three, and as many as fit in four seconds.
-fn best_seconds(device: &Device, mut work: impl FnMut()) -> f64 {
+/// Seconds of a first run, and of the fastest of several after it: at least three, and as many as fit in four seconds.
+fn best_seconds(device: &Device, mut work: impl FnMut()) -> (f64, f64) {
     // A GPU takes its work down and answers at once; only after waiting for it has the time passed.
     let mut timed = || {
         let clock = Instant::now();
@@ -200,11 +255,11 @@ fn best_seconds(device: &Device, mut work: impl FnMut()) -> f64 {
         let _ = device.sync();
         clock.elapsed().as_secs_f64()
     };
-    timed();
+    let first = timed();
     let (start, mut best, mut runs) = (Instant::now(), f64::INFINITY, 0);
     while runs < 3 || start.elapsed().as_secs_f64() < 4.0 {
         best = best.min(timed());
         runs += 1;
     }
-    best
+    (first, best)
 }

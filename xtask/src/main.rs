@@ -142,14 +142,23 @@ enum Bench {
         /// Share of the identities
         share: f64,
     },
-    /// One measurement, as JSON
+    /// Measurements in one process, a line of JSON each
     #[command(hide = true)]
     One {
-        /// `<network>-<kind>`
-        work: String,
+        /// `<network>-<kind>`, several separated by commas
+        works: String,
         /// Where
         #[arg(long, default_value = "cpu")]
         device: String,
+        /// Images per pass or step, instead of the benchmark's own
+        #[arg(long)]
+        images: Option<usize>,
+        /// Convolutions in bf16
+        #[arg(long)]
+        bf16: bool,
+        /// How a graphics card computes convolutions: `stock`, `product`, `fastest`, ...
+        #[arg(long)]
+        convolution: Option<String>,
     },
 }
 
@@ -183,7 +192,9 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
-        Task::Bench { what: Bench::One { work, device } } => bench::one(&work, &device),
+        Task::Bench { what: Bench::One { works, device, images, bf16, convolution } } => {
+            bench::one(&works, &device, images, bf16, convolution.as_deref())
+        }
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Dials(arguments) => dials::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),

@@ -68,7 +68,7 @@ pub(crate) fn stock_batch_norm_gradients<B: Backend>(
 /// The operations that a backend may have kernels for. The bodies here are the stock ones.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
-    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Cube: cfg(feature = "gpu"),
     Remote: cfg(feature = "remote"),
     Autodiff
 )]
@@ -198,10 +198,6 @@ pub trait Kernels: Backend {
     }
 }
 
-/// The stock operations, by the default bodies.
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-impl Kernels for burn::backend::Cube {}
-
-/// The stock operations too: what runs on another host is that host's backend, without the kernels here.
+/// The stock operations: what runs on another host is that host's backend, without the kernels here.
 #[cfg(feature = "remote")]
 impl Kernels for burn::backend::Remote {}

@@ -20,6 +20,8 @@ mod extension;
 mod flex;
 #[cfg(feature = "flex")]
 mod fresh;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod memory;
 mod operations;
 mod optimizer;
@@ -27,6 +29,8 @@ mod optimizer;
 mod padded;
 mod sgd;
 
+#[cfg(feature = "gpu")]
+pub use gpu::{ConvolutionAlgorithm, ConvolutionTrial, convolution_trials, set_convolution_algorithm};
 pub use memory::keep_freed_memory;
 pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d};
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};

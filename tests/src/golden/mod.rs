@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 pub use case::{Case, Outputs, Values};
+use vireid_compare::largest_difference;
 
 /// The folder of the cases: `VIREID_GOLDEN_DIR`, or the repository's own.
 pub fn directory() -> PathBuf {
@@ -135,12 +136,8 @@ fn run_case(file: &Path, device: &Device, more: f64, on: &[On]) -> Result<bool, 
         };
         if got.len() != values.len() {
             bad.push(format!("output '{output}' has {} values instead of {}", got.len(), values.len()));
-            continue;
         }
-        let difference = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs() };
-        // NaN is worse than any number.
-        let largest =
-            got.iter().zip(&values).map(difference).fold(0.0, |m, d| if d.is_nan() { f64::NAN } else { d.max(m) });
+        let largest = largest_difference(got, &values);
         let verdict = if largest <= allowed { "" } else { "  FAILED" };
         println!("{op:<26} {label:<34} {output:<30} {largest:>10.2e} {allowed:>10.2e}{verdict}");
         if !verdict.is_empty() {

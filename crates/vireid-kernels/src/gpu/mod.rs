@@ -1,0 +1,180 @@
+//! Convolution on graphics cards: Burn's stock path takes a direct kernel without tensor cores, so the passes are made of
+//! matrix products or of cubek's implicit ones instead.
+
+mod algorithm;
+mod implicit;
+mod product;
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Cube, TensorMetadata};
+use burn::tensor::DType;
+
+use algorithm::convolution_algorithm;
+pub use algorithm::{ConvolutionAlgorithm, set_convolution_algorithm};
+
+use crate::extension::{Kernels, options};
+
+type Float = FloatTensor<Cube>;
+
+/// One of the three passes of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Pass {
+    Forward,
+    InputGradient,
+    WeightGradient,
+}
+
+/// What decides how fast an algorithm is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Problem {
+    pass: Pass,
+    input: [usize; 4],
+    weight: [usize; 4],
+    stride: usize,
+    padding: usize,
+    dtype: DType,
+}
+
+/// `first` and `second` are input and weight, gradient and weight, or input and gradient.
+#[derive(Clone)]
+struct Work {
+    problem: Problem,
+    first: Float,
+    second: Float,
+}
+
+impl Work {
+    fn new(pass: Pass, shapes: ([usize; 4], [usize; 4]), tensors: (Float, Float), stride: usize, padding: usize) -> Self {
+        let dtype = tensors.0.dtype();
+        let problem = Problem { pass, input: shapes.0, weight: shapes.1, stride, padding, dtype };
+        Self { problem, first: tensors.0, second: tensors.1 }
+    }
+
+    fn run(self) -> Float {
+        let algorithm = match convolution_algorithm() {
+            ConvolutionAlgorithm::Fastest => self.fastest(),
+            other => other,
+        };
+        let stock = self.clone();
+        self.by(algorithm).unwrap_or_else(|| stock.stock())
+    }
+
+    /// Nothing where the algorithm does not take this problem.
+    fn by(self, algorithm: ConvolutionAlgorithm) -> Option<Float> {
+        match algorithm {
+            ConvolutionAlgorithm::Stock | ConvolutionAlgorithm::Fastest => Some(self.stock()),
+            ConvolutionAlgorithm::Product => Some(product::run(self)),
+            ConvolutionAlgorithm::Implicit(algorithm, tile) => implicit::run(self, algorithm, tile),
+        }
+    }
+
+    fn stock(self) -> Float {
+        let Problem { pass, input, weight, stride, padding, dtype } = self.problem;
+        let options = options(stride, padding);
+        let device = Cube::float_device(&self.first);
+        let empty = |shape: [usize; 4]| Cube::float_empty(shape.into(), &device, dtype.into());
+        match pass {
+            Pass::Forward => Cube::conv2d(self.first, self.second, None, options),
+            Pass::InputGradient => Cube::conv2d_x_backward(empty(input), self.second, self.first, options),
+            Pass::WeightGradient => Cube::conv2d_weight_backward(self.first, empty(weight), self.second, options),
+        }
+    }
+
+    /// The fastest algorithm, tried once per problem and process; each candidate runs once to compile and twice to count.
+    fn fastest(&self) -> ConvolutionAlgorithm {
+        let mut tried = TRIED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fastest = |tried: &Tried| tried.1.first().map_or(ConvolutionAlgorithm::Stock, |(_, algorithm)| *algorithm);
+        if let Some(found) = tried.iter().find(|tried| tried.0 == self.problem) {
+            return fastest(found);
+        }
+        let device = Cube::float_device(&self.first);
+        let mut seconds_of = Vec::new();
+        for algorithm in ConvolutionAlgorithm::candidates() {
+            let timed = || {
+                let clock = Instant::now();
+                drop(self.clone().by(algorithm)?);
+                Cube::sync(&device).ok()?;
+                Some(clock.elapsed().as_secs_f64())
+            };
+            if let Some(seconds) = timed().and_then(|_| Some(timed()?.min(timed()?))) {
+                seconds_of.push((seconds, algorithm));
+            }
+        }
+        seconds_of.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        let found = (self.problem.clone(), seconds_of);
+        let algorithm = fastest(&found);
+        tried.push(found);
+        algorithm
+    }
+}
+
+/// A problem, and what each algorithm that takes it needs, the fastest first.
+type Tried = (Problem, Vec<(f64, ConvolutionAlgorithm)>);
+
+static TRIED: Mutex<Vec<Tried>> = Mutex::new(Vec::new());
+
+/// What trying algorithms has shown in this process.
+#[derive(Debug, Clone)]
+pub struct ConvolutionTrial {
+    /// `forward`, `input gradient` or `weight gradient`.
+    pub pass: &'static str,
+    /// `[batch, channels, height, width]`.
+    pub input: [usize; 4],
+    /// `[outputs, channels, kernel, kernel]`.
+    pub weight: [usize; 4],
+    /// Stride.
+    pub stride: usize,
+    /// Multiplications and additions of the pass.
+    pub operations: f64,
+    /// Seconds of each algorithm that takes the problem, the fastest first.
+    pub seconds: Vec<(String, f64)>,
+}
+
+/// Every problem on which algorithms were tried in this process.
+pub fn convolution_trials() -> Vec<ConvolutionTrial> {
+    let tried = TRIED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let trial = |(problem, seconds): &Tried| {
+        let Problem { pass, input, weight, stride, padding, .. } = problem.clone();
+        let side = |length: usize| ((length + 2 * padding - weight[2]) / stride + 1) as f64;
+        let window: usize = weight.iter().product();
+        ConvolutionTrial {
+            pass: match pass {
+                Pass::Forward => "forward",
+                Pass::InputGradient => "input gradient",
+                Pass::WeightGradient => "weight gradient",
+            },
+            input,
+            weight,
+            stride,
+            operations: 2.0 * window as f64 * input[0] as f64 * side(input[2]) * side(input[3]),
+            seconds: seconds.iter().map(|(seconds, algorithm)| (algorithm.to_string(), *seconds)).collect(),
+        }
+    };
+    tried.iter().map(trial).collect()
+}
+
+impl Kernels for Cube {
+    fn kernel_conv2d(input: Float, weight: Float, stride: usize, padding: usize) -> Float {
+        let shapes = (input.shape().dims(), weight.shape().dims());
+        Work::new(Pass::Forward, shapes, (input, weight), stride, padding).run()
+    }
+
+    fn kernel_conv2d_input_gradient(input: Float, weight: Float, gradient: Float, stride: usize, padding: usize) -> Float {
+        let shapes = (input.shape().dims(), weight.shape().dims());
+        Work::new(Pass::InputGradient, shapes, (gradient, weight), stride, padding).run()
+    }
+
+    fn kernel_conv2d_weight_gradient(
+        input: Float,
+        weight: Float,
+        gradient: Float,
+        stride: usize,
+        padding: usize,
+    ) -> Float {
+        let shapes = (input.shape().dims(), weight.shape().dims());
+        Work::new(Pass::WeightGradient, shapes, (input, gradient), stride, padding).run()
+    }
+}
