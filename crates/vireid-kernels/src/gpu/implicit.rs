@@ -1,15 +1,14 @@
 //! Convolution as cubek's implicit matrix product, on tensor cores where the card has them.
 
-use burn::tensor::DType;
 use burn_cubecl::ops::numeric::empty_device_dtype;
 use burn_cubecl::ops::{permute_nchw_to_nhwc, permute_nhwc_to_nchw};
-use cubecl::ir::{ElemType, FloatKind};
 use cubek::convolution::{
     AcceleratedTileKind, ConvAlgorithm, ConvolutionArgs, ConvolutionInputs, Strategy, launch_ref,
 };
 use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::std::InputBinding;
 
+use super::layout::element;
 use super::{Float, Pass, Problem, Work};
 
 /// Nothing where the algorithm does not take the problem.
@@ -30,12 +29,7 @@ pub(super) fn run(work: Work, algorithm: ConvAlgorithm, tile_kind: AcceleratedTi
     };
     let client = first.client.clone();
     let out = empty_device_dtype(client.clone(), first.device.clone(), shape.into(), dtype);
-    let element = ElemType::Float(match dtype {
-        DType::F32 => FloatKind::F32,
-        DType::BF16 => FloatKind::BF16,
-        DType::F16 => FloatKind::F16,
-        _ => return None,
-    });
+    let element = element(dtype)?;
     let elements = MatmulElems::from_globals(&MatmulGlobalElems { lhs: element, rhs: element, out: element });
     let [first, second] = [first, second].map(|tensor| InputBinding::new(tensor.binding(), element));
     let to = out.clone().binding();

@@ -1,13 +1,17 @@
-//! Convolution on graphics cards: Burn's stock path takes a direct kernel without tensor cores, so the passes are made of
-//! matrix products or of cubek's implicit ones instead.
+//! Kernels for graphics cards: convolutions as matrix products (Burn's stock path takes a direct kernel without tensor
+//! cores), and batch norm and Adam in few passes over memory.
 
+mod adam;
 mod algorithm;
+mod batch_norm;
 mod implicit;
+mod layout;
 mod product;
 
 use std::sync::Mutex;
 use std::time::Instant;
 
+use burn::backend::ops::{ActivationOps, FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Cube, TensorMetadata};
 use burn::tensor::DType;
@@ -15,7 +19,9 @@ use burn::tensor::DType;
 use algorithm::convolution_algorithm;
 pub use algorithm::{ConvolutionAlgorithm, set_convolution_algorithm};
 
-use crate::extension::{Kernels, options};
+use self::batch_norm::Channels;
+use crate::adam::AdamRule;
+use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients};
 
 type Float = FloatTensor<Cube>;
 
@@ -176,5 +182,99 @@ impl Kernels for Cube {
     ) -> Float {
         let shapes = (input.shape().dims(), weight.shape().dims());
         Work::new(Pass::WeightGradient, shapes, (input, gradient), stride, padding).run()
+    }
+
+    fn kernel_batch_norm(input: Float, weight: Float, bias: Float, epsilon: f64, relu: bool) -> (Float, Float, Float) {
+        if !batch_norm::takes(&[&input], &[&weight, &bias]) {
+            let result = Self::batch_norm_train(input, weight, bias, epsilon);
+            return (if relu { Self::relu(result.output) } else { result.output }, result.mean, result.variance);
+        }
+        let (mean, variance) = batch_norm::batch_statistics(input.clone());
+        let by = Channels { weight, bias, mean: mean.clone(), variance: variance.clone() };
+        (batch_norm::apply(input, by, None, epsilon, relu), mean, variance)
+    }
+
+    fn kernel_batch_norm_residual(
+        input: Float,
+        weight: Float,
+        bias: Float,
+        residual: Float,
+        epsilon: f64,
+    ) -> (Float, Float, Float) {
+        if !batch_norm::takes(&[&input, &residual], &[&weight, &bias]) {
+            let result = Self::batch_norm_train(input, weight, bias, epsilon);
+            return (Self::relu(Self::float_add(result.output, residual)), result.mean, result.variance);
+        }
+        let (mean, variance) = batch_norm::batch_statistics(input.clone());
+        let by = Channels { weight, bias, mean: mean.clone(), variance: variance.clone() };
+        (batch_norm::apply(input, by, Some(residual), epsilon, true), mean, variance)
+    }
+
+    fn kernel_batch_norm_gradients(
+        input: Float,
+        weight: Float,
+        bias: Float,
+        mean: Float,
+        variance: Float,
+        gradient: Float,
+        epsilon: f64,
+        relu: bool,
+    ) -> (Float, Float, Float) {
+        if !batch_norm::takes(&[&input, &gradient], &[&weight, &bias, &mean, &variance]) {
+            return stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, relu);
+        }
+        batch_norm::gradients(input, Channels { weight, bias, mean, variance }, gradient, epsilon, relu)
+    }
+
+    fn kernel_relu_gradient(output: Float, gradient: Float) -> Float {
+        if !batch_norm::takes(&[&output, &gradient], &[]) {
+            return Self::relu_backward(output, gradient);
+        }
+        batch_norm::relu_gradient(output, gradient)
+    }
+
+    fn kernel_batch_norm_inference(
+        input: Float,
+        weight: Float,
+        bias: Float,
+        mean: Float,
+        variance: Float,
+        epsilon: f64,
+        relu: bool,
+    ) -> Float {
+        if !batch_norm::takes(&[&input], &[&weight, &bias, &mean, &variance]) {
+            let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
+            return if relu { Self::relu(output) } else { output };
+        }
+        batch_norm::apply(input, Channels { weight, bias, mean, variance }, None, epsilon, relu)
+    }
+
+    fn kernel_batch_norm_residual_inference(
+        input: Float,
+        weight: Float,
+        bias: Float,
+        mean: Float,
+        variance: Float,
+        residual: Float,
+        epsilon: f64,
+    ) -> Float {
+        if !batch_norm::takes(&[&input, &residual], &[&weight, &bias, &mean, &variance]) {
+            let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
+            return Self::relu(Self::float_add(output, residual));
+        }
+        batch_norm::apply(input, Channels { weight, bias, mean, variance }, Some(residual), epsilon, true)
+    }
+
+    fn kernel_adam(
+        parameters: Float,
+        gradient: Float,
+        moment1: Float,
+        moment2: Float,
+        rule: AdamRule,
+    ) -> (Float, Float, Float) {
+        if !adam::takes(&[&parameters, &gradient, &moment1, &moment2]) {
+            return stock_adam::<Self>(parameters, gradient, moment1, moment2, rule);
+        }
+        adam::run([parameters, gradient, moment1, moment2], rule)
     }
 }
