@@ -11,6 +11,37 @@ use burn::backend::{Autodiff, AutodiffBackend};
 use crate::extension::Kernels;
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    fn kernel_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct MatmulBackward;
+
+        impl<B: Kernels> Backward<B, 2> for MatmulBackward {
+            type State = (NodeId, NodeId);
+
+            fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+                let [of_lhs, of_rhs] = ops.parents;
+                let gradient = gradients.consume::<B>(&ops.node);
+                let lhs = checkpointer.retrieve_node_output::<FloatTensor<B>>(ops.state.0);
+                let rhs = checkpointer.retrieve_node_output::<FloatTensor<B>>(ops.state.1);
+                if let Some(node) = of_lhs {
+                    let value = B::kernel_matmul(gradient.clone(), B::float_transpose(rhs));
+                    gradients.register::<B>(node.id, value);
+                }
+                if let Some(node) = of_rhs {
+                    gradients.register::<B>(node.id, B::kernel_matmul(B::float_transpose(lhs), gradient));
+                }
+            }
+        }
+
+        match MatmulBackward.prepare::<C>([lhs.node(), rhs.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&lhs), prep.checkpoint(&rhs));
+                prep.finish(state, B::kernel_matmul(lhs.into_primitive(), rhs.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(B::kernel_matmul(lhs.into_primitive(), rhs.into_primitive())),
+        }
+    }
+
     fn kernel_conv2d(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,

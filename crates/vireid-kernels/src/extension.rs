@@ -74,6 +74,11 @@ pub(crate) fn stock_batch_norm_gradients<B: Backend>(
 )]
 #[allow(clippy::too_many_arguments)]
 pub trait Kernels: Backend {
+    /// The product of two matrices with factors of full precision, where the stock one rounds them to fewer digits.
+    fn kernel_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_matmul(lhs, rhs)
+    }
+
     /// Convolution without bias.
     fn kernel_conv2d(
         input: FloatTensor<Self>,

@@ -1,5 +1,6 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData};
+use vireid_kernels::matmul;
 
 /// In-batch contrast with labels (Khosla et al., NeurIPS 2020): for every anchor with positives, the mean over them of
 /// `-log exp(s_ij / t) / sum_{l != i} exp(s_il / t)`; the mean over anchors that have positives, 0 where none has.
@@ -41,7 +42,7 @@ pub fn contrast_among(
         of.iter().for_each(|&j| weights[i * count + j] = 1.0 / (of.len() * anchors) as f32);
     }
     let table = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, [count, count]), &device);
-    let logits = unit.clone().matmul(unit.transpose()).div_scalar(temperature) + table(selves);
+    let logits = matmul(unit.clone(), unit.transpose()).div_scalar(temperature) + table(selves);
     (log_softmax(logits, 1) * table(weights)).sum().neg()
 }
 
@@ -82,7 +83,7 @@ pub fn contrast_with_entries(
     let share: Vec<f32> = counts.iter().map(share).collect();
     let share = Tensor::<2>::from_data(TensorData::new(share, [batch, 1]), &device);
     let entries = if unit.is_autodiff() { Tensor::from_inner(entries) } else { entries };
-    let logits = unit.matmul(entries.transpose()).div_scalar(temperature) + is_own.clone().mul_scalar(-1e9);
+    let logits = matmul(unit, entries.transpose()).div_scalar(temperature) + is_own.clone().mul_scalar(-1e9);
     let weights = (is_same - is_own).clamp_min(0.0) * share;
     (log_softmax(logits, 1) * weights).sum().neg()
 }

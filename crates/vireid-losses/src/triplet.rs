@@ -1,5 +1,6 @@
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
+use vireid_kernels::matmul;
 
 /// Euclidean distances of all pairs of rows; squared distances are kept at 1e-12 or above before the root.
 ///
@@ -8,7 +9,7 @@ use burn::tensor::{Int, Tensor};
 /// - `rows`: `[batch, dim]`, output: `[batch, batch]`
 pub fn pairwise_distances(rows: Tensor<2>) -> Tensor<2> {
     let norms = (rows.clone() * rows.clone()).sum_dim(1);
-    let products = rows.clone().matmul(rows.transpose());
+    let products = matmul(rows.clone(), rows.transpose());
     let squared = norms.clone() + norms.transpose() - products.mul_scalar(2.0);
     squared.clamp_min(1e-12).sqrt()
 }

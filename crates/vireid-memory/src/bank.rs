@@ -1,4 +1,5 @@
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use vireid_kernels::matmul;
 
 /// Prototypes of all clusters of one kind.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ impl MemoryBank {
         if embeddings.is_autodiff() {
             rows = Tensor::from_inner(rows);
         }
-        embeddings.matmul(rows.transpose()).div_scalar(temperature)
+        matmul(embeddings, rows.transpose()).div_scalar(temperature)
     }
 
     /// Moves prototypes towards embeddings, one sample after the other in batch order:
@@ -121,7 +122,7 @@ impl MemoryBank {
             members.iter().for_each(|member| weights[row * batch + member] += 1.0 / members.len() as f32);
         }
         let weights = Tensor::<2>::from_data(TensorData::new(weights, [groups.len(), batch]), &self.rows.device());
-        let mean = weights.matmul(embeddings.clone());
+        let mean = matmul(weights, embeddings.clone());
         let rows: Vec<usize> = groups.iter().map(|(row, _)| *row).collect();
         self.move_rows(&rows, if normalize { normalize_rows(mean) } else { mean });
     }

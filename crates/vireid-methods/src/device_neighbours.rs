@@ -1,6 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use vireid_clustering::{ClusteringError, NeighbourRanking};
 use vireid_core::Embeddings;
+use vireid_kernels::matmul;
 
 /// Rows whose distances to all others are formed at a time.
 const TILE: usize = 1024;
@@ -34,7 +35,7 @@ pub fn nearest_neighbours_on(
     let mut indices = Vec::with_capacity(rows * k);
     for start in (0..rows).step_by(TILE) {
         let length = TILE.min(rows - start);
-        let products = all.clone().narrow(0, start, length).matmul(transposed.clone());
+        let products = matmul(all.clone().narrow(0, start, length), transposed.clone());
         let distances = norms.clone().narrow(0, start, length) + norms_of_columns.clone() - products.mul_scalar(2.0);
         let (nearest, positions) = distances.clamp_min(0.0).neg().topk_with_indices(k, 1);
         // Read once per tile: the ranking is needed on the host, where the sparse steps run.

@@ -7,6 +7,7 @@
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use vireid_kernels::matmul;
 use vireid_memory::{MemoryBank, normalize_rows};
 
 /// What the gradient of a memory look-up sees.
@@ -147,7 +148,7 @@ impl<'a> Lookups<'a> {
                     BankGradient::Live => self.banks[entry.bank].rows(),
                     BankGradient::Snapshot => before[entry.bank].clone(),
                 };
-                let share = gradient.matmul(seen).div_scalar(self.temperature);
+                let share = matmul(gradient, seen).div_scalar(self.temperature);
                 let sum = if entry.normalized { &mut view.unit_gradient } else { &mut view.gradient };
                 *sum = sum.clone() + share;
             }

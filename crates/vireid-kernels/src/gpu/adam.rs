@@ -7,7 +7,7 @@ use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
-use super::Float;
+use super::Values;
 use super::layout::empty;
 use crate::adam::AdamRule;
 
@@ -42,12 +42,12 @@ fn update(
 }
 
 /// Whether there is a kernel for these tensors.
-pub(super) fn takes(tensors: &[&Float; 4]) -> bool {
+pub(super) fn takes(tensors: &[&Values; 4]) -> bool {
     tensors.iter().all(|tensor| tensor.dtype() == DType::F32) && tensors[0].shape().num_elements() > 0
 }
 
 /// Parameters, gradient and both moments to new parameters and moments.
-pub(super) fn run(tensors: [Float; 4], rule: AdamRule) -> (Float, Float, Float) {
+pub(super) fn run(tensors: [Values; 4], rule: AdamRule) -> (Values, Values, Values) {
     let [parameters, gradient, moment1, moment2] = tensors.map(into_contiguous);
     let new = || empty(&parameters, parameters.shape().as_slice(), DType::F32);
     let (to, to1, to2) = (new(), new(), new());

@@ -9,7 +9,7 @@ use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
-use super::Float;
+use super::Values;
 use super::layout::{TALL, WIDE, channels_last, channels_second, element, empty, grid, sizes};
 
 /// Sums of values and of their squares, a part for each group along the positions.
@@ -263,14 +263,14 @@ fn gate<F: Float>(output: &[F], gradient: &[F], to: &mut [F], #[define(F)] _elem
 }
 
 /// Whether there are kernels for these tensors: images in f32, bf16 or f16, the rest in f32.
-pub(super) fn takes(images: &[&Float], channels: &[&Float]) -> bool {
+pub(super) fn takes(images: &[&Values], channels: &[&Values]) -> bool {
     let one_type = images.iter().all(|tensor| tensor.dtype() == images[0].dtype());
     let is_filled = images.iter().all(|tensor| tensor.shape().num_elements() > 0);
     let is_f32 = channels.iter().all(|tensor| tensor.dtype() == DType::F32);
     one_type && is_filled && is_f32 && element(images[0].dtype()).is_some()
 }
 
-fn per_channel(tensor: Float) -> Float {
+fn per_channel(tensor: Values) -> Values {
     into_contiguous(tensor)
 }
 
@@ -281,14 +281,14 @@ fn by_channel(channels: usize) -> (CubeCount, CubeDim) {
 
 /// Weight, bias, mean and variance, each `[channels]`.
 pub(super) struct Channels {
-    pub weight: Float,
-    pub bias: Float,
-    pub mean: Float,
-    pub variance: Float,
+    pub weight: Values,
+    pub bias: Values,
+    pub mean: Values,
+    pub variance: Values,
 }
 
 /// Mean and biased variance of each channel of `[batch, channels, ...]`.
-pub(super) fn batch_statistics(input: Float) -> (Float, Float) {
+pub(super) fn batch_statistics(input: Values) -> (Values, Values) {
     let input = channels_last(input);
     let (positions, channels) = sizes(&input);
     let (count, dim, parts) = grid(positions, channels);
@@ -327,7 +327,7 @@ pub(super) fn batch_statistics(input: Float) -> (Float, Float) {
 }
 
 /// The normalised input with what follows it.
-pub(super) fn apply(input: Float, by: Channels, shortcut: Option<Float>, epsilon: f64, relu: bool) -> Float {
+pub(super) fn apply(input: Values, by: Channels, shortcut: Option<Values>, epsilon: f64, relu: bool) -> Values {
     let input = channels_last(input);
     let (positions, channels) = sizes(&input);
     let (count, dim, _) = grid(positions, channels);
@@ -359,7 +359,7 @@ pub(super) fn apply(input: Float, by: Channels, shortcut: Option<Float>, epsilon
 }
 
 /// The gradients of input, weight and bias.
-pub(super) fn gradients(input: Float, by: Channels, gradient: Float, epsilon: f64, relu: bool) -> (Float, Float, Float) {
+pub(super) fn gradients(input: Values, by: Channels, gradient: Values, epsilon: f64, relu: bool) -> (Values, Values, Values) {
     let (input, gradient) = (channels_last(input), channels_last(gradient));
     let (positions, channels) = sizes(&input);
     let (count, dim, parts) = grid(positions, channels);
@@ -423,7 +423,7 @@ pub(super) fn gradients(input: Float, by: Channels, gradient: Float, epsilon: f6
 }
 
 /// The gradient of a ReLU, given its output.
-pub(super) fn relu_gradient(output: Float, gradient: Float) -> Float {
+pub(super) fn relu_gradient(output: Values, gradient: Values) -> Values {
     let (output, gradient) = (channels_last(output), channels_last(gradient));
     let Some(element) = element(output.dtype) else { unreachable!("asked before") };
     let to = empty(&output, output.shape().as_slice(), output.dtype);

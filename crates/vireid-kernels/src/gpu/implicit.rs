@@ -9,10 +9,10 @@ use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::std::InputBinding;
 
 use super::layout::element;
-use super::{Float, Pass, Problem, Work};
+use super::{Values, Pass, Problem, Work};
 
 /// Nothing where the algorithm does not take the problem.
-pub(super) fn run(work: Work, algorithm: ConvAlgorithm, tile_kind: AcceleratedTileKind) -> Option<Float> {
+pub(super) fn run(work: Work, algorithm: ConvAlgorithm, tile_kind: AcceleratedTileKind) -> Option<Values> {
     let Work { problem, first, second } = work;
     let Problem { pass, input, weight, stride, padding, dtype } = problem;
     if pass == Pass::InputGradient && (stride != 1 || algorithm == ConvAlgorithm::SimpleAsyncTma) {

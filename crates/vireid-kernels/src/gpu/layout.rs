@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::{CubeCount, CubeDim};
 
-use super::Float;
+use super::Values;
 
 /// Neighbouring channels that a group of threads works on.
 pub(super) const WIDE: usize = 32;
@@ -28,28 +28,28 @@ pub(super) fn element(dtype: DType) -> Option<ElemType> {
 }
 
 /// `[batch, channels, ...]` with channels innermost in memory, `[batch, ..., channels]`.
-pub(super) fn channels_last(tensor: Float) -> Float {
+pub(super) fn channels_last(tensor: Values) -> Values {
     let rank = tensor.shape().num_dims();
     let axes: Vec<usize> = std::iter::once(0).chain(2..rank).chain([1]).collect();
     into_contiguous(Cube::float_permute(tensor, &axes))
 }
 
 /// The reverse of [`channels_last`], by strides alone.
-pub(super) fn channels_second(tensor: Float) -> Float {
+pub(super) fn channels_second(tensor: Values) -> Values {
     let rank = tensor.shape().num_dims();
     let axes: Vec<usize> = [0, rank - 1].into_iter().chain(1..rank - 1).collect();
     Cube::float_permute(tensor, &axes)
 }
 
 /// A new tensor of the shape of `like`, without gaps.
-pub(super) fn empty(like: &Float, shape: &[usize], dtype: DType) -> Float {
+pub(super) fn empty(like: &Values, shape: &[usize], dtype: DType) -> Values {
     let count: usize = shape.iter().product();
     let handle = like.client.empty(count * dtype.size());
     CubeTensor::new_contiguous(like.client.clone(), like.device.clone(), shape.to_vec().into(), handle, dtype)
 }
 
 /// Positions and channels of a tensor whose channels are last.
-pub(super) fn sizes(tensor: &Float) -> (usize, usize) {
+pub(super) fn sizes(tensor: &Values) -> (usize, usize) {
     let shape = tensor.shape();
     let dims = shape.as_slice();
     let (channels, positions) = (dims[dims.len() - 1], dims[..dims.len() - 1].iter().product());

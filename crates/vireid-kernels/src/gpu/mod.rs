@@ -6,6 +6,7 @@ mod algorithm;
 mod batch_norm;
 mod implicit;
 mod layout;
+mod matmul;
 mod product;
 
 use std::sync::Mutex;
@@ -23,7 +24,7 @@ use self::batch_norm::Channels;
 use crate::adam::AdamRule;
 use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients};
 
-type Float = FloatTensor<Cube>;
+type Values = FloatTensor<Cube>;
 
 /// One of the three passes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,18 +49,18 @@ struct Problem {
 #[derive(Clone)]
 struct Work {
     problem: Problem,
-    first: Float,
-    second: Float,
+    first: Values,
+    second: Values,
 }
 
 impl Work {
-    fn new(pass: Pass, shapes: ([usize; 4], [usize; 4]), tensors: (Float, Float), stride: usize, padding: usize) -> Self {
+    fn new(pass: Pass, shapes: ([usize; 4], [usize; 4]), tensors: (Values, Values), stride: usize, padding: usize) -> Self {
         let dtype = tensors.0.dtype();
         let problem = Problem { pass, input: shapes.0, weight: shapes.1, stride, padding, dtype };
         Self { problem, first: tensors.0, second: tensors.1 }
     }
 
-    fn run(self) -> Float {
+    fn run(self) -> Values {
         let algorithm = match convolution_algorithm() {
             ConvolutionAlgorithm::Fastest => self.fastest(),
             other => other,
@@ -69,7 +70,7 @@ impl Work {
     }
 
     /// Nothing where the algorithm does not take this problem.
-    fn by(self, algorithm: ConvolutionAlgorithm) -> Option<Float> {
+    fn by(self, algorithm: ConvolutionAlgorithm) -> Option<Values> {
         match algorithm {
             ConvolutionAlgorithm::Stock | ConvolutionAlgorithm::Fastest => Some(self.stock()),
             ConvolutionAlgorithm::Product => Some(product::run(self)),
@@ -77,10 +78,10 @@ impl Work {
         }
     }
 
-    fn stock(self) -> Float {
+    fn stock(self) -> Values {
         let Problem { pass, input, weight, stride, padding, dtype } = self.problem;
         let options = options(stride, padding);
-        let device = Cube::float_device(&self.first);
+        let device = self.first.device.clone();
         let empty = |shape: [usize; 4]| Cube::float_empty(shape.into(), &device, dtype.into());
         match pass {
             Pass::Forward => Cube::conv2d(self.first, self.second, None, options),
@@ -96,7 +97,7 @@ impl Work {
         if let Some(found) = tried.iter().find(|tried| tried.0 == self.problem) {
             return fastest(found);
         }
-        let device = Cube::float_device(&self.first);
+        let device = self.first.device.clone();
         let mut seconds_of = Vec::new();
         for algorithm in ConvolutionAlgorithm::candidates() {
             let timed = || {
@@ -163,28 +164,32 @@ pub fn convolution_trials() -> Vec<ConvolutionTrial> {
 }
 
 impl Kernels for Cube {
-    fn kernel_conv2d(input: Float, weight: Float, stride: usize, padding: usize) -> Float {
+    fn kernel_matmul(lhs: Values, rhs: Values) -> Values {
+        matmul::run(lhs.clone(), rhs.clone()).unwrap_or_else(|| Self::float_matmul(lhs, rhs))
+    }
+
+    fn kernel_conv2d(input: Values, weight: Values, stride: usize, padding: usize) -> Values {
         let shapes = (input.shape().dims(), weight.shape().dims());
         Work::new(Pass::Forward, shapes, (input, weight), stride, padding).run()
     }
 
-    fn kernel_conv2d_input_gradient(input: Float, weight: Float, gradient: Float, stride: usize, padding: usize) -> Float {
+    fn kernel_conv2d_input_gradient(input: Values, weight: Values, gradient: Values, stride: usize, padding: usize) -> Values {
         let shapes = (input.shape().dims(), weight.shape().dims());
         Work::new(Pass::InputGradient, shapes, (gradient, weight), stride, padding).run()
     }
 
     fn kernel_conv2d_weight_gradient(
-        input: Float,
-        weight: Float,
-        gradient: Float,
+        input: Values,
+        weight: Values,
+        gradient: Values,
         stride: usize,
         padding: usize,
-    ) -> Float {
+    ) -> Values {
         let shapes = (input.shape().dims(), weight.shape().dims());
         Work::new(Pass::WeightGradient, shapes, (input, gradient), stride, padding).run()
     }
 
-    fn kernel_batch_norm(input: Float, weight: Float, bias: Float, epsilon: f64, relu: bool) -> (Float, Float, Float) {
+    fn kernel_batch_norm(input: Values, weight: Values, bias: Values, epsilon: f64, relu: bool) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input], &[&weight, &bias]) {
             let result = Self::batch_norm_train(input, weight, bias, epsilon);
             return (if relu { Self::relu(result.output) } else { result.output }, result.mean, result.variance);
@@ -195,12 +200,12 @@ impl Kernels for Cube {
     }
 
     fn kernel_batch_norm_residual(
-        input: Float,
-        weight: Float,
-        bias: Float,
-        residual: Float,
+        input: Values,
+        weight: Values,
+        bias: Values,
+        residual: Values,
         epsilon: f64,
-    ) -> (Float, Float, Float) {
+    ) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input, &residual], &[&weight, &bias]) {
             let result = Self::batch_norm_train(input, weight, bias, epsilon);
             return (Self::relu(Self::float_add(result.output, residual)), result.mean, result.variance);
@@ -211,22 +216,22 @@ impl Kernels for Cube {
     }
 
     fn kernel_batch_norm_gradients(
-        input: Float,
-        weight: Float,
-        bias: Float,
-        mean: Float,
-        variance: Float,
-        gradient: Float,
+        input: Values,
+        weight: Values,
+        bias: Values,
+        mean: Values,
+        variance: Values,
+        gradient: Values,
         epsilon: f64,
         relu: bool,
-    ) -> (Float, Float, Float) {
+    ) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input, &gradient], &[&weight, &bias, &mean, &variance]) {
             return stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, relu);
         }
         batch_norm::gradients(input, Channels { weight, bias, mean, variance }, gradient, epsilon, relu)
     }
 
-    fn kernel_relu_gradient(output: Float, gradient: Float) -> Float {
+    fn kernel_relu_gradient(output: Values, gradient: Values) -> Values {
         if !batch_norm::takes(&[&output, &gradient], &[]) {
             return Self::relu_backward(output, gradient);
         }
@@ -234,14 +239,14 @@ impl Kernels for Cube {
     }
 
     fn kernel_batch_norm_inference(
-        input: Float,
-        weight: Float,
-        bias: Float,
-        mean: Float,
-        variance: Float,
+        input: Values,
+        weight: Values,
+        bias: Values,
+        mean: Values,
+        variance: Values,
         epsilon: f64,
         relu: bool,
-    ) -> Float {
+    ) -> Values {
         if !batch_norm::takes(&[&input], &[&weight, &bias, &mean, &variance]) {
             let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
             return if relu { Self::relu(output) } else { output };
@@ -250,14 +255,14 @@ impl Kernels for Cube {
     }
 
     fn kernel_batch_norm_residual_inference(
-        input: Float,
-        weight: Float,
-        bias: Float,
-        mean: Float,
-        variance: Float,
-        residual: Float,
+        input: Values,
+        weight: Values,
+        bias: Values,
+        mean: Values,
+        variance: Values,
+        residual: Values,
         epsilon: f64,
-    ) -> Float {
+    ) -> Values {
         if !batch_norm::takes(&[&input, &residual], &[&weight, &bias, &mean, &variance]) {
             let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
             return Self::relu(Self::float_add(output, residual));
@@ -266,12 +271,12 @@ impl Kernels for Cube {
     }
 
     fn kernel_adam(
-        parameters: Float,
-        gradient: Float,
-        moment1: Float,
-        moment2: Float,
+        parameters: Values,
+        gradient: Values,
+        moment1: Values,
+        moment2: Values,
         rule: AdamRule,
-    ) -> (Float, Float, Float) {
+    ) -> (Values, Values, Values) {
         if !adam::takes(&[&parameters, &gradient, &moment1, &moment2]) {
             return stock_adam::<Self>(parameters, gradient, moment1, moment2, rule);
         }

@@ -5,13 +5,13 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::Slice;
 
-use super::{Float, Pass, Problem, Work};
+use super::{Values, Pass, Problem, Work};
 
 /// Rows that one partial product of a weight gradient sums. The sum runs over all positions of all images and the result is
 /// small, so that a single product would leave most of a card idle.
 const ROWS: usize = 8192;
 
-pub(super) fn run(work: Work) -> Float {
+pub(super) fn run(work: Work) -> Values {
     let Work { problem, first, second } = work;
     let Problem { pass, input, weight, stride, padding, .. } = problem;
     let [outputs, channels, kernel, _] = weight;
@@ -43,7 +43,7 @@ pub(super) fn run(work: Work) -> Float {
 }
 
 /// `[batch, height, width, channels]` by `[outputs, kernel, kernel, channels]`.
-fn convolve(input: Float, weight: Float, [outputs, kernel, stride, padding]: [usize; 4]) -> Float {
+fn convolve(input: Values, weight: Values, [outputs, kernel, stride, padding]: [usize; 4]) -> Values {
     let [batch, height, width, channels] = input.shape().dims();
     let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
     let columns = columns(input, kernel, stride, padding);
@@ -52,14 +52,14 @@ fn convolve(input: Float, weight: Float, [outputs, kernel, stride, padding]: [us
 }
 
 /// The windows as rows, `[batch * out_height * out_width, kernel * kernel * channels]`.
-fn columns(input: Float, kernel: usize, stride: usize, padding: usize) -> Float {
+fn columns(input: Values, kernel: usize, stride: usize, padding: usize) -> Values {
     let [batch, height, width, channels] = input.shape().dims();
     let side = |length: usize| (length + 2 * padding - kernel) / stride + 1;
     let out = [side(height), side(width)];
     let input = match padding {
         0 => input,
         _ => {
-            let device = Cube::float_device(&input);
+            let device = input.device.clone();
             let room = [batch, height + 2 * padding, width + 2 * padding, channels];
             let room = Cube::float_zeros(room.into(), &device, input.dtype().into());
             let inner = |length: usize| steps(padding, length, 1);
@@ -73,7 +73,7 @@ fn columns(input: Float, kernel: usize, stride: usize, padding: usize) -> Float 
         let slices = [all(batch), steps(row, out[0], stride), steps(column, out[1], stride), all(channels)];
         Cube::float_slice(input.clone(), &slices)
     };
-    let mut taps: Vec<Float> = (0..kernel * kernel).map(|number| tap(number / kernel, number % kernel)).collect();
+    let mut taps: Vec<Values> = (0..kernel * kernel).map(|number| tap(number / kernel, number % kernel)).collect();
     let windows = match taps.len() {
         1 => taps.remove(0),
         _ => Cube::float_cat(taps, 3),
@@ -82,12 +82,12 @@ fn columns(input: Float, kernel: usize, stride: usize, padding: usize) -> Float 
 }
 
 /// Rows and columns of images moved apart by the stride, with zeros between and behind them.
-fn spread(images: Float, room: [usize; 4], stride: usize) -> Float {
+fn spread(images: Values, room: [usize; 4], stride: usize) -> Values {
     let [batch, height, width, channels] = images.shape().dims();
     if room == [batch, height, width, channels] {
         return images;
     }
-    let device = Cube::float_device(&images);
+    let device = images.device.clone();
     let zeros = Cube::float_zeros(room.into(), &device, images.dtype().into());
     let slices = [all(batch), steps(0, height, stride), steps(0, width, stride), all(channels)];
     Cube::float_slice_assign(zeros, &slices, images)
@@ -102,18 +102,18 @@ fn all(length: usize) -> Slice {
     steps(0, length, 1)
 }
 
-fn nhwc(tensor: Float) -> Float {
+fn nhwc(tensor: Values) -> Values {
     permuted(tensor, &[0, 2, 3, 1])
 }
 
-fn nchw(tensor: Float) -> Float {
+fn nchw(tensor: Values) -> Values {
     permuted(tensor, &[0, 3, 1, 2])
 }
 
-fn permuted(tensor: Float, axes: &[usize]) -> Float {
+fn permuted(tensor: Values, axes: &[usize]) -> Values {
     Cube::float_permute(tensor, axes)
 }
 
-fn reshaped(tensor: Float, shape: &[usize]) -> Float {
+fn reshaped(tensor: Values, shape: &[usize]) -> Values {
     Cube::float_reshape(tensor, shape.to_vec().into())
 }
