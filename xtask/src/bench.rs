@@ -12,11 +12,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::{Backbone, Precision, TwoStreamNetConfig};
-use vireid_core::{Modality, Streams};
+use vireid_core::{Embeddings, Modality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
-use vireid_methods::{Devices, extract, parse_device, peak_memory_mib};
+use vireid_methods::{Devices, extract, nearest_neighbours_on, parse_device, peak_memory_mib};
 
 use crate::steps::{Steps, noise};
 
@@ -200,6 +200,9 @@ fn measure_here(
     precision: Precision,
 ) -> Result<Measurement, Failure> {
     let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
+    if work == "device-neighbours" {
+        return device_neighbours(device);
+    }
     let config = TwoStreamNetConfig::from_name(network).ok_or("there is no such network")?.with_precision(precision);
     let (batch, slots, size) = if network == "small" { (64, 40, [96, 48]) } else { (8, 3, [288, 144]) };
     let (batch, slots) = (images.unwrap_or(batch), images.map_or(slots, |images| images / 3));
@@ -234,6 +237,18 @@ fn measure_here(
         _ => return Err("kinds are forward, backward, step and load".into()),
     };
     Ok(Measurement { seconds, images, peak_mib: peak_memory_mib().unwrap_or(f64::NAN), first_seconds })
+}
+
+/// Ranks neighbours of random embeddings, as many and as long as SYSU-MM01's visible training images give with ResNet-50.
+fn device_neighbours(device: &Device) -> Result<Measurement, Failure> {
+    const ROWS: usize = 22_258;
+    const DIM: usize = 2048;
+    let mut stream = Streams::new(0).stream("bench", [1, 0, 0]);
+    let values = (0..ROWS * DIM).map(|_| stream.unit() as f32 - 0.5).collect();
+    let embeddings = Embeddings::new(values, ROWS, DIM)?;
+    let rank = || drop(nearest_neighbours_on(&embeddings, 30, device));
+    let (first_seconds, seconds) = best_seconds(device, rank);
+    Ok(Measurement { seconds, images: ROWS, peak_mib: peak_memory_mib().unwrap_or(f64::NAN), first_seconds })
 }
 
 /// Every image of a synthetic world, with no room to keep one decoded.

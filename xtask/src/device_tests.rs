@@ -17,17 +17,16 @@ use crate::steps::Steps;
 /// Largest error of a golden output, where the case itself allows less. Cases allow for a CPU's sums; a device that adds
 /// in another order, or in fused steps, is off by a few units in the last place of the largest term.
 const GOLDEN: f64 = 5e-5;
-/// The same where matrix products run in TF32, as cubek's do on CUDA: their factors keep 11 bits, so a cosine is off by up
-/// to 2^-10, and a logit at the methods' temperatures (1/0.05) by up to twenty times that.
-const GOLDEN_TF32: f64 = 20.0 / 1024.0;
-/// Largest relative difference of a loss at the first step in TF32, by the same argument.
-const FIRST_STEP_TF32: f64 = GOLDEN_TF32;
 /// Steps compared.
 const STEPS: usize = 20;
 /// Largest relative difference of a loss at the first step, before anything has been trained on either device.
 const FIRST_STEP: f64 = 1e-4;
 /// The same at any later step: differences grow as training goes on.
 const ANY_STEP: f64 = 2e-2;
+/// Both where convolutions run in TF32, whose factors keep 11 bits: a step begins some thousand times farther off than
+/// one whose sums were made in another order. Products of losses, memories and neighbours keep all digits everywhere, so
+/// golden cases are held to the same.
+const STEPS_TF32: [f64; 2] = [1e-3, 1e-1];
 /// Largest difference of a memory's entry (rows have length 1) after the last step.
 const MEMORIES: f64 = 2e-2;
 /// Images per modality in a step.
@@ -47,6 +46,8 @@ struct Report {
     /// Golden cases that are off by more.
     golden_failures: Vec<String>,
     steps: usize,
+    /// Largest relative difference of a loss that is allowed at the first step and later.
+    steps_allowed: [f64; 2],
     /// Largest relative difference of any part of the loss, step by step.
     loss_differences: Vec<f64>,
     memory_difference: f64,
@@ -71,10 +72,9 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
         available_devices().into_iter().find(|entry| entry.name == name || entry.name == format!("{name}:0"));
     let description = description.map_or_else(|| "unnamed".into(), |entry| entry.description);
     println!("{name}: {description}");
-    let is_tf32 = name.starts_with("cuda");
-    let (golden_allowed, first_step) = if is_tf32 { (GOLDEN_TF32, FIRST_STEP_TF32) } else { (GOLDEN, FIRST_STEP) };
+    let steps_allowed = if name.starts_with("cuda") { STEPS_TF32 } else { [FIRST_STEP, ANY_STEP] };
     // A part that is off ends the suite as failed, but only after all parts have run.
-    let golden = vireid_tests::golden::run_on(&vireid_tests::golden::directory(), &opened, golden_allowed);
+    let golden = vireid_tests::golden::run_on(&vireid_tests::golden::directory(), &opened, GOLDEN);
     let golden_failures = golden.err().map(|error| error.to_string().lines().map(String::from).collect());
 
     let (reference, on_cpu) = trajectory(&parse_device("cpu")?)?;
@@ -110,9 +110,10 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
         version: env!("CARGO_PKG_VERSION"),
         device: name,
         description,
-        golden_allowed,
+        golden_allowed: GOLDEN,
         golden_failures: golden_failures.unwrap_or_default(),
         steps: STEPS,
+        steps_allowed,
         loss_differences,
         memory_difference,
         shared,
@@ -125,8 +126,8 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
         return Err(report.golden_failures.join("\n").into());
     }
     let of_shared = report.shared.iter().map(|run| &run.loss_differences);
-    if !of_shared.chain([&report.loss_differences]).all(|differences| is_within(differences, first_step)) {
-        return Err(format!("a loss is off by more than {first_step} at first or {ANY_STEP} later").into());
+    if !of_shared.chain([&report.loss_differences]).all(|differences| is_within(differences, steps_allowed)) {
+        return Err(format!("a loss is off by more than {} at first or {} later", steps_allowed[0], steps_allowed[1]).into());
     }
     if memory_difference.is_nan() || memory_difference > MEMORIES {
         return Err(format!("the memories are off by more than {MEMORIES}").into());
@@ -144,8 +145,8 @@ fn differences(reference: &[Vec<f64>], found: &[Vec<f64>]) -> Vec<f64> {
     reference.iter().zip(found).map(|(a, b)| largest_relative_difference(a, b, 1e-6)).collect()
 }
 
-fn is_within(differences: &[f64], first_step: f64) -> bool {
-    let allowed = |step| if step == 0 { first_step } else { ANY_STEP };
+fn is_within(differences: &[f64], [first, later]: [f64; 2]) -> bool {
+    let allowed = |step| if step == 0 { first } else { later };
     !differences.is_empty() && differences.iter().enumerate().all(|(step, &difference)| difference <= allowed(step))
 }
 
@@ -171,12 +172,12 @@ mod tests {
     #[test]
     fn missing_steps_and_nan_do_not_pass() {
         let reference = vec![vec![1.0, 2.0], vec![3.0, 4.0]];
-        assert!(is_within(&differences(&reference, &reference), FIRST_STEP));
+        assert!(is_within(&differences(&reference, &reference), [FIRST_STEP, ANY_STEP]));
         for found in
             [vec![], vec![vec![1.0, 2.0]], vec![vec![1.0], vec![3.0]], vec![vec![1.0, 2.0], vec![3.0, f64::NAN]]]
         {
-            assert!(!is_within(&differences(&reference, &found), FIRST_STEP), "{found:?}");
+            assert!(!is_within(&differences(&reference, &found), [FIRST_STEP, ANY_STEP]), "{found:?}");
         }
-        assert!(!is_within(&differences(&reference, &[vec![1.001, 2.0], vec![3.0, 4.0]]), FIRST_STEP));
+        assert!(!is_within(&differences(&reference, &[vec![1.001, 2.0], vec![3.0, 4.0]]), [FIRST_STEP, ANY_STEP]));
     }
 }

@@ -1,7 +1,7 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 
@@ -53,9 +53,11 @@ impl NonLocalBlock {
     /// - `input`, output: `[batch, channels, height, width]`
     pub fn forward(&self, input: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
         let [batch, _, height, width] = input.dims();
+        let precision = FloatDType::from(input.dtype());
+        let input = input.cast(FloatDType::F32);
         let keyed = self.phi.forward(input.clone()) * self.g.forward(input.clone());
         let mean: Tensor<4> = keyed.reshape([batch, height * width]).mean_dim(1).reshape([batch, 1, 1, 1]);
         let attended = self.theta.forward(input.clone()) * mean;
-        self.bn.forward(self.out.forward(attended), groups) + input
+        (self.bn.forward(self.out.forward(attended), groups) + input).cast(precision)
     }
 }

@@ -1,15 +1,16 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Number type of a network's convolutions. Weights, their gradients, batch norm and pooling are always f32.
+/// Number type of a network's convolutions and of what stands between them. Weights, their gradients, the statistics of
+/// batch norm, pooling and all that follows are always f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
     #[default]
     F32,
-    /// Inputs, weights and outputs of a convolution rounded to 8 bits of precision; sums as the backend makes them (in
-    /// f32 on the CPU and on tensor cores).
+    /// Images, activations and the weights that a convolution sees rounded to 8 bits of precision; sums as the backend
+    /// makes them (in f32 on the CPU and on tensor cores).
     Bf16,
 }
 
@@ -19,7 +20,7 @@ impl Precision {
         self == Self::F32 || device.supports_dtype(FloatDType::BF16)
     }
 
-    /// `operation` of two f32 tensors in this precision, its result in f32 again; gradients pass the casts.
+    /// `operation` of images and f32 weights in this precision, which its result keeps; gradients pass the casts.
     pub(crate) fn run(
         self,
         input: Tensor<4>,
@@ -28,7 +29,7 @@ impl Precision {
     ) -> Tensor<4> {
         match self {
             Self::F32 => operation(input, weight),
-            Self::Bf16 => operation(input.cast(FloatDType::BF16), weight.cast(FloatDType::BF16)).cast(FloatDType::F32),
+            Self::Bf16 => operation(input.cast(FloatDType::BF16), weight.cast(FloatDType::BF16)),
         }
     }
 }

@@ -2,7 +2,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
 
@@ -241,7 +241,8 @@ impl TwoStreamNet {
     /// Through the shared layers, pooling and the neck.
     fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Features {
         let blocks = self.layers.iter().flat_map(|layer| &layer.blocks);
-        let pooled = gem_pool(blocks.fold(x, |x, block| block.forward(x, groups)), GEM_EPSILON);
+        let x = blocks.fold(x, |x, block| block.forward(x, groups)).cast(FloatDType::F32);
+        let pooled = gem_pool(x, GEM_EPSILON);
         Features { embedding: self.neck.forward(pooled.clone(), groups), pooled }
     }
 }

@@ -85,10 +85,17 @@ fn apply(tensors: [FlexTensor; 5], residual: Option<FlexTensor>, epsilon: f64, r
     tensor(output, shape.as_slice())
 }
 
+fn wide(tensor: FlexTensor) -> FlexTensor {
+    <Flex as FloatTensorOps<Flex>>::float_cast(tensor, FloatDType::F32)
+}
+
+fn narrow(tensor: FlexTensor) -> FlexTensor {
+    <Flex as FloatTensorOps<Flex>>::float_cast(tensor, FloatDType::BF16)
+}
+
 /// `kernel` on bf16 tensors: read as f32, summed in f32, rounded once at the end, as tensor cores do.
 fn in_bf16<const N: usize>(tensors: [FlexTensor; N], kernel: impl FnOnce([FlexTensor; N]) -> FlexTensor) -> FlexTensor {
-    let wide = tensors.map(|tensor| <Flex as FloatTensorOps<Flex>>::float_cast(tensor, FloatDType::F32));
-    <Flex as FloatTensorOps<Flex>>::float_cast(kernel(wide), FloatDType::BF16)
+    narrow(kernel(tensors.map(wide)))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -156,6 +163,10 @@ impl Kernels for Flex {
         epsilon: f64,
         relu: bool,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if are_bf16([&input]) {
+            let (output, mean, variance) = Self::kernel_batch_norm(wide(input), weight, bias, epsilon, relu);
+            return (narrow(output), mean, variance);
+        }
         if !are_f32([&input, &weight, &bias]) {
             let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
             let output = if relu { <Flex as ActivationOps<Flex>>::relu(result.output) } else { result.output };
@@ -171,6 +182,12 @@ impl Kernels for Flex {
         residual: FlexTensor,
         epsilon: f64,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if are_bf16([&input, &residual]) {
+            let images = (wide(input), wide(residual));
+            let (output, mean, variance) =
+                Self::kernel_batch_norm_residual(images.0, weight, bias, images.1, epsilon);
+            return (narrow(output), mean, variance);
+        }
         if !are_f32([&input, &weight, &bias, &residual]) {
             let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
             let sum = <Flex as FloatTensorOps<Flex>>::float_add(result.output, residual);
@@ -189,6 +206,12 @@ impl Kernels for Flex {
         epsilon: f64,
         relu: bool,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        if are_bf16([&input, &gradient]) {
+            let images = (wide(input), wide(gradient));
+            let (of_input, of_weight, of_bias) =
+                Self::kernel_batch_norm_gradients(images.0, weight, bias, mean, variance, images.1, epsilon, relu);
+            return (narrow(of_input), of_weight, of_bias);
+        }
         if !are_f32([&input, &weight, &bias, &mean, &variance, &gradient]) {
             return stock_batch_norm_gradients::<Flex>(input, weight, bias, mean, variance, gradient, epsilon, relu);
         }
@@ -203,6 +226,9 @@ impl Kernels for Flex {
     }
 
     fn kernel_relu_gradient(output: FlexTensor, gradient: FlexTensor) -> FlexTensor {
+        if are_bf16([&output, &gradient]) {
+            return in_bf16([output, gradient], |[output, gradient]| Self::kernel_relu_gradient(output, gradient));
+        }
         if !are_f32([&output, &gradient]) {
             return <Flex as ActivationOps<Flex>>::relu_backward(output, gradient);
         }
@@ -220,6 +246,9 @@ impl Kernels for Flex {
         epsilon: f64,
         relu: bool,
     ) -> FlexTensor {
+        if are_bf16([&input]) {
+            return narrow(apply([wide(input), weight, bias, mean, variance], None, epsilon, relu));
+        }
         if !are_f32([&input, &weight, &bias, &mean, &variance]) {
             let output = <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
             return if relu { <Flex as ActivationOps<Flex>>::relu(output) } else { output };
@@ -236,6 +265,10 @@ impl Kernels for Flex {
         residual: FlexTensor,
         epsilon: f64,
     ) -> FlexTensor {
+        if are_bf16([&input, &residual]) {
+            let images = (wide(input), wide(residual));
+            return narrow(apply([images.0, weight, bias, mean, variance], Some(images.1), epsilon, true));
+        }
         if !are_f32([&input, &weight, &bias, &mean, &variance, &residual]) {
             let output = <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
             return <Flex as ActivationOps<Flex>>::relu(<Flex as FloatTensorOps<Flex>>::float_add(output, residual));

@@ -9,6 +9,10 @@
 // The extension macro names Burn's items by their public paths.
 #![allow(unused_qualifications)]
 
+/// LLVM's names for the linker; nothing calls them.
+#[cfg(feature = "cuda")]
+use vireid_no_llvm as _;
+
 mod adam;
 mod autodiff;
 #[cfg(feature = "flex")]
