@@ -164,7 +164,6 @@ pub fn one(
         let measurement = measure_here(work, &device, images, precision)?;
         println!("{}", serde_json::to_string(&measurement)?);
     }
-    print_trials();
     Ok(())
 }
 
@@ -178,20 +177,6 @@ fn choose_convolution(name: &str) -> Result<(), Failure> {
 fn choose_convolution(_: &str) -> Result<(), Failure> {
     Err("this build has no graphics card's convolutions".into())
 }
-
-/// What trying algorithms has shown, a line per problem: rates in TFLOP/s, the fastest first.
-#[cfg(feature = "gpu")]
-fn print_trials() {
-    for trial in vireid_kernels::convolution_trials() {
-        let rate = |(name, seconds): &(String, f64)| format!("{name} {:.1}", trial.operations / seconds / 1e12);
-        let rates: Vec<String> = trial.seconds.iter().map(rate).collect();
-        let (input, weight) = (trial.input, trial.weight);
-        println!("{:<15} {input:?} {weight:?} stride {}: {}", trial.pass, trial.stride, rates.join(", "));
-    }
-}
-
-#[cfg(not(feature = "gpu"))]
-fn print_trials() {}
 
 fn measure_here(
     work: &str,

@@ -127,7 +127,9 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
     }
     let of_shared = report.shared.iter().map(|run| &run.loss_differences);
     if !of_shared.chain([&report.loss_differences]).all(|differences| is_within(differences, steps_allowed)) {
-        return Err(format!("a loss is off by more than {} at first or {} later", steps_allowed[0], steps_allowed[1]).into());
+        return Err(
+            format!("a loss is off by more than {} at first or {} later", steps_allowed[0], steps_allowed[1]).into()
+        );
     }
     if memory_difference.is_nan() || memory_difference > MEMORIES {
         return Err(format!("the memories are off by more than {MEMORIES}").into());

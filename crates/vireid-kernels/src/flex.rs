@@ -184,8 +184,7 @@ impl Kernels for Flex {
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         if are_bf16([&input, &residual]) {
             let images = (wide(input), wide(residual));
-            let (output, mean, variance) =
-                Self::kernel_batch_norm_residual(images.0, weight, bias, images.1, epsilon);
+            let (output, mean, variance) = Self::kernel_batch_norm_residual(images.0, weight, bias, images.1, epsilon);
             return (narrow(output), mean, variance);
         }
         if !are_f32([&input, &weight, &bias, &residual]) {

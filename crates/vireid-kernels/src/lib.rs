@@ -34,7 +34,7 @@ mod padded;
 mod sgd;
 
 #[cfg(feature = "gpu")]
-pub use gpu::{ConvolutionAlgorithm, ConvolutionTrial, convolution_trials, set_convolution_algorithm};
+pub use gpu::{ConvolutionAlgorithm, set_convolution_algorithm};
 pub use memory::keep_freed_memory;
 pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, matmul};
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};

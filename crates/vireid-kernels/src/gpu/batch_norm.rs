@@ -359,7 +359,13 @@ pub(super) fn apply(input: Values, by: Channels, shortcut: Option<Values>, epsil
 }
 
 /// The gradients of input, weight and bias.
-pub(super) fn gradients(input: Values, by: Channels, gradient: Values, epsilon: f64, relu: bool) -> (Values, Values, Values) {
+pub(super) fn gradients(
+    input: Values,
+    by: Channels,
+    gradient: Values,
+    epsilon: f64,
+    relu: bool,
+) -> (Values, Values, Values) {
     let (input, gradient) = (channels_last(input), channels_last(gradient));
     let (positions, channels) = sizes(&input);
     let (count, dim, parts) = grid(positions, channels);

@@ -9,7 +9,7 @@ use cubek::matmul::definition::{MatmulElems, MatmulGlobalElems};
 use cubek::std::InputBinding;
 
 use super::layout::element;
-use super::{Values, Pass, Problem, Work};
+use super::{Pass, Problem, Values, Work};
 
 /// Nothing where the algorithm does not take the problem.
 pub(super) fn run(work: Work, algorithm: ConvAlgorithm, tile_kind: AcceleratedTileKind) -> Option<Values> {

@@ -54,7 +54,13 @@ struct Work {
 }
 
 impl Work {
-    fn new(pass: Pass, shapes: ([usize; 4], [usize; 4]), tensors: (Values, Values), stride: usize, padding: usize) -> Self {
+    fn new(
+        pass: Pass,
+        shapes: ([usize; 4], [usize; 4]),
+        tensors: (Values, Values),
+        stride: usize,
+        padding: usize,
+    ) -> Self {
         let dtype = tensors.0.dtype();
         let problem = Problem { pass, input: shapes.0, weight: shapes.1, stride, padding, dtype };
         Self { problem, first: tensors.0, second: tensors.1 }
@@ -112,6 +118,8 @@ impl Work {
         }
         seconds_of.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         let found = (self.problem.clone(), seconds_of);
+        // At once: trying all shapes of a network takes minutes, most of it to compile kernels, and may be cut short.
+        eprintln!("{}", trial(&found));
         let algorithm = fastest(&found);
         tried.push(found);
         algorithm
@@ -123,44 +131,16 @@ type Tried = (Problem, Vec<(f64, ConvolutionAlgorithm)>);
 
 static TRIED: Mutex<Vec<Tried>> = Mutex::new(Vec::new());
 
-/// What trying algorithms has shown in this process.
-#[derive(Debug, Clone)]
-pub struct ConvolutionTrial {
-    /// `forward`, `input gradient` or `weight gradient`.
-    pub pass: &'static str,
-    /// `[batch, channels, height, width]`.
-    pub input: [usize; 4],
-    /// `[outputs, channels, kernel, kernel]`.
-    pub weight: [usize; 4],
-    /// Stride.
-    pub stride: usize,
-    /// Multiplications and additions of the pass.
-    pub operations: f64,
-    /// Seconds of each algorithm that takes the problem, the fastest first.
-    pub seconds: Vec<(String, f64)>,
-}
-
-/// Every problem on which algorithms were tried in this process.
-pub fn convolution_trials() -> Vec<ConvolutionTrial> {
-    let tried = TRIED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let trial = |(problem, seconds): &Tried| {
-        let Problem { pass, input, weight, stride, padding, .. } = problem.clone();
-        let side = |length: usize| ((length + 2 * padding - weight[2]) / stride + 1) as f64;
-        let window: usize = weight.iter().product();
-        ConvolutionTrial {
-            pass: match pass {
-                Pass::Forward => "forward",
-                Pass::InputGradient => "input gradient",
-                Pass::WeightGradient => "weight gradient",
-            },
-            input,
-            weight,
-            stride,
-            operations: 2.0 * window as f64 * input[0] as f64 * side(input[2]) * side(input[3]),
-            seconds: seconds.iter().map(|(seconds, algorithm)| (algorithm.to_string(), *seconds)).collect(),
-        }
-    };
-    tried.iter().map(trial).collect()
+/// One line: the pass, its shapes, and the rate of each algorithm in TFLOP/s, the fastest first.
+fn trial((problem, seconds): &Tried) -> String {
+    let Problem { pass, input, weight, stride, padding, dtype } = problem;
+    let side = |length: usize| ((length + 2 * padding - weight[2]) / stride + 1) as f64;
+    let window: usize = weight.iter().product();
+    let operations = 2.0 * window as f64 * input[0] as f64 * side(input[2]) * side(input[3]);
+    let rate =
+        |(seconds, algorithm): &(f64, ConvolutionAlgorithm)| format!("{algorithm} {:.1}", operations / seconds / 1e12);
+    let rates: Vec<String> = seconds.iter().map(rate).collect();
+    format!("{pass:?} of {input:?} by {weight:?}, stride {stride}, {dtype:?}: {} TFLOP/s", rates.join(", "))
 }
 
 impl Kernels for Cube {
@@ -173,7 +153,13 @@ impl Kernels for Cube {
         Work::new(Pass::Forward, shapes, (input, weight), stride, padding).run()
     }
 
-    fn kernel_conv2d_input_gradient(input: Values, weight: Values, gradient: Values, stride: usize, padding: usize) -> Values {
+    fn kernel_conv2d_input_gradient(
+        input: Values,
+        weight: Values,
+        gradient: Values,
+        stride: usize,
+        padding: usize,
+    ) -> Values {
         let shapes = (input.shape().dims(), weight.shape().dims());
         Work::new(Pass::InputGradient, shapes, (gradient, weight), stride, padding).run()
     }
@@ -189,7 +175,13 @@ impl Kernels for Cube {
         Work::new(Pass::WeightGradient, shapes, (input, gradient), stride, padding).run()
     }
 
-    fn kernel_batch_norm(input: Values, weight: Values, bias: Values, epsilon: f64, relu: bool) -> (Values, Values, Values) {
+    fn kernel_batch_norm(
+        input: Values,
+        weight: Values,
+        bias: Values,
+        epsilon: f64,
+        relu: bool,
+    ) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input], &[&weight, &bias]) {
             let result = Self::batch_norm_train(input, weight, bias, epsilon);
             return (if relu { Self::relu(result.output) } else { result.output }, result.mean, result.variance);

@@ -5,7 +5,7 @@ use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::Slice;
 
-use super::{Values, Pass, Problem, Work};
+use super::{Pass, Problem, Values, Work};
 
 /// Rows that one partial product of a weight gradient sums. The sum runs over all positions of all images and the result is
 /// small, so that a single product would leave most of a card idle.
