@@ -81,6 +81,7 @@ fn weighted_triplet(unit: Tensor<2>, labels: &[usize]) -> Tensor<1> {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use vireid_compare::assert_near;
 
     /// Against an independent implementation; the last sample has no positive.
     #[test]
@@ -91,7 +92,7 @@ mod tests {
         let data = burn::tensor::TensorData::new(rows.concat(), [rows.len(), 2]);
         let x = Tensor::<2>::from_data(data, &Device::default());
         let loss = f64::from(InstanceLoss::Batch.of(x, &labels, 0, 0.05).into_scalar::<f32>());
-        assert!((loss - case["loss"].as_f64().unwrap()).abs() < 1e-5, "{loss}");
+        assert_near(loss, case["loss"].as_f64().unwrap(), 1e-5);
     }
 
     #[test]
