@@ -4,9 +4,11 @@ use serde_json::Value;
 use vireid_compare::largest_relative_difference;
 
 use crate::methods::{arguments, settings};
+#[cfg(unix)]
+use crate::program::Stop;
 use crate::program::{Run, check_error, stderr, world};
 #[cfg(unix)]
-use crate::resume::{LONG, signal, wait_for};
+use crate::resume::{LONG, WITHIN_AN_EPOCH};
 
 const TWO_GROUPS: [&str; 2] = ["--set", "backbone.bn_groups=2"];
 const TWICE: [&str; 2] = ["--device", "cpu,cpu"];
@@ -61,11 +63,7 @@ fn killed_runs_on_two_devices_end_with_the_same_bytes() {
     let output = undisturbed.train(&arguments);
     assert!(output.status.success(), "{}", stderr(&output));
     let run = Run::on(world());
-    let mut child = run.start(&arguments);
-    wait_for(&mut child, "stage 1 epoch 0");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    signal(&child, "KILL");
-    assert!(!child.wait().unwrap().success(), "it was too fast to be killed");
+    run.train_until(&arguments, Stop { signal: "KILL", moment: WITHIN_AN_EPOCH });
     let output = run.resume_with(&TWICE);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(run.results(), undisturbed.results());

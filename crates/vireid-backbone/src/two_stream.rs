@@ -192,6 +192,26 @@ impl TwoStreamNetConfig {
         initialized(number_parameters(net), stream)
     }
 
+    /// Numbers that the convolutions give for one image. A training step keeps each of them a few times over, so its memory
+    /// grows with them.
+    pub fn activations(&self, height: usize, width: usize) -> usize {
+        let halved = |size: [usize; 2]| size.map(|side| side.div_ceil(2));
+        let mut size = halved([height, width]);
+        let (mut sum, mut input) = (self.stem.channels * size[0] * size[1], self.stem.channels);
+        if self.stem.pool {
+            size = halved(size);
+        }
+        for stage in &self.stages {
+            for number in 0..stage.blocks {
+                let (count, after) = self.block(stage, number, input).activations(size);
+                sum += count;
+                size = after;
+            }
+            input = stage.output;
+        }
+        sum
+    }
+
     fn block(&self, stage: &StageConfig, number: usize, stage_input: usize) -> BlockConfig {
         let is_first = number == 0;
         let (input, stride) = if is_first { (stage_input, stage.stride) } else { (stage.output, 1) };
@@ -354,6 +374,20 @@ mod tests {
         // Convolutions of torchvision's networks without the classifier, plus the second stem's 9,408 weights.
         assert_eq!(count(TwoStreamNetConfig::resnet18()), (512, 11_166_912 + 9_408));
         assert_eq!(count(TwoStreamNetConfig::resnet50()), (2048, 23_454_912 + 9_408));
+    }
+
+    /// Layer by layer by hand, for the images of the papers.
+    #[test]
+    fn activations_of_one_image() {
+        let resnet = TwoStreamNetConfig::resnet50();
+        let stages = [3_649_536, 2_571_264, 1_783_296, 1_824_768];
+        assert_eq!(resnet.activations(288, 144), 144 * 72 * 64 + stages.iter().sum::<usize>());
+        let earlier = resnet.clone().with_stride_in_1x1(true).activations(288, 144);
+        assert_eq!(resnet.activations(288, 144) - earlier, 128 * (72 * 36 - 36 * 18) + 256 * (36 * 18 - 18 * 9));
+        let blocks = resnet.clone().with_non_local_blocks().activations(288, 144);
+        assert_eq!(blocks - resnet.activations(288, 144), 2 * 512 * 36 * 18 + 3 * 1024 * 18 * 9);
+        let small = 48 * 24 * 24 + 3 * (24 * 12 * 32 + 12 * 6 * 64 + 12 * 6 * 128);
+        assert_eq!(TwoStreamNetConfig::small().activations(96, 48), small);
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn steps() {
         assert!(is_near(got.iter().sum::<f32>(), total, 1e-4 * total), "{name}: {got:?}");
         if let Some(parts) = parts {
             let part = |name: &str| case[parts][name].as_f64().unwrap();
-            let split = [part("ms_rgb") + part("ms_ir"), part("ma_rgb") + part("ma_ir"), part("oclr")];
+            let split = ["ms_rgb", "ms_ir", "ma_rgb", "ma_ir", "oclr"].map(part);
             assert!(largest_relative_difference(&split, &got, 0.0) < 2e-5, "{name}: {got:?} {split:?}");
         }
         let gradients = step.objective.backward();
