@@ -27,7 +27,7 @@ fn random<const D: usize>(shape: [usize; D], key: u64, device: &Device) -> Tenso
 }
 
 fn near(got: TensorData, expected: TensorData, what: &str) {
-    assert_eq!(got.shape, expected.shape, "{what}");
+    assert_eq!(got.shape(), expected.shape(), "{what}");
     let (got, expected) = (got.try_to_vec::<f32>().unwrap(), expected.try_to_vec::<f32>().unwrap());
     let scale = expected.iter().fold(1.0, |scale, value| worse(scale, f64::from(value.abs())));
     let worst = largest_difference(&got, &expected);

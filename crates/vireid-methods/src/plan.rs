@@ -10,7 +10,7 @@ use vireid_core::{Modality, PerModality, Streams};
 
 use crate::network::network_config;
 use crate::replicas::stage_backbone;
-use crate::step_memory::{activation_bytes, images_per_step, memory_needs};
+use crate::step_memory::{activation_bytes, available_to, images_per_step, memory_needs};
 use crate::{
     MemoryNeed, MethodError, RunConfig, TrainingImages, adam, build_network, parse_devices, registry, resolve_device,
 };
@@ -19,8 +19,10 @@ use crate::{
 const PATIENCE: f64 = 3.0;
 /// How much larger the next timed size is.
 const GROWTH: usize = 4;
-/// Bytes of activations that a timed step may have: little on any machine.
-const SMALL_STEP: f64 = (1u32 << 30) as f64;
+/// Share of the free memory that the activations of a timed step may take.
+const SMALL: f64 = 0.125;
+/// Bytes that they may take where the free memory is not known.
+const LITTLE: f64 = (1u32 << 29) as f64;
 
 impl TrainingImages {
     /// Images, stages and memory of a run in a few lines.
@@ -78,14 +80,14 @@ impl TrainingImages {
         let recipes = registry::build(config)?.recipes(config.at(0));
         let views = PerModality { visible: recipes.visible.len(), infrared: recipes.infrared.len() };
         let first_name = names.split(',').next().unwrap_or_default().trim();
-        let of_slot = activation_bytes(config, first_name, views.visible + views.infrared)?;
-        let largest = ((SMALL_STEP / of_slot) as usize).clamp(1, share.max(1));
-        let (step, timed) = time_steps(network.clone(), config, device, views, largest);
-        let step = step * share as f64;
-        let batch = config.clustering.batch;
+        let room = available_to(first_name).map_or(LITTLE, |free| SMALL * free);
         let of_image = activation_bytes(config, first_name, 1)?;
-        let largest = ((SMALL_STEP / of_image) as usize).clamp(1, batch.max(1));
-        let (embedding, embedded_at_once) = time_embeddings(&network.valid(), config, device, largest);
+        let most = |images: usize, whole: usize| ((room / (images as f64 * of_image)) as usize).clamp(1, whole.max(1));
+        let of_slot = views.visible + views.infrared;
+        let (step, timed) = time_steps(network.clone(), config, device, views, most(of_slot, share));
+        let step = step * share as f64;
+        let most_at_once = most(1, config.clustering.batch);
+        let (embedding, embedded_at_once) = time_embeddings(&network.valid(), config, device, most_at_once);
         let embedding = embedding / count as f64;
 
         let training = self.train.visible.len() + self.train.infrared.len();
@@ -97,7 +99,6 @@ impl TrainingImages {
         let embedded = config.epochs() * training * passes(config.clustering.flip_average)
             + (2 + config.epochs() / config.evaluation.every.max(1)) * testing * passes(config.evaluation.flip_average);
         let (stepping, embeddings) = (steps as f64 * step, embedded as f64 * embedding);
-        let images = |slots: usize| slots * (views.visible + views.infrared);
         let needs = memory_needs(config, &names, parameters, self.decoded_bytes(config))?;
         Ok(format!(
             "{}\n{steps} steps of {step:.3} s: {}; {embedded} embeddings of {:.2} ms: {}; together about {}\n\
@@ -108,8 +109,8 @@ impl TrainingImages {
             1e3 * embedding,
             duration(embeddings),
             duration(stepping + embeddings),
-            images(timed),
-            images(slots),
+            timed * of_slot,
+            slots * of_slot,
             describe_needs(config, &needs)?,
         ))
     }

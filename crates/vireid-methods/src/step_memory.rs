@@ -47,6 +47,20 @@ impl MemoryNeed {
     }
 }
 
+/// The memory in which a device works.
+fn place_of(device: &str) -> &str {
+    if device == "cpu" { MAIN } else { device }
+}
+
+fn available_in(place: &str) -> Option<f64> {
+    if place == MAIN { available_memory() } else { available_card_memory(place) }
+}
+
+/// Bytes that are free to a device, where that can be told.
+pub(crate) fn available_to(device: &str) -> Option<f64> {
+    available_in(place_of(device))
+}
+
 /// Images of a step in the stage that takes most, over all devices.
 ///
 /// # Errors
@@ -102,12 +116,12 @@ pub(crate) fn memory_needs(
     // Batches wait for their step, and one is on its way.
     let mut needs = BTreeMap::from([(MAIN, kept + batch * (config.input.prefetch + 1) as f64)]);
     for name in names {
-        let place = if name == "cpu" { MAIN } else { name };
+        let place = place_of(name);
         let bytes = activation_bytes(config, name, share)? + parameters as f64 * WEIGHTS_KEPT * NUMBER;
         *needs.entry(place).or_default() += bytes;
     }
-    let available = |place: &str| if place == MAIN { available_memory() } else { available_card_memory(place) };
-    let need = |(place, needed): (&str, f64)| MemoryNeed { place: place.into(), needed, available: available(place) };
+    let need =
+        |(place, needed): (&str, f64)| MemoryNeed { place: place.into(), needed, available: available_in(place) };
     Ok(needs.into_iter().map(need).collect())
 }
 
