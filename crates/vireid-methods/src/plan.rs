@@ -136,8 +136,7 @@ fn describe_needs(config: &RunConfig, needs: &[MemoryNeed]) -> Result<String, Me
         })
         .collect();
     lines.push(format!(
-        "(a step of {} images; {:.1} million activations of an image, kept as often as measured, and the weights; images in \
-         main memory)",
+        "(reckoned from a step of {} images with {:.1} million activations each, the weights, and decoded images in main memory)",
         images_per_step(config)?,
         activations as f64 / 1e6
     ));

@@ -326,7 +326,7 @@ fn verbs_killed_while_they_write_lose_nothing() {
         &["data", "synth", "--out", text(&world)],
     ];
     for verb in verbs {
-        let limited = ["-c", "ulimit -c 0 -f 1; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
+        let limited = ["-c", "ulimit -c 0 && ulimit -f 1 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
         let output = Command::new("sh").args(limited).args(verb).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.signal().is_some(), "{verb:?}: {:?} {errors}", output.status);
@@ -373,7 +373,7 @@ fn a_data_set_is_drawn_checked_and_planned() {
 #[test]
 fn a_plan_of_a_run_that_no_machine_holds_takes_little_and_warns() {
     let desk = desk();
-    let limited = ["-c", "ulimit -v 8000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
+    let limited = ["-c", "ulimit -v 8000000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
     let crops = desk.at("crops");
     let paper = ["train", "--plan", "--data", text(&crops), "--preset", "mbccm_sysu_paper"];
     let large = ["--set", "backbone.weights=none", "--set", "sampler.clusters=100000"];
