@@ -45,7 +45,8 @@ mod tests {
     use vireid_compare::{assert_close, assert_near};
 
     fn near(got: Tensor<2>, expected: TensorData) {
-        let [got, expected] = [got.into_data(), expected].map(|data| data.try_to_vec::<f32>().unwrap());
+        let [got, expected] =
+            [got.into_data(), expected].map(|data| data.convert::<f32>().try_to_vec::<f32>().unwrap());
         assert_close(&got, &expected, 1e-6);
     }
 
