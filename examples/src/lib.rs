@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use vireid::{DataKind, DataSource, EXIT_INTERRUPTED, TrainingOptions, explain_resume, train};
 use vireid_kernels::keep_freed_memory;
+use vireid_methods::events::Event;
 use vireid_methods::{Evaluation, MethodError, evaluation_table, peak_memory_mib, seconds_table};
 
 #[derive(Debug, Parser)]
@@ -34,8 +35,18 @@ struct Arguments {
 ///
 /// Exit status 0 for a finished run, 130 for an interrupted one, 1 for an error, 2 for wrong arguments.
 pub fn run(name: &str) -> ExitCode {
+    start(name, None)
+}
+
+/// The same with `watch` told of every event of the run.
+pub fn run_watched(name: &str, watch: fn(&Event)) -> ExitCode {
+    start(name, Some(watch))
+}
+
+fn start(name: &str, watch: Option<fn(&Event)>) -> ExitCode {
     keep_freed_memory();
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    arguments.options.watch = watch;
     match run_with(name, arguments) {
         Ok(code) => code,
         Err(error) => {

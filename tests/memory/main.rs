@@ -1,4 +1,4 @@
-//! Memory stays flat over extraction and training steps. A test binary of its own: other tests would blur the figure.
+//! Memory stays flat over extraction and training steps, and a step takes what a plan reckons. A test binary of its own: other tests would blur the figure.
 
 // A test that meets an unexpected error should stop right there.
 #![allow(clippy::unwrap_used)]
@@ -6,12 +6,13 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use vireid_backbone::{Backbone, TwoStreamNetConfig};
+use vireid_backbone::{Backbone, Precision, TwoStreamNetConfig};
+use vireid_compare::is_near;
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
-use vireid_methods::adam;
 use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
 use vireid_methods::views::{StepEmbeddings, StepLabels};
+use vireid_methods::{RunConfig, activation_bytes, adam, peak_memory_mib};
 
 const STEPS: usize = 200;
 const WARM_UP: usize = 40;
@@ -21,6 +22,62 @@ fn resident_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// A training step in a process of its own, whose peak is that of the step: `STEP` holds the network, the number type, the height
+/// and width, and the number of images, half of them infrared.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a part of the_reckoned_memory_is_that_of_steps"]
+fn step_for_its_peak() {
+    let step = std::env::var("STEP").unwrap();
+    let [name, precision, height, width, images] = step.split(' ').collect::<Vec<_>>()[..] else { unreachable!() };
+    let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
+    let size = [images.parse::<usize>().unwrap() / 2, 3, height.parse().unwrap(), width.parse().unwrap()];
+    let tracked = Device::flex().autodiff();
+    let config = TwoStreamNetConfig::from_name(name).unwrap().with_precision(precision);
+    let network = config.init(&tracked, &mut Streams::new(0).stream("init", [0; 3]));
+    let features = network.forward(Tensor::zeros(size, &tracked), Tensor::zeros(size, &tracked));
+    let loss = features.visible.embedding.powi_scalar(2).mean() + features.infrared.embedding.powi_scalar(2).mean();
+    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    drop(adam(5e-4).step(1e-9, network, gradients));
+    println!("peak {} MiB", peak_memory_mib().unwrap());
+}
+
+/// The peak of a process that makes one step, in MiB.
+fn peak_of(step: &str) -> f64 {
+    let arguments = ["--exact", "step_for_its_peak", "--ignored", "--nocapture"];
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(program).args(arguments).env("STEP", step).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let peak = said.split_once("peak ").and_then(|(_, rest)| rest.split_once(" MiB"));
+    peak.unwrap_or_else(|| panic!("{said}{}", String::from_utf8_lossy(&output.stderr))).0.parse().unwrap()
+}
+
+/// What a plan reckons of a step's memory, against the peaks of small steps: how much more a step of more images holds.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_reckoned_memory_is_that_of_steps() {
+    for (network, height, width, [few, many]) in [
+        ("small f32", 96, 48, [64, 320]),
+        ("resnet18 f32", 288, 144, [8, 20]),
+        ("resnet50 f32", 288, 144, [4, 8]),
+        ("resnet50 bf16", 288, 144, [4, 8]),
+    ] {
+        let (name, precision) = network.split_once(' ').unwrap();
+        let overrides = [
+            format!("backbone.name={name}"),
+            format!("backbone.precision={precision}"),
+            format!("input.height={height}"),
+            format!("input.width={width}"),
+        ];
+        let config = RunConfig::from_preset("mbccm_sysu_paper", &overrides).unwrap();
+        let [of_few, of_many] = [few, many].map(|images| peak_of(&format!("{network} {height} {width} {images}")));
+        let measured = of_many - of_few;
+        let reckoned = activation_bytes(&config, "cpu", many - few).unwrap() / f64::from(1 << 20);
+        println!("{network}: {} more images hold {measured:.0} MiB more, reckoned {reckoned:.0}", many - few);
+        assert!(is_near(measured / reckoned, 1.0, 0.1), "{network}: {measured:.0} MiB, not {reckoned:.0}");
+    }
 }
 
 /// Growth over the steps, after a few to warm up.

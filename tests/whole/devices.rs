@@ -1,11 +1,14 @@
 //! A run on several devices: the CPU twice, which takes two parts of every batch.
 
 use serde_json::Value;
+use vireid_compare::largest_relative_difference;
 
 use crate::methods::{arguments, settings};
+#[cfg(unix)]
+use crate::program::Stop;
 use crate::program::{Run, check_error, stderr, world};
 #[cfg(unix)]
-use crate::resume::{LONG, signal, wait_for};
+use crate::resume::{LONG, WITHIN_AN_EPOCH};
 
 const TWO_GROUPS: [&str; 2] = ["--set", "backbone.bn_groups=2"];
 const TWICE: [&str; 2] = ["--device", "cpu,cpu"];
@@ -39,11 +42,14 @@ fn two_devices_train_as_one_with_two_groups() {
         assert_eq!(one.1.len(), two.1.len());
         for epoch in epochs {
             let steps = one.1.iter().zip(&two.1).filter(|(one, _)| one.0 == *epoch).take(12);
-            let pairs: Vec<(f64, f64)> =
-                steps.flat_map(|(one, two)| one.1.iter().copied().zip(two.1.clone())).collect();
-            assert!(pairs.len() >= 12, "{method}, epoch {epoch}: {pairs:?}");
-            let near = |(a, b): &(f64, f64)| (a - b).abs() <= 1e-2 * a.abs().max(1.0);
-            assert!(pairs.iter().all(near), "{method}, epoch {epoch}: {pairs:?}");
+            let (mut losses, mut shared) = (Vec::new(), Vec::new());
+            for (one, two) in steps {
+                losses.extend_from_slice(&one.1);
+                shared.extend_from_slice(&two.1);
+            }
+            assert!(losses.len() >= 12, "{method}, epoch {epoch}: {losses:?}");
+            let difference = largest_relative_difference(&losses, &shared, 1.0);
+            assert!(difference <= 1e-2, "{method}, epoch {epoch}: off by {difference:e}: {losses:?} {shared:?}");
         }
     }
 }
@@ -57,11 +63,7 @@ fn killed_runs_on_two_devices_end_with_the_same_bytes() {
     let output = undisturbed.train(&arguments);
     assert!(output.status.success(), "{}", stderr(&output));
     let run = Run::on(world());
-    let mut child = run.start(&arguments);
-    wait_for(&mut child, "stage 1 epoch 0");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    signal(&child, "KILL");
-    assert!(!child.wait().unwrap().success(), "it was too fast to be killed");
+    run.train_until(&arguments, Stop { signal: "KILL", moment: WITHIN_AN_EPOCH });
     let output = run.resume_with(&TWICE);
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(run.results(), undisturbed.results());

@@ -1,8 +1,8 @@
 //! Every method beyond the first trains, stops and goes on as it does, and refuses what has no meaning.
 
-use crate::program::{Run, check_error, stderr, world};
 #[cfg(unix)]
-use crate::resume::{signal, wait_for};
+use crate::program::Stop;
+use crate::program::{Run, check_error, stderr, world};
 
 /// Settings that make a method's run take seconds on the tiny world.
 pub fn settings(method: &str) -> Vec<String> {
@@ -33,8 +33,8 @@ pub fn arguments(settings: &[String]) -> Vec<&str> {
     ["--preset", settings[0].as_str()].into_iter().chain(sets).collect()
 }
 
-/// Killed and interrupted in the places that `moments` name (a line of the program, what is sent after it), a run goes on
-/// to the same bytes.
+/// Killed and interrupted at the events that `moments` name (a part of the event's line, what is sent at it), a run goes on to
+/// the same bytes.
 #[cfg(unix)]
 fn check(method: &str, moments: &[(&str, &str)]) {
     let settings = settings(method);
@@ -43,48 +43,46 @@ fn check(method: &str, moments: &[(&str, &str)]) {
     let output = undisturbed.train(&arguments);
     assert!(output.status.success(), "{}", stderr(&output));
     let expected = undisturbed.results();
-    for (words, name) in moments {
+    for &(moment, signal) in moments {
         let run = Run::on(world());
-        let mut child = run.start(&arguments);
-        wait_for(&mut child, words);
-        signal(&child, name);
-        assert!(!child.wait().unwrap().success(), "{method} was too fast to be stopped after '{words}'");
+        run.train_until(&arguments, Stop { signal, moment });
         let output = run.resume();
         assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(run.results(), expected, "{method}, {name} after '{words}'");
+        assert_eq!(run.results(), expected, "{method}, {signal} at '{moment}'");
     }
 }
+
+/// The ends of epochs, counted over all stages, and the test after the first stage.
+const EPOCH_0: &str = r#""event":"epoch","epoch":0,"#;
+const EPOCH_1: &str = r#""event":"epoch","epoch":1,"#;
+const EPOCH_2: &str = r#""event":"epoch","epoch":2,"#;
+const EPOCH_3: &str = r#""event":"epoch","epoch":3,"#;
+const TEST: &str = r#""event":"evaluation","moment":"stage 1""#;
 
 #[cfg(unix)]
 #[test]
 fn mult_goes_on() {
-    check("mult", &[("stage 1 epoch 0", "INT"), ("test (stage 1)", "KILL"), ("stage 2 epoch 1", "INT")]);
+    check("mult", &[(EPOCH_0, "INT"), (TEST, "KILL"), (EPOCH_1, "INT")]);
 }
 
 /// In the baseline, within the matching, and in the third stage, whose confidences and prototypes outlive an epoch.
 #[cfg(unix)]
 #[test]
 fn mmm_goes_on() {
-    let moments = [
-        ("stage 1 epoch 0", "INT"),
-        ("before matching", "KILL"),
-        ("before matching", "INT"),
-        ("stage 3 epoch 2", "INT"),
-        ("stage 3 epoch 3", "KILL"),
-    ];
-    check("mmm", &moments);
+    let matching = r#""moment":"before matching""#;
+    check("mmm", &[(EPOCH_0, "INT"), (matching, "KILL"), (matching, "INT"), (EPOCH_2, "INT"), (EPOCH_3, "KILL")]);
 }
 
 #[cfg(unix)]
 #[test]
 fn dmic_goes_on() {
-    check("dmic", &[("test (stage 1)", "INT"), ("phase 2 epoch 1", "KILL")]);
+    check("dmic", &[(TEST, "INT"), (EPOCH_1, "KILL")]);
 }
 
 #[cfg(unix)]
 #[test]
 fn ecul_goes_on() {
-    check("ecul", &[("stage 1 epoch 0", "KILL"), ("stage 2 epoch 1", "INT")]);
+    check("ecul", &[(EPOCH_0, "KILL"), (EPOCH_1, "INT")]);
 }
 
 /// The ablations that the papers report are settings.

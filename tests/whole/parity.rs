@@ -22,16 +22,39 @@ fn an_empty_folder_and_an_unknown_operation_fail() {
     assert!(golden::run(folder.path()).unwrap_err().to_string().contains("unknown operation 'gem_pond'"));
 }
 
+/// An operation that no case is of would never be compared.
 #[test]
-fn a_wrong_number_fails() {
+fn every_operation_has_a_case() {
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/golden");
+    let none: [&str; 0] = [];
+    assert_eq!(golden::operations_without_a_case(own.as_ref()).unwrap(), none);
+    let empty = tempfile::tempdir().unwrap();
+    assert!(golden::operations_without_a_case(empty.path()).unwrap().contains(&"gem_pool"));
+}
+
+/// What the harness says to the case `gem_pool__p3` with its bytes changed.
+fn after(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let source = golden::directory().join("gem_pool__p3.safetensors");
-    let mut bytes = std::fs::read(source).unwrap();
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/gem_pool__p3.safetensors")).unwrap();
+    std::fs::write(folder.path().join("gem_pool__p3.safetensors"), change(bytes)).unwrap();
+    golden::run(folder.path()).map_or_else(|error| error.to_string(), |()| "all is well".into())
+}
+
+#[test]
+fn a_wrong_number_a_nan_and_a_tolerance_for_everything_fail() {
+    assert_eq!(after(|bytes| bytes), "all is well");
     // The last value of the file belongs to the outputs or the inputs; either way the case no longer holds.
-    let last = bytes.len() - 1;
-    bytes[last] ^= 0x40;
-    std::fs::write(folder.path().join("gem_pool__p3.safetensors"), bytes).unwrap();
-    assert!(golden::run(folder.path()).is_err());
+    let with_last = |value: f32| {
+        move |mut bytes: Vec<u8>| {
+            let last = bytes.len() - 4;
+            bytes[last..].copy_from_slice(&value.to_le_bytes());
+            bytes
+        }
+    };
+    assert!(after(with_last(1e3)).contains("is off by"));
+    assert!(after(with_last(f32::NAN)).contains("is off by NaN"));
+    let infinite = after(|bytes| replace(&bytes, b"1e-05", b"1e999"));
+    assert!(infinite.contains("with which nothing can fail"), "{infinite}");
 }
 
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! A tiny world and the program that trains on it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -79,14 +79,16 @@ impl Run {
         command
     }
 
-    /// Starts a tiny run.
-    pub fn start(&self, more: &[&str]) -> Child {
-        self.command(&tiny(more)).spawn().unwrap()
+    /// A tiny run that is stopped at a moment.
+    #[cfg(unix)]
+    pub fn train_until(&self, more: &[&str], stop: Stop<'_>) {
+        stop.check(self.command(&tiny(more)));
     }
 
-    /// Starts going on.
-    pub fn start_resume(&self) -> Child {
-        self.command(&["--resume"]).spawn().unwrap()
+    /// Goes on, and is stopped at a moment.
+    #[cfg(unix)]
+    pub fn resume_until(&self, stop: Stop<'_>) {
+        stop.check(self.command(&["--resume"]));
     }
 
     /// A whole tiny run.
@@ -106,6 +108,32 @@ impl Run {
 
     pub fn results(&self) -> Vec<u8> {
         std::fs::read(self.out().join("results.json")).unwrap()
+    }
+}
+
+/// A signal, and the event at which a run gets it: a part of the event's line in the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop<'a> {
+    pub signal: &'a str,
+    pub moment: &'a str,
+}
+
+impl Stop<'_> {
+    /// Runs a command that ends by the signal.
+    #[cfg(unix)]
+    fn check(self, mut command: Command) {
+        use std::os::unix::process::ExitStatusExt;
+        let output = command.env("TRAINER_SIGNAL", self.signal).env("TRAINER_MOMENT", self.moment).output().unwrap();
+        let said = stderr(&output);
+        match self.signal {
+            "KILL" => assert_eq!(output.status.signal(), Some(9), "{self:?}: {said}"),
+            "INT" => {
+                assert_eq!(output.status.code(), Some(130), "{self:?}: {said}");
+                assert!(said.contains("to go on, run this again with only"), "{self:?}: {said}");
+            }
+            other => unreachable!("{other}"),
+        }
+        assert!(!said.contains("panicked"), "{self:?}: {said}");
     }
 }
 

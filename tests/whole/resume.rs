@@ -1,22 +1,14 @@
 //! A run that was killed or interrupted ends with the same bytes as one that was not.
 
-use std::io::{BufRead, BufReader};
-use std::process::Child;
+#![cfg(unix)]
 
-use crate::program::{Run, stderr, world};
+use crate::program::{Run, Stop, stderr, world};
 
-/// Waits until the program's standard error shows a line with these words.
-pub fn wait_for(child: &mut Child, words: &str) {
-    let stderr = child.stderr.take().unwrap();
-    let mut lines = BufReader::new(stderr).lines();
-    let seen: Vec<String> = lines.by_ref().map_while(Result::ok).take_while(|line| !line.contains(words)).collect();
-    // Keep the pipe open and drained, or the program would stop at its next message.
-    std::thread::spawn(move || lines.for_each(drop));
-    let _ = seen;
-}
-
-/// Epochs long enough that a signal a moment after an epoch's line falls into the next epoch, on a fast machine too.
+/// Epochs of several bundles of step events, so that some fall within an epoch.
 pub const LONG: [&str; 4] = ["--set", "stage1.iterations=40", "--set", "stage2.iterations=40"];
+
+/// Within the first epoch of the second stage: told with 30 of its steps still to come.
+pub const WITHIN_AN_EPOCH: &str = r#""event":"step","epoch":1,"step":3,"#;
 
 fn undisturbed() -> Vec<u8> {
     let run = Run::on(world());
@@ -25,52 +17,42 @@ fn undisturbed() -> Vec<u8> {
     run.results()
 }
 
-#[cfg(unix)]
-pub fn signal(child: &Child, name: &str) {
-    let status = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
-    assert!(status.unwrap().success());
-}
-
-/// SIGKILL before the first checkpoint, right after one, and somewhere within a later epoch.
-#[cfg(unix)]
+/// SIGKILL before the first checkpoint, within an epoch, between two epochs right after a checkpoint, and at the end of the last.
 #[test]
 fn killed_runs_end_with_the_same_bytes() {
     let expected = undisturbed();
     assert_eq!(undisturbed(), expected, "the same run twice");
-    for (words, delay) in [("test (untrained)", 0), ("stage 1 epoch 0", 200), ("stage 2 epoch 1", 300)] {
+    let last = r#""event":"epoch","epoch":2,"#;
+    for moment in
+        [r#""moment":"untrained""#, WITHIN_AN_EPOCH, r#""event":"clusters","stage":"stage 2","epoch":2"#, last]
+    {
         let run = Run::on(world());
-        let mut child = run.start(&LONG);
-        wait_for(&mut child, words);
-        std::thread::sleep(std::time::Duration::from_millis(delay));
-        signal(&child, "KILL");
-        assert!(!child.wait().unwrap().success(), "it was too fast to be killed after '{words}'");
+        run.train_until(&LONG, Stop { signal: "KILL", moment });
         let output = run.resume();
         assert!(output.status.success(), "{}", stderr(&output));
-        assert_eq!(run.results(), expected, "killed after '{words}'");
+        assert_eq!(run.results(), expected, "killed at '{moment}'");
     }
 }
 
 /// Ctrl-C within an epoch: the step is finished, everything saved, and the way on is said.
-#[cfg(unix)]
 #[test]
 fn an_interrupted_run_saves_and_goes_on_within_the_epoch() {
     let expected = undisturbed();
 
     let run = Run::on(world());
-    let mut child = run.start(&LONG);
-    wait_for(&mut child, "stage 1 epoch 0");
-    std::thread::sleep(std::time::Duration::from_millis(800));
-    signal(&child, "INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let checkpoint = vireid_methods::Checkpoint::load(&run.out().join("checkpoints/last.safetensors")).unwrap();
-    assert!(checkpoint.prepared, "the labels and memories of the epoch are saved");
-    let tables = checkpoint.state.floats.keys().map(String::as_str).collect::<Vec<_>>();
+    run.train_until(&LONG, Stop { signal: "INT", moment: WITHIN_AN_EPOCH });
+    let checkpoint = || vireid_methods::Checkpoint::load(&run.out().join("checkpoints/last.safetensors")).unwrap();
+    let saved = checkpoint();
+    assert!(saved.prepared, "the labels and memories of the epoch are saved");
+    let tables = saved.state.floats.keys().map(String::as_str).collect::<Vec<_>>();
     assert_eq!(tables, ["agnostic_infrared", "agnostic_visible", "infrared", "visible"]);
+    // The event comes with the tenth step.
+    let position = saved.position;
+    assert!(position.epoch == 1 && (10..40).contains(&position.step), "{position:?}");
 
-    let mut again = run.start_resume();
-    wait_for(&mut again, "run directory");
-    signal(&again, "INT");
-    assert_eq!(again.wait().unwrap().code(), Some(130));
+    run.resume_until(Stop { signal: "INT", moment: r#""event":"stage""# });
+    let again = checkpoint().position;
+    assert!(again.epoch == 1 && again.step >= position.step, "{position:?}, then {again:?}");
     let output = run.resume();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(run.results(), expected);

@@ -79,6 +79,21 @@ impl BlockConfig {
     }
 }
 
+impl BlockConfig {
+    /// Numbers that the convolutions give for one image of a height and width, and the height and width that come out.
+    pub(crate) fn activations(&self, size: [usize; 2]) -> (usize, [usize; 2]) {
+        let after = size.map(|side| side.div_ceil(self.stride));
+        let (before_area, area) = (size[0] * size[1], after[0] * after[1]);
+        let main = match self.bottleneck {
+            true if self.stride_in_1x1 => area * (2 * self.width + self.output),
+            true => before_area * self.width + area * (self.width + self.output),
+            false => area * (self.width + self.output),
+        };
+        let beside = usize::from(self.projection) + usize::from(self.non_local);
+        (main + beside * area * self.output, after)
+    }
+}
+
 impl Block {
     /// # Shapes
     ///

@@ -39,14 +39,17 @@ fn flat_positions(input: Tensor<4>) -> Tensor<3> {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use vireid_compare::assert_near;
 
     #[test]
     fn worked_values() {
         let device = Device::default();
         let input = Tensor::<4>::from_floats([[[[0.0, 1.0], [2.0, 3.0]], [[0.0, 0.0], [0.0, 0.0]]]], &device);
         let pooled = gem_pool(input.clone(), 1e-12).into_data().try_to_vec::<f32>().unwrap();
-        assert!((pooled[0] - 2.080_083_8).abs() < 1e-5 && (pooled[1] - 1e-4).abs() < 1e-7);
+        assert_near(pooled[0], 2.080_083_8, 1e-5);
+        assert_near(pooled[1], 1e-4, 1e-7);
         let clamped = gem_pool_clamped(input, 3.0, 1e-2).into_data().try_to_vec::<f32>().unwrap();
-        assert!((clamped[0] - 2.080_083_8).abs() < 1e-5 && (clamped[1] - 1e-2).abs() < 1e-6);
+        assert_near(clamped[0], 2.080_083_8, 1e-5);
+        assert_near(clamped[1], 1e-2, 1e-6);
     }
 }

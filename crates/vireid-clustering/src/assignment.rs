@@ -29,6 +29,7 @@ pub fn linear_assignment(cost: &[f64], rows: usize, columns: usize) -> Result<Ve
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::assert_near;
 
     fn brute_force(cost: &[f64], rows: usize, columns: usize, row: usize, used: u32) -> f64 {
         if row == rows {
@@ -50,11 +51,11 @@ mod tests {
             let pairs = linear_assignment(cost, rows, columns).unwrap();
             prop_assert_eq!(pairs.len(), rows);
             let total: f64 = pairs.iter().map(|&(r, c)| cost[r * columns + c]).sum();
-            prop_assert!((total - brute_force(cost, rows, columns, 0, 0)).abs() < 1e-9);
+            assert_near(total, brute_force(cost, rows, columns, 0, 0), 1e-9);
             let transposed: Vec<f64> = (0..columns).flat_map(|c| (0..rows).map(move |r| cost[r * columns + c])).collect();
             let other: f64 =
                 linear_assignment(&transposed, columns, rows).unwrap().iter().map(|&(c, r)| cost[r * columns + c]).sum();
-            prop_assert!((total - other).abs() < 1e-9);
+            assert_near(total, other, 1e-9);
         }
     }
 

@@ -41,6 +41,7 @@ pub fn cluster_means<M: ModalityTag>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_close;
     use vireid_core::Visible;
 
     #[test]
@@ -48,6 +49,6 @@ mod tests {
         let embeddings = Embeddings::new(vec![1.0, 0.0, 0.6, 0.8, 9.0, 9.0], 3, 2).unwrap();
         let labels = PseudoLabels::<Visible>::new(&[Some(0), Some(0), None]).unwrap();
         let centroids = centroids(&embeddings, &labels).unwrap();
-        assert!((centroids.row(0)[0] - 0.894_427_2).abs() < 1e-6 && (centroids.row(0)[1] - 0.447_213_6).abs() < 1e-6);
+        assert_close(centroids.row(0), &[0.894_427_2, 0.447_213_6], 1e-6);
     }
 }

@@ -115,6 +115,7 @@ impl JaccardEncoding {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::{assert_close, assert_near};
     use vireid_core::Streams;
 
     fn random_embeddings(rows: usize, dim: usize, seed: u64) -> Embeddings {
@@ -130,7 +131,7 @@ mod tests {
             let encoding = JaccardEncoding::new(&embeddings, k1, &Expansion::Mean { k2 }).unwrap();
             for row in 0..rows {
                 let total: f32 = encoding.rows.row(row).1.iter().sum();
-                prop_assert!((total - 1.0).abs() < 1e-5);
+                assert_near(total, 1.0, 1e-5);
             }
             let near = encoding.within(1.0);
             for i in 0..rows {
@@ -160,7 +161,7 @@ mod tests {
                     let high: f32 = (0..rows).map(|c| dense[i][c].max(dense[j][c])).sum();
                     let expected = 1.0 - low / high;
                     match near.pairs(i).find(|&(other, _)| other == j as u32) {
-                        Some((_, distance)) => prop_assert!((distance - expected).abs() < 1e-5),
+                        Some((_, distance)) => assert_near(distance, expected, 1e-5),
                         None => prop_assert!(expected > 0.9 - 1e-5),
                     }
                 }
@@ -193,9 +194,10 @@ mod tests {
             for (i, &from) in order.iter().enumerate() {
                 let mut renamed: Vec<_> = permuted.pairs(i).map(|(j, d)| (order[j as usize] as u32, d)).collect();
                 renamed.sort_by_key(|pair| pair.0);
-                for ((j, d), (other, expected)) in renamed.into_iter().zip(plain.pairs(from)) {
-                    prop_assert!(j == other && (d - expected).abs() < 1e-5);
-                }
+                let (found, got): (Vec<u32>, Vec<f32>) = renamed.into_iter().unzip();
+                let (others, expected): (Vec<u32>, Vec<f32>) = plain.pairs(from).unzip();
+                prop_assert_eq!(found, others);
+                assert_close(&got, &expected, 1e-5);
             }
         }
     }

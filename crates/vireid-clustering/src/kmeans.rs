@@ -151,6 +151,7 @@ fn mean_variance(embeddings: &Embeddings) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::assert_near;
     use vireid_core::Streams;
 
     fn blobs(per_blob: usize, seed: u64) -> Embeddings {
@@ -176,7 +177,7 @@ mod tests {
                 let members: Vec<usize> =
                     (0..clusters.labels.len()).filter(|&row| clusters.labels[row] == cluster).collect();
                 let mean = members.iter().map(|&row| embeddings.row(row)[0]).sum::<f32>() / members.len() as f32;
-                prop_assert!((centroid[0] - mean).abs() < 1e-4);
+                assert_near(centroid[0], mean, 1e-4);
             }
         }
     }

@@ -115,14 +115,16 @@ fn two_means_threshold(values: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::assert_near;
 
     fn losses() -> Vec<f64> {
         let raw = [0.20, 0.35, 0.25, 0.60, 0.42, 3.10, 4.40, 3.90, 0.52, 0.31, 1.60, 2.20];
         raw.iter().map(|x| (x - 0.20) / (4.40 - 0.20)).collect()
     }
 
+    #[track_caller]
     fn near(got: f64, expected: f64) {
-        assert!((got - expected).abs() < 2e-6, "{got} instead of {expected}");
+        assert_near(got, expected, 2e-6);
     }
 
     /// Against scikit-learn, from the exact 2-means split.

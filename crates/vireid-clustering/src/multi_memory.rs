@@ -135,6 +135,7 @@ impl ClusterMemories {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::assert_near;
 
     fn points(rows: &[[f32; 2]]) -> ClusterMemories {
         ClusterMemories::Points(Embeddings::new(rows.concat(), rows.len(), 2).unwrap())
@@ -162,9 +163,9 @@ mod tests {
         let visible = [points(&[[0.0, 0.0], [0.0, 0.1], [0.1, 0.0], [2.0, 0.0]])];
         let infrared = [points(&[[0.0, 0.0], [0.0, 0.1], [0.1, 0.0], [0.1, 0.1]])];
         let cost = |direction| 4.0 * memory_costs(&visible, &infrared, direction).unwrap()[0];
-        assert!((cost(CostDirection::SumOverInfrared) - 0.1).abs() < 1e-6);
-        assert!((cost(CostDirection::SumOverVisible) - 1.9).abs() < 1e-6);
-        assert!((cost(CostDirection::Symmetric) - 1.0).abs() < 1e-6);
+        assert_near(cost(CostDirection::SumOverInfrared), 0.1, 1e-6);
+        assert_near(cost(CostDirection::SumOverVisible), 1.9, 1e-6);
+        assert_near(cost(CostDirection::Symmetric), 1.0, 1e-6);
     }
 
     /// Worked by hand: a coordinate against points, and against coordinates.
@@ -175,10 +176,10 @@ mod tests {
         let flat = |rows: &[[f32; 5]]| ClusterMemories::Points(Embeddings::new(rows.concat(), rows.len(), 5).unwrap());
         let rows = [[0.3, 0.1, -0.2, 0.4, 0.25], [0.0; 5], [0.1; 5], [1.0, 0.0, 0.0, 0.0, 0.0]];
         let cost = memory_costs(std::slice::from_ref(&own), &[flat(&rows)], CostDirection::SumOverInfrared).unwrap()[0];
-        assert!((4.0 * cost - 1.638_004).abs() < 1e-5, "{cost}");
+        assert_near(4.0 * cost, 1.638_004, 1e-5);
         let other = ClusterMemories::Coordinates(coordinates.iter().map(|x| x + 0.05).collect());
         let cost = memory_costs(&[own], &[other], CostDirection::SumOverInfrared).unwrap()[0];
-        assert!((4.0 * cost - 0.2).abs() < 1e-6);
+        assert_near(4.0 * cost, 0.2, 1e-6);
     }
 
     #[test]
@@ -202,7 +203,7 @@ mod tests {
             for direction in [CostDirection::SumOverInfrared, CostDirection::SumOverVisible, CostDirection::Symmetric] {
                 let a = memory_costs(&[points(&rows[..4])], &other, direction).unwrap()[0];
                 let b = memory_costs(&[points(&reversed)], &other, direction).unwrap()[0];
-                prop_assert!((a - b).abs() < 1e-12);
+                assert_near(a, b, 1e-12);
             }
         }
     }

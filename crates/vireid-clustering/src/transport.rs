@@ -242,6 +242,7 @@ fn log_sum_exp(values: impl Iterator<Item = f64> + Clone) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::assert_near;
 
     fn costs(rows: usize, columns: usize, seed: u64) -> Vec<f32> {
         let mut stream = vireid_core::Streams::new(seed).stream("cost", [0; 3]);
@@ -258,19 +259,19 @@ mod tests {
             let plan = kernel.plan(&scaling);
             for j in 0..columns {
                 let sum: f32 = (0..rows).map(|i| plan[i * columns + j]).sum();
-                prop_assert!((sum * columns as f32 - 1.0).abs() < 1e-4);
+                assert_near(sum * columns as f32, 1.0, 1e-4);
             }
             let log = sinkhorn_log(&cost, rows, columns, settings).unwrap();
             for i in 0..rows {
                 for j in 0..columns {
                     let expected = (log.row[i] - 5.0 * f64::from(cost[i * columns + j]) + log.column[j]).exp();
-                    prop_assert!((f64::from(plan[i * columns + j]) - expected).abs() < 1e-5);
+                    assert_near(plan[i * columns + j], expected, 1e-5);
                 }
             }
             let from_plan: Vec<usize> =
                 plan.chunks(columns).map(|row| argmax(row.iter().copied())).collect();
             for (i, &best) in kernel.row_argmax(&scaling).iter().enumerate() {
-                prop_assert!((plan[i * columns + best] - plan[i * columns + from_plan[i]]).abs() < 1e-6);
+                assert_near(plan[i * columns + best], plan[i * columns + from_plan[i]], 1e-6);
             }
         }
     }

@@ -8,6 +8,7 @@ use vireid_clustering::{
     Expansion, JaccardEncoding, LabelTransfer, NeighbourGraph, Origin, Sinkhorn, SparseRows, TransferInput,
     TransportKernel, dbscan, nearest_neighbours, sinkhorn_log,
 };
+use vireid_compare::{assert_close, largest_difference};
 use vireid_core::{Camera, Embeddings, Modality, PerModality};
 
 fn case(text: &str) -> Value {
@@ -29,8 +30,7 @@ fn integers(value: &Value) -> Vec<i64> {
 
 fn near(what: &str, got: &[f32], expected: &Value, tolerance: f64) {
     let expected = rows(expected).concat();
-    assert_eq!(got.len(), expected.len(), "{what}");
-    let worst = got.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+    let worst = largest_difference(got, &expected);
     assert!(worst <= tolerance, "{what}: off by {worst:e}");
 }
 
@@ -231,10 +231,9 @@ fn a_transfer_equals_the_dense_one() {
         o = blend(0.5, &product(&s_infrared, &mixed_o), &mixed_o);
     }
     for (labels, expected) in [(&got.own.visible, h), (&got.cross.infrared, o)] {
-        let worst = labels.as_slice().iter().zip(expected.concat()).map(|(a, b)| (f64::from(*a) - b).abs());
-        assert!(worst.fold(0.0, f64::max) < 1e-4);
-        let sums = (0..labels.samples()).map(|sample| labels.row(sample).iter().sum::<f32>());
-        assert!(sums.map(|sum| (sum - 1.0).abs()).fold(0.0, f32::max) < 1e-4);
+        assert_close(labels.as_slice(), &expected.concat(), 1e-4);
+        let sums: Vec<f32> = (0..labels.samples()).map(|sample| labels.row(sample).iter().sum()).collect();
+        assert_close(&sums, &vec![1.0; labels.samples()], 1e-4);
     }
 }
 

@@ -27,11 +27,18 @@ where
 
 /// The largest difference of two lists, each relative to the first one's value or to `floor` where that is larger. NaN as
 /// in [`largest_difference`].
-pub fn largest_relative_difference(a: &[f64], b: &[f64], floor: f64) -> f64 {
+pub fn largest_relative_difference<A, B>(a: &[A], b: &[B], floor: f64) -> f64
+where
+    A: Copy + Into<f64>,
+    B: Copy + Into<f64>,
+{
     if a.len() != b.len() {
         return f64::NAN;
     }
-    let relative = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs() / a.abs().max(floor) };
+    let relative = |(a, b): (&A, &B)| {
+        let (a, b) = ((*a).into(), (*b).into());
+        if a == b { 0.0 } else { (a - b).abs() / a.abs().max(floor) }
+    };
     a.iter().zip(b).map(relative).fold(0.0, worse)
 }
 
@@ -53,6 +60,22 @@ where
     }
 }
 
+/// Whether two numbers differ by at most `allowed`; a NaN is near nothing.
+pub fn is_near(a: impl Into<f64>, b: impl Into<f64>, allowed: f64) -> bool {
+    largest_difference::<f64, f64>(&[a.into()], &[b.into()]) <= allowed
+}
+
+/// Fails unless two numbers differ by at most `allowed`.
+///
+/// # Panics
+///
+/// When they don't.
+#[track_caller]
+pub fn assert_near(got: impl Into<f64>, expected: impl Into<f64>, allowed: f64) {
+    let (got, expected) = (got.into(), expected.into());
+    assert!(is_near(got, expected, allowed), "{got} instead of {expected}, {allowed:e} is allowed");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +92,9 @@ mod tests {
             assert!(std::panic::catch_unwind(|| assert_close(&values, &[1.0, 2.0, 3.0], 1e9)).is_err(), "{place}");
         }
         assert!(worse(f64::NAN, 1.0).is_nan() && worse(1.0, f64::NAN).is_nan());
+        assert!(!is_near(f64::NAN, 1.0, f64::INFINITY) && !is_near(1.0, f32::NAN, f64::INFINITY));
+        assert!(!is_near(f64::NAN, f64::NAN, 1.0) && !is_near(1.0, 1.0, f64::NAN) && is_near(1.0, 1.5_f32, 0.5));
+        assert!(std::panic::catch_unwind(|| assert_near(f64::NAN, 1.0, 1e9)).is_err());
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_near;
 
     #[test]
     fn a_stream_is_its_name_and_counters() {
@@ -169,21 +170,12 @@ mod tests {
         let mut stream = Streams::new(1).stream("moments", [0; 3]);
         let n = 40_000;
         let mean = |f: &mut dyn FnMut() -> f64| (0..n).map(|_| f()).sum::<f64>() / n as f64;
-        assert!(mean(&mut || stream.normal(2.0, 3.0)).abs_diff_below(2.0, 0.06));
-        assert!(mean(&mut || stream.normal(0.0, 3.0).powi(2)).abs_diff_below(9.0, 0.35));
-        assert!(mean(&mut || stream.arcsine()).abs_diff_below(0.5, 0.01));
-        assert!(mean(&mut || (stream.arcsine() - 0.5).powi(2)).abs_diff_below(0.125, 0.005));
-        assert!(mean(&mut || stream.below(5) as f64).abs_diff_below(2.0, 0.03));
-        assert!(mean(&mut || stream.weighted(&[1.0, 3.0]) as f64).abs_diff_below(0.75, 0.01));
-    }
-
-    trait AbsDiff {
-        fn abs_diff_below(self, other: f64, limit: f64) -> bool;
-    }
-    impl AbsDiff for f64 {
-        fn abs_diff_below(self, other: f64, limit: f64) -> bool {
-            (self - other).abs() < limit
-        }
+        assert_near(mean(&mut || stream.normal(2.0, 3.0)), 2.0, 0.06);
+        assert_near(mean(&mut || stream.normal(0.0, 3.0).powi(2)), 9.0, 0.35);
+        assert_near(mean(&mut || stream.arcsine()), 0.5, 0.01);
+        assert_near(mean(&mut || (stream.arcsine() - 0.5).powi(2)), 0.125, 0.005);
+        assert_near(mean(&mut || stream.below(5) as f64), 2.0, 0.03);
+        assert_near(mean(&mut || stream.weighted(&[1.0, 3.0]) as f64), 0.75, 0.01);
     }
 
     #[test]

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use vireid_core::{Coded, Modality};
 
+use crate::spread::Spread;
+
 /// An image that can't be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadImage {
@@ -77,7 +79,7 @@ pub enum DataError {
     },
     /// There are fewer clusters than a batch takes.
     #[error(
-        "VR0107: clustering found {found} {modality} clusters, a batch takes {needed}; raise clustering.eps.{modality}, lower sampler.clusters, or set sampler.allow_few_clusters = true to draw clusters repeatedly"
+        "VR0107: clustering found {found} {modality} clusters, a batch takes {needed}; {}lower sampler.clusters, or set sampler.allow_few_clusters = true to draw clusters repeatedly", spread.remedy(*modality)
     )]
     TooFewClusters {
         /// Modality that lacks clusters.
@@ -86,6 +88,8 @@ pub enum DataError {
         found: usize,
         /// Clusters needed.
         needed: usize,
+        /// Where the images are.
+        spread: Spread,
     },
     /// Too few labels have images of both modalities.
     #[error(

@@ -15,6 +15,7 @@ mod loader;
 pub mod readers;
 mod resize;
 pub mod sampler;
+mod spread;
 pub mod synthetic;
 pub mod transform;
 
@@ -23,6 +24,7 @@ pub use error::{BadImage, DataError};
 pub use image_list::{CacheBudget, ImageList, ImageSize};
 pub use loader::{Batch, Loader, LoaderConfig, ViewRecipes};
 pub use resize::{ResizeFilter, resize_rgb};
+pub use spread::Spread;
 
 /// The README's example is a test.
 #[cfg(doctest)]

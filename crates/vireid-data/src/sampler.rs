@@ -2,11 +2,9 @@
 //!
 //! All of them draw P clusters and K instances of each. Noise samples belong to no cluster and are never drawn.
 
-use vireid_core::{
-    Association, Camera, ClusterId, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Stream, Visible,
-};
+use vireid_core::{Association, Camera, ClusterId, Infrared, ModalityTag, PerModality, PseudoLabels, Stream, Visible};
 
-use crate::DataError;
+use crate::{DataError, Spread};
 
 /// The images of one step: positions in the training lists. What a position is trained towards, its method knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,10 +43,8 @@ pub fn independent_clusters(
     let (visible_members, infrared_members) = (visible.members(), infrared.members());
     (0..steps)
         .map(|_| {
-            let visible: Vec<ClusterId<Visible>> =
-                draw_clusters(visible_members.len(), shape.clusters, Modality::Visible, shape, stream)?;
-            let infrared: Vec<ClusterId<Infrared>> =
-                draw_clusters(infrared_members.len(), shape.clusters, Modality::Infrared, shape, stream)?;
+            let visible = draw_clusters(visible, shape.clusters, shape, stream)?;
+            let infrared = draw_clusters(infrared, shape.clusters, shape, stream)?;
             Ok(StepPlan {
                 visible: instances(&visible, &visible_members, shape.instances, stream),
                 infrared: instances(&infrared, &infrared_members, shape.instances, stream),
@@ -77,12 +73,12 @@ pub fn associated_clusters(
     (0..steps)
         .map(|_| {
             let mut pairs: Vec<(ClusterId<Visible>, ClusterId<Infrared>)> = Vec::with_capacity(shape.clusters);
-            for i in draw_clusters(infrared_members.len(), first_half, Modality::Infrared, shape, stream)? {
+            for i in draw_clusters(infrared, first_half, shape, stream)? {
                 let partners = association.visible_of(i);
                 pairs.push((partners[stream.below(partners.len())], i));
             }
             let second_half = shape.clusters - first_half;
-            for v in draw_clusters(visible_members.len(), second_half, Modality::Visible, shape, stream)? {
+            for v in draw_clusters(visible, second_half, shape, stream)? {
                 let partners = association.infrared_of(v);
                 pairs.push((v, partners[stream.below(partners.len())]));
             }
@@ -157,15 +153,18 @@ impl Draw {
 }
 
 fn draw_clusters<M: ModalityTag>(
-    available: usize,
+    labels: &PseudoLabels<M>,
     needed: usize,
-    modality: Modality,
     shape: BatchShape,
     stream: &mut Stream,
 ) -> Result<Vec<ClusterId<M>>, DataError> {
-    let draw =
-        draw(available, needed, shape).ok_or(DataError::TooFewClusters { modality, found: available, needed })?;
+    let draw = draw(labels.clusters(), needed, shape).ok_or_else(|| too_few(labels, needed))?;
     Ok(draw.positions(stream).into_iter().map(ClusterId::new).collect())
+}
+
+fn too_few<M: ModalityTag>(labels: &PseudoLabels<M>, needed: usize) -> DataError {
+    let (found, spread) = (labels.clusters(), Spread::of(labels));
+    DataError::TooFewClusters { modality: M::MODALITY, found, needed, spread }
 }
 
 /// K members of each cluster.
@@ -242,9 +241,8 @@ pub fn camera_aware_batches<M: ModalityTag>(
     while batches.len() < steps {
         let mut pass = camera_aware_pass(labels, cameras, shape.instances, stream);
         if pass.len() < size {
-            let (found, needed) = (labels.clusters(), shape.clusters);
             if !shape.allow_few_clusters || pass.is_empty() {
-                return Err(DataError::TooFewClusters { modality: M::MODALITY, found, needed });
+                return Err(too_few(labels, shape.clusters));
             }
             while pass.len() < size {
                 pass.extend(camera_aware_pass(labels, cameras, shape.instances, stream));

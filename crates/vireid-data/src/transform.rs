@@ -295,6 +295,7 @@ fn shift_hue(rgb: [f32; 3], turns: f32) -> [f32; 3] {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::{assert_close, assert_near};
     use vireid_core::Streams;
 
     const SIZE: ImageSize = ImageSize { height: 288, width: 144 };
@@ -335,7 +336,7 @@ mod tests {
     fn normalized_black() {
         let black = run(Transform::Normalize, &vec![0.0; 3 * SMALL.area()], SMALL, 0);
         for (channel, expected) in [-2.117_904, -2.035_714, -1.804_444].into_iter().enumerate() {
-            assert!((black[channel * SMALL.area()] - expected).abs() < 1e-5);
+            assert_near(black[channel * SMALL.area()], expected, 1e-5);
         }
     }
 
@@ -344,16 +345,14 @@ mod tests {
         let size = ImageSize { height: 2, width: 2 };
         let image: Vec<f32> = (0..12).map(|i| i as f32 / 12.0).collect();
         let mixed = run(Transform::Grey, &image, size, 0);
-        for (got, expected) in mixed.iter().zip([0.271_666_7, 0.354_991_7, 0.438_316_7, 0.521_641_7].repeat(3)) {
-            assert!((got - expected).abs() < 1e-6);
-        }
+        assert_close(&mixed, &[0.271_666_7, 0.354_991_7, 0.438_316_7, 0.521_641_7].repeat(3), 1e-6);
     }
 
     #[test]
     fn flips_half_of_the_time_and_twice_is_nothing() {
         let image = noise(SMALL, 1);
         let flipped = share(2000, |seed| run(Transform::Flip(0.5), &image, SMALL, seed) != image);
-        assert!((flipped - 0.5).abs() < 0.05);
+        assert_near(flipped, 0.5, 0.05);
         let twice = run(Transform::Flip(1.0), &run(Transform::Flip(1.0), &image, SMALL, 0), SMALL, 0);
         assert_eq!(twice, image);
     }
@@ -378,7 +377,7 @@ mod tests {
     fn erases_one_rectangle_half_of_the_time() {
         let image = vec![9.0; 3 * SIZE.area()];
         let erased = share(600, |seed| run(Transform::Erase(0.5), &image, SIZE, seed) != image);
-        assert!((erased - 0.5).abs() < 0.07);
+        assert_near(erased, 0.5, 0.07);
         for seed in 0..50 {
             let result = run(Transform::Erase(1.0), &image, SIZE, seed);
             for (channel, plane) in result.chunks_exact(SIZE.area()).enumerate() {
@@ -413,11 +412,10 @@ mod tests {
             ["picked", "grey", "same", "mixed"]
                 .map(|name| share(4000, |seed| kind(&run(transform, &image, SMALL, seed)) == name))
         };
-        let near = |got: [f64; 4], expected: [f64; 4]| got.iter().zip(expected).all(|(g, e)| (g - e).abs() < 0.025);
-        assert!(near(shares(Transform::ChannelPick), [1.0, 0.0, 0.0, 0.0]));
-        assert!(near(shares(Transform::ChannelExchange), [0.75, 0.25, 0.0, 0.0]));
-        assert!(near(shares(Transform::ChannelPickOrGrey(0.5)), [0.75, 0.125, 0.125, 0.0]));
-        assert!(near(shares(Transform::ChannelPickOrGrey(0.0)), [0.75, 0.0, 0.25, 0.0]));
+        assert_close(&shares(Transform::ChannelPick), &[1.0, 0.0, 0.0, 0.0], 0.025);
+        assert_close(&shares(Transform::ChannelExchange), &[0.75, 0.25, 0.0, 0.0], 0.025);
+        assert_close(&shares(Transform::ChannelPickOrGrey(0.5)), &[0.75, 0.125, 0.125, 0.0], 0.025);
+        assert_close(&shares(Transform::ChannelPickOrGrey(0.0)), &[0.75, 0.0, 0.25, 0.0], 0.025);
     }
 
     #[test]
@@ -434,7 +432,7 @@ mod tests {
         assert!((0.6..0.85).contains(&touched), "{touched}");
         let skipped =
             share(1000, |seed| run(Transform::LinearTransform(0.8), &noise(SMALL, 3), SMALL, seed) == noise(SMALL, 3));
-        assert!((skipped - 0.2).abs() < 0.04, "{skipped}");
+        assert_near(skipped, 0.2, 0.04);
     }
 
     #[test]
@@ -448,8 +446,8 @@ mod tests {
         fn hue_turns(r in 0.0f32..1.0, g in 0.0f32..1.0, b in 0.0f32..1.0, turns in -0.5f32..0.5) {
             let there = shift_hue([r, g, b], turns);
             let back = shift_hue(there, -turns);
-            prop_assert!(back.iter().zip([r, g, b]).all(|(x, y)| (x - y).abs() < 1e-3));
-            prop_assert!(shift_hue([r, g, b], 1.0 / 3.0).iter().zip([b, r, g]).all(|(x, y)| (x - y).abs() < 1e-3));
+            assert_close(&back, &[r, g, b], 1e-3);
+            assert_close(&shift_hue([r, g, b], 1.0 / 3.0), &[b, r, g], 1e-3);
         }
 
         #[test]

@@ -43,6 +43,7 @@ fn same_identity_and_camera(query: (Identity, Camera), gallery: (Identity, Camer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_close;
 
     fn annotations(identities: &[u32], cameras: &[u16]) -> Annotations {
         Annotations {
@@ -63,7 +64,7 @@ mod tests {
         let gallery = annotations(&[1, 2, 1, 3, 2, 3, 1, 4], &[1, 2, 2, 1, 4, 5, 5, 1]);
         let m = evaluate_distances(&distances, &annotations(&[2, 3, 1], &[2, 5, 1]), &gallery, 20).unwrap();
         assert_eq!(&m.cmc[..3], [0.0, 1.0 / 3.0, 1.0]);
-        assert!((m.map - 0.338_888_889).abs() < 1e-8 && (m.minp - 0.361_111_111).abs() < 1e-8);
+        assert_close(&[m.map, m.minp], &[0.338_888_889, 0.361_111_111], 1e-8);
     }
 
     #[test]

@@ -232,6 +232,7 @@ fn majority_identities<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::{assert_close, assert_near};
 
     #[test]
     fn perfect_and_merged() {
@@ -243,7 +244,7 @@ mod tests {
         );
         let merged = PseudoLabels::<Visible>::new(&[Some(0); 5]).unwrap();
         let quality = label_quality(&merged, &truth);
-        assert!(quality.ari.abs() < 1e-12 && quality.nmi.abs() < 1e-12 && (quality.purity - 0.4).abs() < 1e-12);
+        assert_close(&[quality.ari, quality.nmi, quality.purity], &[0.0, 0.0, 0.4], 1e-12);
     }
 
     /// Sample by sample: clusters {1, 1, 2} and {2, 3} of identities 1, 2 and 3.
@@ -252,9 +253,9 @@ mod tests {
         let truth: Vec<Identity> = [1, 1, 2, 2, 3].map(Identity).to_vec();
         let labels = PseudoLabels::<Visible>::new(&[Some(0), Some(0), Some(0), Some(1), Some(1)]).unwrap();
         let b_cubed = label_quality(&labels, &truth).b_cubed;
-        assert!((b_cubed.precision - (2.0 / 3.0 + 2.0 / 3.0 + 1.0 / 3.0 + 0.5 + 0.5) / 5.0).abs() < 1e-12);
-        assert!((b_cubed.recall - (1.0 + 1.0 + 0.5 + 0.5 + 1.0) / 5.0).abs() < 1e-12);
-        assert!((b_cubed.f1() - 2.0 * b_cubed.precision * 0.8 / (b_cubed.precision + 0.8)).abs() < 1e-12);
+        assert_near(b_cubed.precision, (2.0 / 3.0 + 2.0 / 3.0 + 1.0 / 3.0 + 0.5 + 0.5) / 5.0, 1e-12);
+        assert_near(b_cubed.recall, (1.0 + 1.0 + 0.5 + 0.5 + 1.0) / 5.0, 1e-12);
+        assert_near(b_cubed.f1(), 2.0 * b_cubed.precision * 0.8 / (b_cubed.precision + 0.8), 1e-12);
     }
 
     #[test]
@@ -266,7 +267,7 @@ mod tests {
         let association = Association::from_fn(2, 3, |i, v| i == v && v < 2);
         let quality = association_quality(&association, (&visible, &truth), (&infrared, &truth));
         assert_eq!(quality.precision, Some(0.5));
-        assert!((quality.recall.unwrap() - 1.0 / 3.0).abs() < 1e-12);
+        assert_near(quality.recall.unwrap(), 1.0 / 3.0, 1e-12);
     }
 
     /// Counted by hand: label 0 has visible samples of 1, 1 and an infrared one of 1; label 1 a visible of 2, infrared of 1.

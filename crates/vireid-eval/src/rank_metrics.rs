@@ -115,6 +115,7 @@ fn score(order: &[usize], gallery: &[Identity], identity: Identity, rule: CmcRul
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vireid_compare::assert_near;
 
     fn ids(ids: &[u32]) -> Vec<Identity> {
         ids.iter().copied().map(Identity).collect()
@@ -132,7 +133,8 @@ mod tests {
         let (queries, gallery) = (ids(&[1, 2, 3]), ids(&[1, 1, 2, 2, 3, 3]));
         let images = rank_metrics(&distances, &queries, &gallery, CmcRule::Images, 20, |_, _| false).unwrap();
         assert_eq!(images.cmc, [1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0, 1.0, 1.0]);
-        assert!((images.map - 0.555_555_556).abs() < 1e-8 && (images.minp - 0.5).abs() < 1e-12);
+        assert_near(images.map, 0.555_555_556, 1e-8);
+        assert_near(images.minp, 0.5, 1e-12);
     }
 
     #[test]

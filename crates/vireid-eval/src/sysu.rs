@@ -92,6 +92,7 @@ pub fn evaluate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_close;
 
     fn annotations(identities: &[u32], cameras: &[u16]) -> Annotations {
         Annotations {
@@ -111,7 +112,7 @@ mod tests {
         let gallery = annotations(&[1, 1, 2, 2, 3, 3], &[1, 2, 1, 4, 2, 5]);
         let m = evaluate_distances(&distances, &annotations(&[1, 2, 3], &[3, 6, 3]), &gallery, 20).unwrap();
         assert_eq!(&m.cmc[..3], [1.0 / 3.0, 1.0 / 3.0, 1.0]);
-        assert!((m.map - 0.583_333_333).abs() < 1e-8 && (m.minp - 0.611_111_111).abs() < 1e-8);
+        assert_close(&[m.map, m.minp], &[0.583_333_333, 0.611_111_111], 1e-8);
         let m = evaluate_distances(&distances, &annotations(&[1, 2, 9], &[6, 6, 6]), &gallery, 20).unwrap();
         assert_eq!((&m.cmc[..3], m.valid_queries), (&[0.0, 0.5, 1.0][..], 2));
     }

@@ -11,7 +11,8 @@ use burn::tensor::module::{
     batch_norm as stock_inference, batch_norm_train as stock_batch_norm, conv2d as stock_conv2d,
 };
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor, TensorData, Tolerance};
+use burn::tensor::{Device, Tensor, TensorData};
+use vireid_compare::{assert_close, is_near, largest_difference, worse};
 use vireid_core::{Stream, Streams};
 use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, conv2d};
 
@@ -26,10 +27,10 @@ fn random<const D: usize>(shape: [usize; D], key: u64, device: &Device) -> Tenso
 }
 
 fn near(got: TensorData, expected: TensorData, what: &str) {
-    let scale = expected.clone().try_to_vec::<f32>().unwrap().iter().fold(1.0f32, |m, x| m.max(x.abs()));
+    assert_eq!(got.shape(), expected.shape(), "{what}");
     let (got, expected) = (got.try_to_vec::<f32>().unwrap(), expected.try_to_vec::<f32>().unwrap());
-    assert_eq!(got.len(), expected.len(), "{what}");
-    let worst = got.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+    let scale = expected.iter().fold(1.0, |scale, value| worse(scale, f64::from(value.abs())));
+    let worst = largest_difference(&got, &expected);
     assert!(worst <= 2e-5 * scale, "{what}: off by {worst:e}, largest value {scale:e}");
 }
 
@@ -126,7 +127,7 @@ fn convolution_gradients_are_finite_differences() {
                 loss(Tensor::from_data(TensorData::new(values, shape), &device))
             };
             let expected = (moved(step) - moved(-step)) / (2.0 * step);
-            assert!((gradient[position] - expected).abs() < 2e-3, "{position}: {} {expected}", gradient[position]);
+            assert!(is_near(gradient[position], expected, 2e-3), "{position}: {} {expected}", gradient[position]);
         }
     };
     check(&x, tx.grad(&gradients).unwrap(), &|moved| loss(moved, w.clone()));
@@ -193,8 +194,8 @@ fn batch_norm_of_a_large_mean() {
     let x = random::<4>([4, 3, 9, 7], 1, &device);
     let near_zero = batch_norm_train(x.clone(), ones(&device), ones(&device), 1e-5, Tail::Nothing);
     let far = batch_norm_train(x.add_scalar(1000.0), ones(&device), ones(&device), 1e-5, Tail::Nothing);
-    let difference = (far.variance / near_zero.variance).sub_scalar(1.0).abs().max().into_scalar::<f32>();
-    assert!(difference < 1e-3, "{difference}");
+    let ratios = (far.variance / near_zero.variance).into_data().try_to_vec::<f32>().unwrap();
+    assert_close(&ratios, &[1.0; 3], 1e-3);
 }
 
 fn ones(device: &Device) -> Tensor<1> {
@@ -274,7 +275,8 @@ fn other_number_types_keep_the_stock_operation() {
     let expected = conv2d(x.clone(), w.clone(), 1, 1).into_data();
     let got = conv2d(double(x), double(w), 1, 1).into_data();
     assert_eq!(got.dtype(), burn::tensor::DType::F64);
-    got.convert::<f32>().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-4));
+    let [got, expected] = [got, expected].map(|data| data.convert::<f32>().try_to_vec::<f32>().unwrap());
+    assert_close(&got, &expected, 1e-4);
 }
 
 /// In bf16 every pass is the f32 pass over rounded values, rounded once.

@@ -41,10 +41,13 @@ pub fn symmetric_divergence_gradient(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData, Tolerance};
+    use burn::tensor::{Device, TensorData};
+    use vireid_compare::{assert_close, assert_near};
 
     fn near(got: Tensor<2>, expected: TensorData) {
-        got.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
+        let [got, expected] =
+            [got.into_data(), expected].map(|data| data.convert::<f32>().try_to_vec::<f32>().unwrap());
+        assert_close(&got, &expected, 1e-6);
     }
 
     /// Worked by hand.
@@ -54,7 +57,7 @@ mod tests {
         let a = Tensor::<2>::from_floats([[2.0, 0.0, -1.0]], &device);
         let b = Tensor::<2>::from_floats([[1.0, 1.0, 0.0]], &device);
         let value = symmetric_divergence(a.clone(), b.clone()).into_scalar::<f32>();
-        assert!((value - 0.421_475_94).abs() < 1e-6);
+        assert_near(value, 0.421_475_94, 1e-6);
         near(symmetric_divergence_gradient(a.clone(), b.clone()), [[0.342_543_15, -0.250_419_1, -0.092_124_04]].into());
         near(symmetric_divergence_gradient(b, a), [[-0.454_703_6, 0.332_414_97, 0.122_288_63]].into());
     }
@@ -65,7 +68,7 @@ mod tests {
         let a = Tensor::<2>::from_floats([[2.0, 0.0, -1.0], [0.0, 3.0, 1.0]], &device);
         let b = Tensor::<2>::from_floats([[400.0, -400.0, 0.0], [-900.0, 10.0, 5.0]], &device);
         let value = symmetric_divergence(a.clone(), b.clone()).into_scalar::<f32>();
-        assert!((value - 1.329_666_5).abs() < 1e-5);
+        assert_near(value, 1.329_666_5, 1e-5);
         near(symmetric_divergence_gradient(b, a), [[0.0; 3], [0.0, 0.031_931_92, -0.031_931_92]].into());
     }
 
@@ -82,6 +85,6 @@ mod tests {
         let (ga, gb) = (a.grad(&gradients).unwrap(), b.grad(&gradients).unwrap());
         near(symmetric_divergence_gradient(a.clone().inner(), b.clone().inner()), ga.into_data());
         near(symmetric_divergence_gradient(b.clone().inner(), a.clone().inner()), gb.into_data());
-        assert!(symmetric_divergence(a.clone(), a).into_scalar::<f32>().abs() < 1e-7);
+        assert_near(symmetric_divergence(a.clone(), a).into_scalar::<f32>(), 0.0, 1e-7);
     }
 }

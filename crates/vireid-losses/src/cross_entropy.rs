@@ -58,6 +58,7 @@ pub fn soft_cross_entropy_gradient(logits: Tensor<2>, targets: Tensor<2>) -> Ten
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::{assert_close, assert_near};
 
     /// Worked by hand: cosines .8, .6, .5 at temperature .05.
     #[test]
@@ -66,11 +67,9 @@ mod tests {
         let logits = Tensor::<2>::from_floats([[0.8, 0.6, 0.5]], &device).div_scalar(0.05);
         let labels = label_tensor(&[1], &device);
         let loss = cross_entropy(logits.clone(), labels.clone()).into_scalar::<f32>();
-        assert!((loss - 4.020_581).abs() < 1e-5);
+        assert_near(loss, 4.020_581, 1e-5);
         let gradient = cross_entropy_gradient(logits, labels).into_data().try_to_vec::<f32>().unwrap();
-        for (got, expected) in gradient.iter().zip([0.979_629_2, -0.982_057_5, 0.002_428_258]) {
-            assert!((got - expected).abs() < 1e-6);
-        }
+        assert_close(&gradient, &[0.979_629_2, -0.982_057_5, 0.002_428_258], 1e-6);
     }
 
     #[test]
@@ -90,6 +89,6 @@ mod tests {
         let labels = label_tensor(&[2, 0], &device);
         let hard = cross_entropy(logits.clone(), labels.clone()).into_scalar::<f32>();
         let soft = soft_cross_entropy(logits, labels.one_hot::<2>(3).float()).into_scalar::<f32>();
-        assert!((hard - soft).abs() < 1e-6);
+        assert_near(hard, soft, 1e-6);
     }
 }

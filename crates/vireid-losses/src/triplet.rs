@@ -35,6 +35,7 @@ mod tests {
     use super::*;
     use crate::label_tensor;
     use burn::tensor::Device;
+    use vireid_compare::assert_near;
 
     #[test]
     fn on_a_line() {
@@ -42,6 +43,6 @@ mod tests {
         let rows = Tensor::<2>::from_floats([[0.0], [1.0], [1.5], [4.0]], &device);
         let loss = batch_hard_triplet(rows, label_tensor(&[0, 0, 1, 1], &device), 0.3).into_scalar::<f32>();
         // Rows: 1 - 1.5 + .3 < 0; 1 - .5 + .3; 2.5 - .5 + .3; 2.5 - 3 + .3 < 0.
-        assert!((loss - (0.8 + 2.3) / 4.0).abs() < 1e-5);
+        assert_near(loss, (0.8 + 2.3) / 4.0, 1e-5);
     }
 }

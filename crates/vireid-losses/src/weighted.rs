@@ -46,6 +46,7 @@ mod tests {
     use super::*;
     use crate::label_tensor;
     use burn::tensor::Device;
+    use vireid_compare::assert_near;
 
     /// Worked by hand.
     #[test]
@@ -54,10 +55,7 @@ mod tests {
         let rows = Tensor::from_floats([[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 2.0, 2.0], [0.0, 1.0, 1.0]], &device);
         let own = [[0.55, 1.0, 0.1], [1.5, 0.0, 0.5], [0.55, 1.0, 0.1], [0.0, 1.0, 1.0]];
         let weights = Tensor::from_floats([0.9, 0.5, 0.1, 1.0], &device);
-        let near = |value: Tensor<1>, expected: f32| {
-            let value = value.into_scalar::<f32>();
-            assert!((value - expected).abs() < 1e-6, "{value}");
-        };
+        let near = |value: Tensor<1>, expected: f32| assert_near(value.into_scalar::<f32>(), expected, 1e-6);
         near(weighted_l1(rows.clone(), Tensor::from_floats(own, &device), weights.clone()), 2.0 * 0.117_916_67);
         near(weighted_l1(rows.clone(), rows.zeros_like(), weights.clone()), 2.0 * 0.304_166_67);
         near(weighted_l2(rows.clone(), rows.zeros_like(), weights), (0.9 * 5.0 + 0.5 * 10.0 + 0.1 * 12.0 + 2.0) / 4.0);
@@ -69,6 +67,6 @@ mod tests {
         let logits = Tensor::<2>::from_floats([[0.0, 0.0], [0.0, 0.0]], &device);
         let labels = label_tensor(&[0, 1], &device);
         let loss = weighted_cross_entropy(logits, labels, Tensor::from_floats([1.0, 0.5], &device));
-        assert!((loss.into_scalar::<f32>() - 0.75 * 2f32.ln()).abs() < 1e-6);
+        assert_near(loss.into_scalar::<f32>(), 0.75 * 2f32.ln(), 1e-6);
     }
 }

@@ -195,8 +195,7 @@ mod tests {
     }
 
     fn check(bank: &MemoryBank, expected: [[f32; 2]; 2]) {
-        let near = burn::tensor::Tolerance::<f32>::absolute(1e-6);
-        bank.rows().into_data().assert_approx_eq::<f32>(&expected.into(), near);
+        vireid_compare::assert_close(&bank.rows().into_data().try_to_vec::<f32>().unwrap(), &expected.concat(), 1e-6);
     }
 
     #[test]

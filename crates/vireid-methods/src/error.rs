@@ -44,7 +44,7 @@ pub enum MethodError {
     },
     /// Clustering found nothing.
     #[error(
-        "VR0505: epoch {epoch}: clustering found no {modality} cluster, {noise} of {noise} samples are noise; raise clustering.eps.{modality}, or start from weights that separate people better"
+        "VR0505: epoch {epoch}: clustering found no {modality} cluster, {noise} of {noise} samples are noise; raise eps (clustering.eps.{modality}, or the method's own schedule of it), or start from weights that separate people better"
     )]
     NoClusters {
         /// Epoch, counted from 0.
@@ -106,6 +106,18 @@ pub enum MethodError {
         "VR0511: the device failed: {0}; what was saved before is untouched: go on with --resume once the device answers again, or on another one"
     )]
     DeviceFailed(String),
+    /// A warning, not an obstacle: a memory is probably too small for the run.
+    #[error(
+        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"
+    )]
+    LittleMemory {
+        /// Which memory.
+        place: String,
+        /// What the run needs, in GiB.
+        needed: f64,
+        /// What is free, in GiB.
+        available: f64,
+    },
     /// From the data set.
     #[error(transparent)]
     Data(#[from] DataError),

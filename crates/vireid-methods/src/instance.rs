@@ -81,6 +81,7 @@ fn weighted_triplet(unit: Tensor<2>, labels: &[usize]) -> Tensor<1> {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use vireid_compare::{assert_close, assert_near};
 
     /// Against an independent implementation; the last sample has no positive.
     #[test]
@@ -91,16 +92,19 @@ mod tests {
         let data = burn::tensor::TensorData::new(rows.concat(), [rows.len(), 2]);
         let x = Tensor::<2>::from_data(data, &Device::default());
         let loss = f64::from(InstanceLoss::Batch.of(x, &labels, 0, 0.05).into_scalar::<f32>());
-        assert!((loss - case["loss"].as_f64().unwrap()).abs() < 1e-5, "{loss}");
+        assert_near(loss, case["loss"].as_f64().unwrap(), 1e-5);
     }
 
+    /// Against the formula written out pair by pair in double precision: two and three positives of unequal distances, and
+    /// anchors that have none and do not count.
     #[test]
-    fn triplets_that_are_easy_cost_little_and_anchors_without_positives_nothing() {
-        let device = Device::default();
-        let x = Tensor::<2>::from_floats([[1.0, 0.0], [1.0, 0.01], [-1.0, 0.0], [-1.0, 0.01]], &device);
-        let easy = InstanceLoss::Triplet.of(x.clone(), &[0, 0, 1, 1], 2, 0.05).into_scalar::<f32>();
-        let hard = InstanceLoss::Triplet.of(x.clone(), &[0, 1, 0, 1], 2, 0.05).into_scalar::<f32>();
-        assert!(easy < 0.2 && hard > 1.5, "{easy} {hard}");
-        assert_eq!(InstanceLoss::Triplet.of(x, &[0, 1, 2, 3], 2, 0.05).into_scalar::<f32>(), 0.0);
+    fn weighted_triplets() {
+        let x = Tensor::<2>::from_floats(
+            [[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0], [0.0, 1.0], [0.8, -0.6]],
+            &Device::default(),
+        );
+        let of = |labels: [usize; 5]| InstanceLoss::Triplet.of(x.clone(), &labels, 2, 0.05).into_scalar::<f32>();
+        let got = [of([0, 0, 1, 1, 1]), of([0, 1, 0, 1, 0]), of([0, 0, 0, 1, 2]), of([0, 1, 2, 3, 4])];
+        assert_close(&got, &[0.857_645_80, 0.693_702_73, 1.044_413_78, 0.0], 1e-6);
     }
 }

@@ -104,6 +104,7 @@ fn label_means(embeddings: &Embeddings, labels: &[Option<usize>], clusters: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_near;
 
     /// Two people seen by both modalities, one by visible cameras only.
     #[test]
@@ -118,12 +119,12 @@ mod tests {
         let settings = JointClustering { k1: 6, eps: 0.9, min_samples: 3, search: NeighbourSearch::Host };
         let joint = settings.run(&embeddings, &Expansion::None, &Device::default()).unwrap();
         assert_eq!((joint.centroids.rows(), joint.clusters_of_both), (3, 2));
-        assert!((joint.association_rate() - 2.0 / 3.0).abs() < 1e-12);
+        assert_near(joint.association_rate(), 2.0 / 3.0, 1e-12);
         assert!(joint.shared.visible[12..].iter().all(Option::is_none));
         assert_eq!(joint.shared.visible[..12], joint.labels.visible[..12]);
         // The visible mean of the first person lies at 0.05, the infrared one at 0.03: the balance at 0.04, the mean of all
         // images at 0.0433.
         let first = joint.centroids.row(joint.labels.visible[0].unwrap());
-        assert!((first[1].atan2(first[0]) - 0.04).abs() < 1e-3);
+        assert_near(first[1].atan2(first[0]), 0.04, 1e-3);
     }
 }

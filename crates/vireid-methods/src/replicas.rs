@@ -133,8 +133,8 @@ pub(crate) fn stage_backbone(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Tolerance;
     use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig, with_batch_statistics};
+    use vireid_compare::{assert_close, largest_difference, worse};
     use vireid_core::Streams;
 
     use crate::OptimizerKind;
@@ -178,15 +178,18 @@ mod tests {
         learner.named().into_iter().map(|(name, _, values)| (name, values)).collect()
     }
 
+    fn read(rows: Tensor<2>) -> Vec<f32> {
+        rows.into_data().try_to_vec().unwrap()
+    }
+
     fn twice() -> Devices {
         crate::parse_devices("cpu,cpu").unwrap()
     }
 
-    fn largest_difference(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f32 {
+    fn difference_of_networks(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f64 {
         let names = |of: &[(String, Vec<f32>)]| of.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         assert_eq!(names(a), names(b));
-        let pairs = a.iter().zip(b).flat_map(|((_, a), (_, b))| a.iter().zip(b));
-        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        a.iter().zip(b).map(|((_, a), (_, b))| largest_difference(a, b)).fold(0.0, worse)
     }
 
     /// Two devices do what one does whose batch norm works on two groups: weights, classifier and running statistics, with
@@ -197,10 +200,11 @@ mod tests {
         for kind in [OptimizerKind::Adam, OptimizerKind::SgdNesterov] {
             let (expected, got) = (train(2, &one, kind), train(1, &twice(), kind));
             let start = learner(1).named().into_iter().map(|(name, _, values)| (name, values)).collect::<Vec<_>>();
-            let (moved, difference) = (largest_difference(&start, &got), largest_difference(&expected, &got));
+            let moved = difference_of_networks(&start, &got);
+            let difference = difference_of_networks(&expected, &got);
             assert!(moved > 1e-3 && difference < 1e-2 * moved, "{kind:?}: moved by {moved}, off by {difference}");
             // Batch norm over the whole batch is something else.
-            assert!(largest_difference(&train(1, &one, kind), &got) > 5.0 * difference);
+            assert!(difference_of_networks(&train(1, &one, kind), &got) > 5.0 * difference);
         }
     }
 
@@ -238,13 +242,12 @@ mod tests {
         let whole = vec![shadow(2, one.first())];
         let parts: Vec<_> = two.iter().map(|device| shadow(1, device)).collect();
         let (expected, got) = (pass(&whole, &one, (8, 4)), pass(&parts, &two, (8, 4)));
-        let (a, b) = (expected.logits.unwrap().infrared.into_data(), got.logits.unwrap().infrared.into_data());
-        a.assert_approx_eq::<f32>(&b, Tolerance::absolute(1e-5));
+        assert_close(&read(expected.logits.unwrap().infrared), &read(got.logits.unwrap().infrared), 1e-5);
         let named = |learner: &Learner<TwoStreamNet>| {
             learner.named().into_iter().map(|(name, _, values)| (name, values)).collect::<Vec<_>>()
         };
-        assert!(largest_difference(&named(&whole[0]), &named(&parts[0])) < 1e-6);
-        assert!(largest_difference(&named(&learner(1)), &named(&parts[0])) > 1e-3);
+        assert!(difference_of_networks(&named(&whole[0]), &named(&parts[0])) < 1e-6);
+        assert!(difference_of_networks(&named(&learner(1)), &named(&parts[0])) > 1e-3);
     }
 
     /// A batch too small for all devices, and one that does not divide, come back whole and in order.
@@ -257,8 +260,8 @@ mod tests {
             // In inference an image's embedding does not depend on the others.
             let expected = pass(&shadows[..1], &devices, images);
             for modality in [Modality::Visible, Modality::Infrared] {
-                let of = |outputs: &Outputs| outputs.features.get(modality).embedding.clone().into_data();
-                of(&got).assert_approx_eq::<f32>(&of(&expected), Tolerance::absolute(1e-5));
+                let of = |outputs: &Outputs| read(outputs.features.get(modality).embedding.clone());
+                assert_close(&of(&got), &of(&expected), 1e-5);
             }
         }
     }

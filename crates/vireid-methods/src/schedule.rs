@@ -56,6 +56,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::{assert_near, is_near};
 
     const EPOCHS: [usize; 7] = [0, 1, 10, 24, 25, 40, 49];
 
@@ -65,7 +66,7 @@ mod tests {
         let near = |schedule: Schedule, shape, expected: [f64; 7]| {
             for (epoch, expected) in EPOCHS.into_iter().zip(expected) {
                 let got = schedule.at(shape, epoch, 50);
-                assert!((got - expected).abs() < 1e-6, "{shape:?} epoch {epoch}: {got} instead of {expected}");
+                assert!(is_near(got, expected, 1e-6), "{shape:?} epoch {epoch}: {got} instead of {expected}");
             }
         };
         let eps = Schedule { from: 0.6, to: 0.5 };
@@ -75,7 +76,7 @@ mod tests {
         near(regdb, Shape::Linear, [0.2, 0.202_041, 0.220_408, 0.248_98, 0.251_02, 0.281_633, 0.3]);
         near(eps, Shape::Step, [0.6, 0.6, 0.6, 0.6, 0.5, 0.5, 0.5]);
         near(eps, Shape::Fixed, [0.6; 7]);
-        assert!((eps.at(Shape::ThereAndBack, 49, 50) - 0.6).abs() < 1e-12);
+        assert_near(eps.at(Shape::ThereAndBack, 49, 50), 0.6, 1e-12);
     }
 
     #[test]

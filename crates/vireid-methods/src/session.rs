@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
@@ -10,6 +11,7 @@ use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSiz
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::replicas::stage_backbone;
+use crate::step_memory::{MemoryNeed, memory_needs};
 use crate::{
     CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, StageSettings, TestImages,
     build_network, parse_devices, peak_memory_mib, registry, resolve_device,
@@ -50,17 +52,8 @@ impl TrainingImages {
     ///
     /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality is left empty.
     pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
-        let size = ImageSize { height: config.input.height, width: config.input.width };
-        let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
+        let lists = image_lists(&dataset, config)?;
         let protocol = Protocol::of(&dataset.test);
-        let test = dataset.test.images();
-        let lists = [
-            dataset.train.visible.clone(),
-            dataset.train.infrared.clone(),
-            test.visible.to_vec(),
-            test.infrared.to_vec(),
-        ]
-        .map(|samples| ImageList::new(samples, size, filter, budget.clone()));
         let total = lists.iter().map(ImageList::len).sum();
         let progress = bar("decoding", total);
         let skipped: Vec<BadImage> = lists.iter().flat_map(|list| list.check(|| progress.inc(1))).collect();
@@ -84,6 +77,21 @@ impl TrainingImages {
         })
     }
 
+    /// The images of a data set, none of them decoded: enough to plan a run.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown filter.
+    pub fn listed(dataset: Dataset, config: &RunConfig) -> Result<Self, MethodError> {
+        let [visible, infrared, test_visible, test_infrared] = image_lists(&dataset, config)?.map(Arc::new);
+        let test = TestImages {
+            images: PerModality { visible: test_visible, infrared: test_infrared },
+            protocol: Protocol::of(&dataset.test),
+        };
+        let train = PerModality { visible, infrared };
+        Ok(Self { name: dataset.name, synthetic: dataset.synthetic, train, test, skipped: Vec::new() })
+    }
+
     /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
     pub fn manifest(&self) -> String {
         let lists = [&self.train.visible, &self.train.infrared, &self.test.images.visible, &self.test.images.infrared];
@@ -95,6 +103,16 @@ impl TrainingImages {
         });
         format!("{:016x}", crate::system::fnv1a(text))
     }
+}
+
+/// Visible and infrared training images, then visible and infrared test images.
+fn image_lists(dataset: &Dataset, config: &RunConfig) -> Result<[ImageList; 4], MethodError> {
+    let size = ImageSize { height: config.input.height, width: config.input.width };
+    let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
+    let test = dataset.test.images();
+    let lists =
+        [dataset.train.visible.clone(), dataset.train.infrared.clone(), test.visible.to_vec(), test.infrared.to_vec()];
+    Ok(lists.map(|samples| ImageList::new(samples, size, filter, budget.clone())))
 }
 
 /// What stood around a run.
@@ -138,6 +156,8 @@ pub struct Session {
     run: RunDir,
     config: RunConfig,
     images: TrainingImages,
+    /// Names of the devices.
+    device: String,
     started: std::time::Instant,
     /// Of the sessions before this one.
     before: Cost,
@@ -175,7 +195,7 @@ impl Session {
         } else {
             let environment = Environment {
                 version: env!("CARGO_PKG_VERSION"),
-                device,
+                device: device.clone(),
                 data: images.name.clone(),
                 data_manifest: images.manifest(),
                 synthetic: images.synthetic,
@@ -193,7 +213,17 @@ impl Session {
             // A session that was killed has left no account; its time is lost, its training is not.
             before = run.read_json("cost.json").unwrap_or_default();
         }
-        Ok(Self { engine, run, config, images, started: std::time::Instant::now(), before })
+        Ok(Self { engine, run, config, images, device, started: std::time::Instant::now(), before })
+    }
+
+    /// What the run will hold of every memory that it uses, an estimate; [`MemoryNeed::shortage`] is the warning.
+    ///
+    /// # Errors
+    ///
+    /// What building the method refuses.
+    pub fn memory_needs(&self) -> Result<Vec<MemoryNeed>, MethodError> {
+        let (parameters, decoded) = (self.network().num_params(), self.images.decoded_bytes(&self.config));
+        memory_needs(&self.config, &self.device, parameters, decoded)
     }
 
     /// What the run will do and hold, in a few lines.

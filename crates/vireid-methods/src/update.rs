@@ -67,6 +67,7 @@ impl UpdateRule {
 mod tests {
     use super::*;
     use burn::tensor::Device;
+    use vireid_compare::assert_near;
     use vireid_core::Streams;
     use vireid_memory::normalize_rows;
 
@@ -125,7 +126,7 @@ mod tests {
             for row in 0..5 {
                 let (old, new) = (&before[3 * row..3 * row + 3], &after[3 * row..3 * row + 3]);
                 assert_eq!(old != new, [1, 3].contains(&row), "{rule:?} row {row}");
-                assert!((new.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+                assert_near(new.iter().map(|x| x * x).sum::<f32>(), 1.0, 1e-5);
             }
         }
     }

@@ -63,9 +63,13 @@ pub(crate) fn targets(labels: StepLabels<'_>, like: &Tensor<2>) -> (Tensor<1, In
     (label_tensor(labels.visible, &device), label_tensor(labels.infrared, &device))
 }
 
+/// Names of the loss parts of [`specific_step`].
+pub const SPECIFIC_PARTS: &[&str] = &["visible_plain", "visible_augmented", "infrared"];
+
 /// Each view against the memory of its own modality: the first stage that several methods share.
 ///
-/// One loss part, the sum of three cross entropies: the visible images count twice, once per view.
+/// The loss is the sum of three cross entropies: the visible images count twice, once per view. The loss parts are
+/// [`SPECIFIC_PARTS`].
 pub fn specific_step(
     banks: PerModality<&mut MemoryBank>,
     embeddings: &StepEmbeddings,
@@ -84,7 +88,11 @@ pub fn specific_step(
     StepLoss { objective: step.backward(), parts }
 }
 
-/// The sum of some cross entropies; their gradients go in with a weight.
+/// Some cross entropies; their gradients go in with a weight.
+///
+/// # Shapes
+///
+/// - output: `[terms]`
 pub(crate) fn add_cross_entropies(
     step: &mut Lookups<'_>,
     terms: &[(LookUp, &Tensor<1, Int>)],
@@ -96,5 +104,5 @@ pub(crate) fn add_cross_entropies(
         step.add_gradient(look_up, gradient.mul_scalar(weight));
         cross_entropy(logits, labels.clone())
     });
-    Tensor::cat(losses.collect(), 0).sum()
+    Tensor::cat(losses.collect(), 0)
 }

@@ -9,6 +9,7 @@ use vireid_clustering::{
     ClusterMemories, CostDirection, Expansion, JaccardEncoding, NeighbourGraph, Origin, SparseRows, dbscan,
     memory_costs, nearest_neighbours,
 };
+use vireid_compare::{assert_close, assert_near};
 use vireid_core::{Camera, Embeddings, Identity, Modality, PerModality, Streams};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
@@ -49,10 +50,6 @@ fn at_angle(degrees: f32, norm: f32) -> Vec<f32> {
     vec![norm * radians.cos(), norm * radians.sin()]
 }
 
-fn near(got: f64, expected: f64, allowed: f64) {
-    assert!((got - expected).abs() <= allowed, "{got} instead of {expected}");
-}
-
 #[test]
 fn memory_costs_in_both_directions() {
     let case = &cases()["mmlm_cost"];
@@ -65,7 +62,8 @@ fn memory_costs_in_both_directions() {
     ] {
         let expected: Vec<Vec<f64>> = read(&case[name]);
         let costs = memory_costs(&memories("V"), &memories("R"), direction).unwrap();
-        costs.iter().zip(expected.concat()).for_each(|(cost, expected)| near(4.0 * cost, expected, 1e-6));
+        let sums: Vec<f64> = costs.iter().map(|cost| 4.0 * cost).collect();
+        assert_close(&sums, &expected.concat(), 1e-6);
     }
 }
 
@@ -93,10 +91,10 @@ fn matching_from_end_to_end() {
         let visible: Vec<i64> = matched.labels.visible.iter().map(number).collect();
         let infrared: Vec<i64> = matched.labels.infrared.iter().map(number).collect();
         assert_eq!(visible, expected_labels);
-        near(adjusted_rand_index(&visible, &of_visible), expected["ari_rgb"].as_f64().unwrap(), 1e-9);
-        near(adjusted_rand_index(&infrared, &of_infrared), expected["ari_ir"].as_f64().unwrap(), 1e-9);
+        assert_near(adjusted_rand_index(&visible, &of_visible), expected["ari_rgb"].as_f64().unwrap(), 1e-9);
+        assert_near(adjusted_rand_index(&infrared, &of_infrared), expected["ari_ir"].as_f64().unwrap(), 1e-9);
         let (all, truth) = ([visible, infrared].concat(), [of_visible.clone(), of_infrared.clone()].concat());
-        near(adjusted_rand_index(&all, &truth), expected["ari_all"].as_f64().unwrap(), 1e-9);
+        assert_near(adjusted_rand_index(&all, &truth), expected["ari_all"].as_f64().unwrap(), 1e-9);
     }
 }
 
@@ -135,14 +133,14 @@ fn a_memory_of_one_modality() {
     let banks = PerModality { visible: &mut visible, infrared: &mut infrared };
     let step = contrast.specific_step(banks, &embeddings, labels, Box::new(MemoryBank::update));
     let parts = step.parts.into_data().try_to_vec::<f32>().unwrap();
-    near(f64::from(parts[0]), case["loss"].as_f64().unwrap(), 1e-5);
+    assert_near(parts[0], case["loss"].as_f64().unwrap(), 1e-5);
     let gradients = step.objective.backward();
     let got = embeddings.visible.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
     let expected: Vec<Vec<f64>> = read(&case["grad"]);
-    got.iter().zip(expected.concat()).for_each(|(got, expected)| near(f64::from(*got), expected, 1e-5));
+    assert_close(&got, &expected.concat(), 1e-5);
     let got = visible.rows().into_data().try_to_vec::<f32>().unwrap();
     let expected: Vec<Vec<f64>> = read(&case["mem_after"]);
-    got.iter().zip(expected.concat()).for_each(|(got, expected)| near(f64::from(*got), expected, 1e-6));
+    assert_close(&got, &expected.concat(), 1e-6);
 }
 
 /// Switch `bank_gradient`: the infrared gradient sees the joint memory as visible embeddings have moved it, or as it was.
@@ -164,17 +162,17 @@ fn the_joint_memory() {
         let contrast = Contrast { temperature: 0.05, bank_gradient: rule };
         let step = contrast.joint_step(&mut bank, &embeddings, labels, Box::new(MemoryBank::update));
         let parts = step.parts.into_data().try_to_vec::<f32>().unwrap();
-        near(f64::from(parts[0]), case["loss_rgb"].as_f64().unwrap(), 1e-5);
-        near(f64::from(parts[1]), case["loss_ir"].as_f64().unwrap(), 1e-5);
+        assert_near(parts[0], case["loss_rgb"].as_f64().unwrap(), 1e-5);
+        assert_near(parts[1], case["loss_ir"].as_f64().unwrap(), 1e-5);
         let gradients = step.objective.backward();
         for (view, name) in [(&embeddings.visible, "grad_rgb"), (&embeddings.infrared, infrared_gradient)] {
             let got = view.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
             let expected: Vec<Vec<f64>> = read(&case[name]);
-            got.iter().zip(expected.concat()).for_each(|(got, expected)| near(f64::from(*got), expected, 2e-5));
+            assert_close(&got, &expected.concat(), 2e-5);
         }
         let got = bank.rows().into_data().try_to_vec::<f32>().unwrap();
         let expected: Vec<Vec<f64>> = read(&case["mem_after"]);
-        got.iter().zip(expected.concat()).for_each(|(got, expected)| near(f64::from(*got), expected, 1e-6));
+        assert_close(&got, &expected.concat(), 1e-6);
     }
 }
 
@@ -186,11 +184,11 @@ fn losses_of_the_third_stage() {
     let (labels, weights): (Vec<usize>, Vec<f32>) = (read(&case["y"]), read(&case["w"]));
     let weights = Tensor::<1>::from_data(TensorData::new(weights.clone(), [weights.len()]), &device);
     let loss = weighted_cross_entropy(rows(&logits, &device), label_tensor(&labels, &device), weights);
-    near(f64::from(loss.into_scalar::<f32>()), case["loss"].as_f64().unwrap(), 1e-6);
+    assert_near(f64::from(loss.into_scalar::<f32>()), case["loss"].as_f64().unwrap(), 1e-6);
     let case = &cases()["triplet"];
     let (points, labels): (Vec<Vec<f32>>, Vec<usize>) = (read(&case["X"]), read(&case["y"]));
     let loss = batch_hard_triplet(rows(&points, &device), label_tensor(&labels, &device), 0.2);
-    near(f64::from(loss.into_scalar::<f32>()), case["loss"].as_f64().unwrap(), 1e-6);
+    assert_near(f64::from(loss.into_scalar::<f32>()), case["loss"].as_f64().unwrap(), 1e-6);
 }
 
 fn all_of(visible: usize, infrared: usize) -> MatchedLabels {
@@ -327,8 +325,8 @@ fn norms_of_the_alignment_within() {
         let mean = |rows: &[f32]| rows.chunks(2).map(|row| 0.5 * distance(row)).sum::<f32>() / 8.0;
         0.5 * (0.5 * mean(&visible) + mean(&infrared))
     };
-    near(f64::from(intra("l1")), f64::from(expected(IntraNorm::L1)), 1e-5);
-    near(f64::from(intra("l2")), f64::from(expected(IntraNorm::L2)), 1e-5);
+    assert_near(f64::from(intra("l1")), f64::from(expected(IntraNorm::L1)), 1e-5);
+    assert_near(f64::from(intra("l2")), f64::from(expected(IntraNorm::L2)), 1e-5);
 }
 
 /// An epoch whose passes give fixed outputs.
@@ -386,9 +384,10 @@ fn prototypes() {
     let infrared = features.infrared.pooled.into_data().try_to_vec::<f32>().unwrap();
     let first = infrared.chunks(2).take(4).map(|row| 0.5 * row[0]).sum::<f32>() / 4.0;
     let by_count = prototypes(&[]);
-    near(f64::from(by_count[0]), f64::from(first), 1e-6);
+    assert_near(by_count[0], f64::from(first), 1e-6);
     let by_weight = prototypes(&["settings.switches.weighted_prototypes=true"]);
-    by_weight.iter().zip(by_count).for_each(|(w, c)| near(f64::from(*w), f64::from(2.0 * c), 1e-6));
+    let twice: Vec<f32> = by_count.iter().map(|count| 2.0 * count).collect();
+    assert_close(&by_weight, &twice, 1e-6);
 }
 
 #[test]
@@ -422,7 +421,7 @@ fn settings_without_meaning_are_refused() {
 fn rand_indices() {
     for case in cases()["ari"].as_array().unwrap() {
         let (predicted, truth): (Vec<i64>, Vec<i64>) = (read(&case["pred"]), read(&case["true"]));
-        near(adjusted_rand_index(&predicted, &truth), case["ari"].as_f64().unwrap(), 1e-9);
+        assert_near(adjusted_rand_index(&predicted, &truth), case["ari"].as_f64().unwrap(), 1e-9);
     }
 }
 
@@ -465,7 +464,7 @@ fn jaccard_distances() {
             for (row, expected) in expected.iter().enumerate() {
                 let mut dense = vec![missing; expected.len()];
                 got.pairs(row).for_each(|(column, value)| dense[column as usize] = f64::from(value));
-                dense.iter().zip(expected).for_each(|(got, expected)| near(*got, *expected, 1e-6));
+                assert_close(&dense, expected, 1e-6);
             }
         };
         check(encoding.weights(), &case[weights], 0.0);
@@ -488,9 +487,9 @@ fn protocols() {
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
     let sysu = sysu::evaluate_distances(&distances, &queries, &gallery, 3).unwrap();
     let rows: Vec<Vec<f64>> = read(&case["sysu"]["rows"]);
-    (0..3).for_each(|rank| near(sysu.rank(rank + 1), mean(rows.iter().map(|row| row[rank]).collect()), 1e-9));
-    near(sysu.map, mean(read(&case["sysu"]["ap"])), 1e-9);
+    (0..3).for_each(|rank| assert_near(sysu.rank(rank + 1), mean(rows.iter().map(|row| row[rank]).collect()), 1e-9));
+    assert_near(sysu.map, mean(read(&case["sysu"]["ap"])), 1e-9);
     let regdb = regdb::evaluate_distances(&distances, &queries.identities, &gallery.identities, 3).unwrap();
-    near(regdb.map, mean(read(&case["regdb"]["ap"])), 1e-9);
-    near(regdb.minp, mean(read(&case["regdb"]["inp"])), 1e-9);
+    assert_near(regdb.map, mean(read(&case["regdb"]["ap"])), 1e-9);
+    assert_near(regdb.minp, mean(read(&case["regdb"]["inp"])), 1e-9);
 }

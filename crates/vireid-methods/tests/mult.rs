@@ -4,6 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, dbscan};
+use vireid_compare::{assert_close, assert_near, is_near, largest_relative_difference};
 use vireid_core::{Camera, Embeddings, Identity, PerModality};
 use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{refinement, refinement_gradients};
@@ -25,10 +26,11 @@ fn numbers(value: &Value) -> Vec<usize> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-fn near(got: Tensor<2>, expected: &Value, allowed: f32) {
-    let expected = rows(expected, &got.device());
-    let difference = (got - expected).abs().max().into_scalar::<f32>();
-    assert!(difference <= allowed, "off by {difference}, {allowed} is allowed");
+#[track_caller]
+fn near(got: Tensor<2>, expected: &Value, allowed: f64) {
+    let expected: Vec<Vec<f64>> = serde_json::from_value(expected.clone()).unwrap();
+    assert_eq!(got.dims(), [expected.len(), expected[0].len()]);
+    assert_close(&got.into_data().try_to_vec::<f32>().unwrap(), &expected.concat(), allowed);
 }
 
 #[test]
@@ -37,7 +39,7 @@ fn refinement_and_both_gradients() {
     let device = Device::default();
     let (logits, teacher) = (rows(&case["pred_logits"], &device), rows(&case["target_logits"], &device));
     let loss = refinement(logits.clone(), teacher.clone(), 0.2).into_scalar::<f32>();
-    assert!((f64::from(loss) - case["loss"].as_f64().unwrap()).abs() < 1e-6);
+    assert_near(loss, case["loss"].as_f64().unwrap(), 1e-6);
     let (of_logits, of_teacher) = refinement_gradients(logits, teacher, 0.2);
     near(of_logits, &case["grad_pred"], 1e-6);
     near(of_teacher, &case["grad_target"], 1e-6);
@@ -72,13 +74,11 @@ fn steps() {
         };
         let got = step.parts.into_data().try_to_vec::<f32>().unwrap();
         let total = expected["loss"].as_f64().unwrap();
-        assert!((f64::from(got.iter().sum::<f32>()) - total).abs() < 1e-4 * total, "{name}: {got:?}");
+        assert!(is_near(got.iter().sum::<f32>(), total, 1e-4 * total), "{name}: {got:?}");
         if let Some(parts) = parts {
             let part = |name: &str| case[parts][name].as_f64().unwrap();
-            let split = [part("ms_rgb") + part("ms_ir"), part("ma_rgb") + part("ma_ir"), part("oclr")];
-            for (got, expected) in got.iter().zip(split) {
-                assert!((f64::from(*got) - expected).abs() < 2e-5 * expected, "{name}: {got} {expected}");
-            }
+            let split = ["ms_rgb", "ms_ir", "ma_rgb", "ma_ir", "oclr"].map(part);
+            assert!(largest_relative_difference(&split, &got, 0.0) < 2e-5, "{name}: {got:?} {split:?}");
         }
         let gradients = step.objective.backward();
         for (view, gradient) in [(&e.plain, "grad_plain"), (&e.augmented, "grad_chan"), (&e.infrared, "grad_ir")] {
@@ -143,7 +143,7 @@ fn distances_and_clusters() {
         for (row, expected) in expected.iter().enumerate() {
             let mut dense = vec![1.0; expected.len()];
             distances.pairs(row).for_each(|(column, distance)| dense[column as usize] = distance);
-            dense.iter().zip(expected).for_each(|(got, expected)| assert!((got - expected).abs() < 2e-6));
+            assert_close(&dense, expected, 2e-6);
         }
         let labels: Vec<i64> = serde_json::from_value(case[format!("dbscan_eps0.6_min3_{side}")].clone()).unwrap();
         assert_eq!(clusters(&encoding, 0.6, 3), labels);
@@ -158,7 +158,7 @@ fn distances_and_clusters() {
     assert_eq!(distances.entries(), case["nnz_similarity"].as_u64().unwrap() as usize);
     let stored: f64 = (0..48).flat_map(|row| distances.pairs(row)).map(|(_, distance)| f64::from(distance)).sum();
     let sum = stored + (48 * 48 - distances.entries()) as f64;
-    assert!((sum - case["sum"].as_f64().unwrap()).abs() < 1e-3, "{sum}");
+    assert_near(sum, case["sum"].as_f64().unwrap(), 1e-3);
     for (eps, labels) in case["dbscan"].as_object().unwrap() {
         let labels: Vec<i64> = serde_json::from_value(labels.clone()).unwrap();
         assert_eq!(clusters(&encoding, eps.parse().unwrap(), 4), labels, "eps {eps}");
@@ -197,9 +197,10 @@ fn protocols() {
     let of_sysu = sysu::evaluate_distances(&distances.concat(), &queries, &gallery, 3).unwrap();
     let of_regdb = regdb::evaluate_distances(&distances.concat(), &queries.identities, &gallery.identities, 5).unwrap();
     for (got, expected, cmc) in [(of_sysu, &case["sysu"], "cmc_first3"), (of_regdb, &case["regdb"], "cmc_first5")] {
-        assert!((got.map - expected["mAP"].as_f64().unwrap()).abs() < 1e-6);
-        assert!((got.minp - expected["mINP"].as_f64().unwrap()).abs() < 1e-6);
+        assert_near(got.map, expected["mAP"].as_f64().unwrap(), 1e-6);
+        assert_near(got.minp, expected["mINP"].as_f64().unwrap(), 1e-6);
         let cmc: Vec<f64> = serde_json::from_value(expected[cmc].clone()).unwrap();
-        cmc.iter().enumerate().for_each(|(rank, expected)| assert!((got.rank(rank + 1) - expected).abs() < 1e-9));
+        let ranks: Vec<f64> = (1..=cmc.len()).map(|rank| got.rank(rank)).collect();
+        assert_close(&ranks, &cmc, 1e-9);
     }
 }

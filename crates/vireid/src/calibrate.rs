@@ -190,6 +190,7 @@ fn pairs(file: &EmbeddingsFile) -> (Vec<f64>, Vec<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_near;
 
     #[test]
     fn the_threshold_keeps_its_promise_and_probabilities_rise() {
@@ -198,7 +199,7 @@ mod tests {
         let fitted = Calibration::fit("m", 0.05, same.clone(), different.clone()).unwrap();
         let accepted = different.iter().filter(|s| fitted.verdict(**s) == "same person").count();
         assert!(accepted as f64 <= 0.05 * 1000.0, "{accepted}");
-        assert!((fitted.frr - share_below(&same, fitted.threshold)).abs() < 1e-12);
+        assert_near(fitted.frr, share_below(&same, fitted.threshold), 1e-12);
         let rising: Vec<f64> = (0..100).map(|i| fitted.probability(f64::from(i) / 100.0)).collect();
         assert!(rising.is_sorted(), "{rising:?}");
         assert!(rising[0] < 0.2 && rising[95] > 0.95, "{rising:?}");

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::{
-    Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, RunDir, Session, SessionOptions, TrainingImages,
+    Evaluation, MemoryNeed, MethodError, Outcome, ProgressObserver, RunConfig, RunDir, Session, SessionOptions,
+    TrainingImages,
 };
 
 use crate::DataSource;
@@ -41,6 +42,9 @@ pub struct TrainingOptions {
     /// Show no plan and no progress.
     #[arg(skip)]
     pub quiet: bool,
+    /// Told of every event, after it has been shown.
+    #[arg(skip)]
+    pub watch: Option<fn(&Event)>,
 }
 
 /// What became of a run.
@@ -88,26 +92,27 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         RunConfig::from_preset(&preset, &overrides)?
     };
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
-    let images = TrainingImages::open(dataset, &config, options.skip_corrupt)?;
     if options.plan_only {
-        let plan = Some(images.plan(&config, &options.device)?);
+        let plan = Some(TrainingImages::listed(dataset, &config)?.plan(&config, &options.device)?);
         let seconds = Seconds::default();
         return Ok(Finished { out, synthetic, plan, evaluations: None, interrupted: false, seconds });
     }
+    let images = TrainingImages::open(dataset, &config, options.skip_corrupt)?;
     let session_options =
         SessionOptions { config, out: out.clone(), resume: options.resume, device: options.device.clone() };
     let mut session = Session::open(session_options, images)?;
+    for shortage in session.memory_needs()?.iter().filter_map(MemoryNeed::shortage) {
+        eprintln!("warning: {shortage}");
+    }
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = interrupt.clone();
     // Without a handler Ctrl-C simply ends the program, and the last epoch's checkpoint is there.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let outcome = if options.quiet {
-        session.train(&mut Silent, &interrupt)
-    } else {
+    if !options.quiet {
         eprintln!("{}", session.plan());
-        session.train(&mut ProgressObserver::new(), &interrupt)
-    };
-    let (evaluations, interrupted) = match outcome? {
+    }
+    let mut watchers = Watchers { shown: (!options.quiet).then(ProgressObserver::new), told: options.watch };
+    let (evaluations, interrupted) = match session.train(&mut watchers, &interrupt)? {
         Outcome::Finished(evaluations) => {
             // The untrained network and the ends of the stages.
             let main = evaluations.into_iter().filter(|evaluation| !evaluation.moment.starts_with("epoch"));
@@ -118,11 +123,27 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     Ok(Finished { out, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
 }
 
-/// Watches without a word.
-struct Silent;
+/// Whoever watches a run.
+struct Watchers {
+    shown: Option<ProgressObserver>,
+    told: Option<fn(&Event)>,
+}
 
-impl Observer for Silent {
-    fn event(&mut self, _event: &Event) {}
+impl Observer for Watchers {
+    fn event(&mut self, event: &Event) {
+        if let Some(shown) = &mut self.shown {
+            shown.event(event);
+        }
+        if let Some(told) = self.told {
+            told(event);
+        }
+    }
+
+    fn tick(&mut self, activity: &'static str, done: usize, total: usize) {
+        if let Some(shown) = &mut self.shown {
+            shown.tick(activity, done, total);
+        }
+    }
 }
 
 /// How to go on with an interrupted run.

@@ -309,45 +309,35 @@ fn bad_input_gets_a_code_and_no_panic() {
     }
 }
 
-/// Somebody stops a verb while it works: it ends at once without a panic, what it writes can be made again, and the model is whole.
+/// A verb is killed in the middle of the first file that it writes: what it writes can be made again, and the model is whole.
+/// The system sends the signal: a file may not grow beyond a block.
 #[cfg(unix)]
 #[test]
-fn interrupted_verbs_lose_nothing() {
+fn verbs_killed_while_they_write_lose_nothing() {
+    use std::os::unix::process::ExitStatusExt;
     let desk = desk();
-    let (model, crops, manifest) = (desk.at("model"), desk.at("crops"), desk.at("labelled.csv"));
-    let (index, world) = (desk.at("interrupted.npy"), desk.at("interrupted-world"));
-    let (clusters, gallery) = (desk.at("interrupted.csv"), desk.index());
-    let (model, index) = (text(&model).to_string(), text(&index).to_string());
-    let (crops, manifest) = (text(&crops).to_string(), text(&manifest).to_string());
-    let verbs: [&[&str]; 6] = [
-        &["extract", "--model", &model, "--data", &crops, "--out", &index],
-        &["eval", "--model", &model, "--data", &manifest],
-        &["calibrate", "--model", &model, "--data", &manifest, "--far", "0.05"],
-        &["cluster", "--model", &model, "--index", text(&gallery), "--out", text(&clusters)],
-        &["data", "check", "--data", &crops],
-        &["data", "synth", "--full", "--out", text(&world)],
+    let (model, crops, gallery) = (desk.at("model"), desk.at("crops"), desk.index());
+    let (index, table, clusters) = (desk.at("killed.npy"), desk.at("killed.parquet"), desk.at("killed.csv"));
+    let world = desk.at("killed-world");
+    let verbs: [&[&str]; 4] = [
+        &["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&index)],
+        &["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&table)],
+        &["cluster", "--model", text(&model), "--index", text(&gallery), "--out", text(&clusters)],
+        &["data", "synth", "--out", text(&world)],
     ];
     for verb in verbs {
-        for wait in [20, 250] {
-            let child = Command::new(env!("CARGO_BIN_EXE_vireid"))
-                .args(verb)
-                .stdout(std::process::Stdio::piped())
-                .stderr(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(wait));
-            // Not INT: a shell makes its background jobs, and so their children, ignore that. To a verb without a handler
-            // both mean the same.
-            Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-            let output = child.wait_with_output().unwrap();
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(!errors.contains("panicked"), "{verb:?}: {errors}");
-        }
+        let limited = ["-c", "ulimit -c 0 && ulimit -f 1 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
+        let output = Command::new("sh").args(limited).args(verb).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.signal().is_some(), "{verb:?}: {:?} {errors}", output.status);
+        assert!(!errors.contains("panicked"), "{verb:?}: {errors}");
     }
-    assert!(!world.join("synthetic.txt").exists(), "a world of 45,000 images takes longer");
-    told(&["extract", "--model", &model, "--data", &crops, "--out", &index]);
-    let whole = fs::read(desk.index()).unwrap();
-    assert!(fs::read(index).unwrap() == whole, "the same embeddings as before anything was interrupted");
+    assert!(!world.join("synthetic.txt").exists(), "half a world does not call itself one");
+    told(&["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&index)]);
+    assert!(
+        fs::read(index).unwrap() == fs::read(gallery).unwrap(),
+        "the same embeddings as before anything was killed"
+    );
 }
 
 #[test]
@@ -376,4 +366,31 @@ fn a_data_set_is_drawn_checked_and_planned() {
     assert!(told(&["data", "check", "--data", &crops]).contains("fingerprint"));
     let plan = told(&["train", "--data", &crops, "--plan", "--out", text(&desk.at("planned"))]);
     assert!(plan.contains("measured just now") && !desk.at("planned").exists(), "{plan}");
+}
+
+/// A plan ran steps of full size first, and was ended for memory before it had said a word.
+#[cfg(unix)]
+#[test]
+fn a_plan_of_a_run_that_no_machine_holds_takes_little_and_warns() {
+    let desk = desk();
+    let limited = ["-c", "ulimit -v 8000000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
+    let crops = desk.at("crops");
+    let paper = ["train", "--plan", "--data", text(&crops), "--preset", "mbccm_sysu_paper"];
+    let large = ["--set", "backbone.weights=none", "--set", "sampler.clusters=100000"];
+    let output = Command::new("sh").args(limited).args(paper).args(large).output().unwrap();
+    let plan = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{plan}{}", String::from_utf8_lossy(&output.stderr));
+    for words in ["assumed: ", "main memory: about", "warning: VR0520: the run needs about"] {
+        assert!(plan.contains(words), "'{words}' is missing in: {plan}");
+    }
+}
+
+#[test]
+fn training_warns_of_too_little_memory_before_the_first_step() {
+    let desk = desk();
+    let (crops, out) = (desk.at("crops"), desk.at("too-large"));
+    let run = ["train", "--data", text(&crops), "--out", text(&out), "--set", "sampler.allow_few_clusters=false"];
+    let said = refused(&[&run[..], &["--set", "sampler.clusters=100000000"]].concat());
+    let warning = said.find("warning: VR0520").unwrap_or_else(|| panic!("no warning in: {said}"));
+    assert!(said.find("error: VR0").is_some_and(|error| warning < error), "{said}");
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
+use vireid_compare::largest_difference;
 use vireid_core::Embeddings;
 
 /// Values and shape of one tensor; every number type fits in f64 here.
@@ -78,12 +79,15 @@ impl Case {
     ///
     /// # Errors
     ///
-    /// When none is stated.
+    /// When none is stated, or one that lets anything pass.
     pub fn tolerance(&self, output: &str) -> Result<f64, Box<dyn Error>> {
         let text = self.metadata.get(&format!("tol.{output}"));
         match text.ok_or_else(|| format!("no tolerance for '{output}'"))?.as_str() {
             "exact" => Ok(0.0),
-            number => Ok(number.parse()?),
+            number => match number.parse::<f64>()? {
+                allowed if allowed.is_finite() && allowed >= 0.0 => Ok(allowed),
+                _ => Err(format!("the tolerance of '{output}' is {number}, with which nothing can fail").into()),
+            },
         }
     }
 
@@ -155,6 +159,19 @@ fn four(bytes: &[u8]) -> [u8; 4] {
 
 fn eight(bytes: &[u8]) -> [u8; 8] {
     [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]]
+}
+
+/// Compares a gradient in closed form with that of autodiff.
+///
+/// # Errors
+///
+/// When they differ by more than rounding.
+pub fn agrees_with_autodiff(closed: &[f64], automatic: &[f64]) -> Result<(), Box<dyn Error>> {
+    let difference = largest_difference(closed, automatic);
+    if difference <= 1e-6 {
+        return Ok(());
+    }
+    Err(format!("autodiff and the closed form differ by {difference:e}").into())
 }
 
 /// The values of a tensor.

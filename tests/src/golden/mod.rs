@@ -71,6 +71,28 @@ const OPERATIONS: &[(&str, On, Operation)] = &[
     ("sinkhorn", On::Host, clustering::sinkhorn),
 ];
 
+/// The operations that no case of a folder is of.
+///
+/// # Errors
+///
+/// When the folder or a case can't be read.
+pub fn operations_without_a_case(directory: &Path) -> Result<Vec<&'static str>, Box<dyn Error>> {
+    let cases =
+        cases(directory)?.iter().map(|file| Case::load(file, Device::default())).collect::<Result<Vec<_>, _>>()?;
+    let has_case = |name: &str| cases.iter().any(|case| case.op() == name);
+    Ok(OPERATIONS.iter().map(|(name, ..)| *name).filter(|name| !has_case(name)).collect())
+}
+
+fn cases(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
+        .map_err(|error| format!("{}: {error}", directory.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
 /// Runs every case of a folder on the CPU, prints a line for each, and fails if any case did.
 ///
 /// # Errors
@@ -91,12 +113,7 @@ pub fn run_on(directory: &Path, device: &Device, allowed: f64) -> Result<(), Box
 }
 
 fn run_all(directory: &Path, device: &Device, allowed: f64, on: &[On]) -> Result<(), Box<dyn Error>> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
-        .map_err(|error| format!("{}: {error}", directory.display()))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
-        .collect();
-    files.sort();
+    let files = cases(directory)?;
     if files.is_empty() {
         return Err(format!("there is no golden case in {}", directory.display()).into());
     }

@@ -121,6 +121,7 @@ impl DmicSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_close;
 
     fn dnc(preset: &str) -> (DmicSettings, RunConfig) {
         let config = RunConfig::from_preset(preset, &[]).unwrap();
@@ -137,7 +138,7 @@ mod tests {
             assert_eq!((config.stage1.epochs, config.stage2.epochs), (50, 50));
             let at = |phase, epoch| settings.dnc.at(phase, epoch, 50, config.clustering.k1, settings.joint_k1);
             let ends = [at(0, 0), at(0, 49), at(1, 0), at(1, 49)];
-            ends.iter().zip(eps).for_each(|(values, eps)| assert!((values.eps - eps).abs() < 1e-12));
+            assert_close(&ends.each_ref().map(|values| values.eps), &eps, 1e-12);
             assert_eq!(ends.map(|values| values.k2), [6, 4, 4, 6]);
             assert_eq!([ends[2].joint_k2, ends[3].joint_k2], joint);
             let monotone = (1..50).all(|epoch| at(1, epoch).k2 >= at(1, epoch - 1).k2);

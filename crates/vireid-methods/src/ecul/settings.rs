@@ -178,6 +178,7 @@ impl EculSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_close;
 
     #[test]
     fn memories_are_replaced_before_the_switch_and_moved_from_it_on() {
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(tsmem.at(50, 100), (UpdateRule::Sequential, 0.1));
         let ramp = TsMem { ramp: true, momentum: 0.9, second: UpdateRule::Mean, ..tsmem };
         assert_eq!(ramp.at(50, 100), (UpdateRule::Mean, 0.0));
-        assert!((ramp.at(99, 100).1 - 0.9).abs() < 1e-12 && (ramp.at(74, 100).1 - 0.9 * 24.0 / 49.0).abs() < 1e-12);
+        assert_close(&[ramp.at(99, 100).1, ramp.at(74, 100).1], &[0.9, 0.9 * 24.0 / 49.0], 1e-12);
         assert_eq!(ramp.at(50, 51).1, 0.9);
     }
 

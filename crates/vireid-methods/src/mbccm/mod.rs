@@ -20,10 +20,10 @@ use crate::labelling::{Labels, cluster, rows_on};
 use crate::lookups::BankGradient;
 use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
 use crate::state::MethodState;
-use crate::views::{StepEmbeddings, StepLabels};
+use crate::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels};
 use crate::{MethodError, OptimizerKind, RunConfig, parse_settings};
 
-pub use step::{MemoryBanks, stage1_step, stage2_step};
+pub use step::{MemoryBanks, PARTS, stage1_step, stage2_step};
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,18 +165,17 @@ impl Method for Mbccm {
         let embeddings = epoch.embeddings()?;
         let at = epoch.at();
         let clusters = cluster(&embeddings, &epoch.config().clustering, at.epoch, epoch.device())?;
-        let association = (at.stage >= ASSOCIATED).then(|| {
-            let mirrored = self.settings.match_mirror;
-            let orientation = if mirrored { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
-            bilateral_match(&clusters.centroids.infrared, &clusters.centroids.visible, orientation)
-        });
-        let association = association.transpose()?;
+        let mirrored = self.settings.match_mirror;
+        let orientation = if mirrored { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
+        let matched = bilateral_match(&clusters.centroids.infrared, &clusters.centroids.visible, orientation)?;
         let indices = clusters.labels.indices();
+        // In the first stage people see what the association would be; nothing is trained on it.
         epoch.report(&Labelling {
             labels: indices.as_ref().map(Vec::as_slice),
-            association: association.as_ref(),
+            association: Some(&matched),
             ..Labelling::default()
         });
+        let association = (at.stage >= ASSOCIATED).then_some(matched);
         let rows = clusters.centroids.as_ref().map(|centroids| rows_on(centroids, epoch.device()));
         let banks = MemoryBanks::new(rows, &self.settings);
         self.epoch = Some(Prepared { labels: clusters.labels, association, banks });
@@ -195,11 +194,7 @@ impl Method for Mbccm {
     }
 
     fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
-        if at.stage < ASSOCIATED {
-            &["specific"]
-        } else {
-            &["specific", "agnostic_visible", "agnostic_infrared", "consistency"]
-        }
+        if at.stage < ASSOCIATED { SPECIFIC_PARTS } else { PARTS }
     }
 
     fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {

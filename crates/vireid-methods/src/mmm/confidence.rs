@@ -42,6 +42,7 @@ pub fn confidences(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_compare::assert_close;
 
     const RAW: [f32; 12] = [0.20, 0.35, 0.25, 0.60, 0.42, 3.10, 4.40, 3.90, 0.52, 0.31, 1.60, 2.20];
 
@@ -54,7 +55,7 @@ mod tests {
         losses[3] = None;
         let before = vec![vec![0.25; 12]];
         let released = confidences(std::slice::from_ref(&losses), &positions, &before, true);
-        assert!((released[0][3] - 0.999_950).abs() < 2e-6 && (released[0][10] - 0.703_341).abs() < 2e-6);
+        assert_close(&[released[0][3], released[0][10]], &[0.999_950, 0.703_341], 2e-6);
         let repaired = confidences(&[losses], &positions, &before, false);
         assert_eq!(repaired[0][3], 0.25);
         assert!(repaired[0][10] < 0.01);

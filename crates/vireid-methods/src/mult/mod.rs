@@ -22,7 +22,7 @@ use crate::epoch::{Epoch, EpochAt, Labelling};
 use crate::labelling::{Labels, dbscan_labels, encode, rows_on};
 use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
 use crate::state::MethodState;
-use crate::views::{StepEmbeddings, StepLabels, specific_step};
+use crate::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels, specific_step};
 use crate::{MethodError, OptimizerKind, RunConfig};
 
 pub use labels::{TransferredModality, TransferredPair, transfer};
@@ -205,7 +205,7 @@ impl Method for Mult {
     }
 
     fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
-        if at.stage < ASSOCIATED { &["specific"] } else { PARTS }
+        if at.stage < ASSOCIATED { SPECIFIC_PARTS } else { PARTS }
     }
 
     fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {

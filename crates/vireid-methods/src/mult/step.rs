@@ -98,7 +98,7 @@ pub struct BatchLabels {
 }
 
 /// Names of the loss parts of [`association_step`].
-pub const PARTS: &[&str] = &["own", "mixed", "refinement"];
+pub const PARTS: &[&str] = &["own_visible", "own_infrared", "mixed_visible", "mixed_infrared", "refinement"];
 
 /// The memories by position.
 const OWN_VISIBLE: usize = 0;
@@ -134,8 +134,10 @@ pub fn association_step(
         let augmented = step.look_up(OWN_VISIBLE, AUGMENTED, &own.visible.hard);
         let guest = step.look_up(GUEST, INFRARED, &of_infrared.hard);
         let infrared = step.look_up(OWN_INFRARED, INFRARED, &own.infrared.hard);
-        let terms =
-            vec![(plain, &own.visible), (augmented, &own.visible), (infrared, &own.infrared), (guest, of_infrared)];
+        let terms = PerModality {
+            visible: vec![(plain, &own.visible), (augmented, &own.visible)],
+            infrared: vec![(infrared, &own.infrared), (guest, of_infrared)],
+        };
         (terms, [augmented, plain, guest])
     } else {
         let guest_plain = step.look_up(GUEST, PLAIN, &of_visible.hard);
@@ -143,9 +145,10 @@ pub fn association_step(
         let infrared = step.look_up(OWN_INFRARED, INFRARED, &own.infrared.hard);
         let plain = step.look_up(OWN_VISIBLE, PLAIN, &own.visible.hard);
         let augmented = step.look_up(OWN_VISIBLE, AUGMENTED, &own.visible.hard);
+        let of_own = [(plain, &own.visible), (augmented, &own.visible)];
         let of_guest = [(guest_plain, of_visible), (guest_augmented, of_visible)];
-        let of_own = [(plain, &own.visible), (augmented, &own.visible), (infrared, &own.infrared)];
-        (of_own.into_iter().chain(of_guest).collect(), [guest_augmented, guest_plain, infrared])
+        let terms = PerModality { visible: [of_own, of_guest].concat(), infrared: vec![(infrared, &own.infrared)] };
+        (terms, [guest_augmented, guest_plain, infrared])
     };
     let mixed = [
         step.look_up(MIXED, PLAIN, &of_visible.hard),
@@ -158,15 +161,18 @@ pub fn association_step(
         [step.peek(for_visible, AUGMENTED), step.peek(for_visible, PLAIN), step.peek(for_infrared, INFRARED)];
     let lessons = lessons(mixed, by_space, by_other);
 
-    let own_loss = add_soft_cross_entropies(&mut step, &own_terms);
-    let mixed_terms: Vec<(LookUp, &SpaceLabels)> =
-        mixed.into_iter().zip([of_visible, of_visible, of_infrared]).collect();
-    let mixed_loss = add_soft_cross_entropies(&mut step, &mixed_terms);
-    let refined = match settings.refinement {
+    let [plain, augmented, infrared] = mixed;
+    let mut parts = vec![
+        add_soft_cross_entropies(&mut step, &own_terms.visible),
+        add_soft_cross_entropies(&mut step, &own_terms.infrared),
+        add_soft_cross_entropies(&mut step, &[(plain, of_visible), (augmented, of_visible)]),
+        add_soft_cross_entropies(&mut step, &[(infrared, of_infrared)]),
+    ];
+    parts.push(match settings.refinement {
         true => add_refinements(&mut step, &lessons, settings),
-        false => own_loss.zeros_like(),
-    };
-    StepLoss { objective: step.backward(), parts: Tensor::cat(vec![own_loss, mixed_loss, refined], 0) }
+        false => parts[0].zeros_like(),
+    });
+    StepLoss { objective: step.backward(), parts: Tensor::cat(parts, 0) }
 }
 
 /// Who teaches whom: every view's prediction from the mixed memory, by the memory of its own modality and by the other's.

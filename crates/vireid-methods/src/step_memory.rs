@@ -1,0 +1,176 @@
+//! How much memory a training step takes, and how much there is: by the activations of the network, before any is allocated.
+
+use std::collections::BTreeMap;
+
+use vireid_backbone::Precision;
+
+use crate::network::network_config;
+use crate::system::{available_card_memory, available_memory};
+use crate::{MethodError, RunConfig, StageSettings, registry};
+
+/// How often the CPU's kernels keep an activation: what a convolution gives, what batch norm makes of it, and what a backward
+/// pass holds beside them at its peak. Measured; a test measures again.
+const KEPT_ON_CPU: f64 = 2.0;
+/// How often the stock operations of graphics cards do. Measured: a step of 432 images of 288 x 144 with ResNet-50 took 80.6 GB,
+/// one of 192 took 36.3 GB.
+const KEPT_ON_CARDS: f64 = 4.4;
+/// The same with convolutions in bf16: 47.3 and 21.2 GB.
+const KEPT_ON_CARDS_BF16: f64 = 2.6;
+/// How often a weight is kept: itself, its gradient, the optimiser's two moments, and room for convolutions.
+const WEIGHTS_KEPT: f64 = 6.0;
+/// Bytes of a number.
+const NUMBER: f64 = 4.0;
+/// The memory of the machine, in which the CPU works too.
+const MAIN: &str = "main memory";
+
+/// What one memory has to hold while a run steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryNeed {
+    /// Which: `main memory`, or that of a device by its name.
+    pub place: String,
+    /// Bytes that the largest step takes, an estimate.
+    pub needed: f64,
+    /// Bytes that are free for it, where that can be told.
+    pub available: Option<f64>,
+}
+
+impl MemoryNeed {
+    /// The warning that there is too little.
+    pub fn shortage(&self) -> Option<MethodError> {
+        let available = self.available.filter(|available| self.needed > *available)?;
+        let gib = |bytes: f64| bytes / f64::from(1 << 30);
+        Some(MethodError::LittleMemory {
+            place: self.place.clone(),
+            needed: gib(self.needed),
+            available: gib(available),
+        })
+    }
+}
+
+/// The memory in which a device works.
+fn place_of(device: &str) -> &str {
+    if device == "cpu" { MAIN } else { device }
+}
+
+fn available_in(place: &str) -> Option<f64> {
+    if place == MAIN { available_memory() } else { available_card_memory(place) }
+}
+
+/// Bytes that are free to a device, where that can be told.
+pub(crate) fn available_to(device: &str) -> Option<f64> {
+    available_in(place_of(device))
+}
+
+/// Images of a step in the stage that takes most, over all devices.
+///
+/// # Errors
+///
+/// What building the method refuses.
+pub(crate) fn images_per_step(config: &RunConfig) -> Result<usize, MethodError> {
+    let method = registry::build(config)?;
+    let slots = config.sampler.clusters.saturating_mul(config.sampler.instances);
+    let first_epochs = config.stages().into_iter().scan(0, |next: &mut usize, stage: &StageSettings| {
+        let first = *next;
+        *next += stage.epochs;
+        Some((first, stage.epochs))
+    });
+    let views = first_epochs.filter(|(_, epochs)| *epochs > 0).map(|(first, _)| {
+        let recipes = method.recipes(config.at(first));
+        recipes.visible.len() + recipes.infrared.len()
+    });
+    Ok(slots.saturating_mul(views.max().unwrap_or_default()))
+}
+
+/// Bytes that the activations of `images` images take in a training step on a device of a name: an estimate.
+///
+/// # Errors
+///
+/// `VR0303` for an unknown network.
+pub fn activation_bytes(config: &RunConfig, device: &str, images: usize) -> Result<f64, MethodError> {
+    let activations = network_config(&config.backbone)?.activations(config.input.height, config.input.width);
+    let kept = match (device, config.backbone.precision) {
+        ("cpu", _) => KEPT_ON_CPU,
+        (_, Precision::Bf16) => KEPT_ON_CARDS_BF16,
+        (_, Precision::F32) => KEPT_ON_CARDS,
+    };
+    Ok(images as f64 * activations as f64 * kept * NUMBER)
+}
+
+/// What every memory has to hold that a run on `devices` (names separated by commas, none of them `auto`) uses. `decoded` bytes
+/// of images are kept beside.
+///
+/// # Errors
+///
+/// What building the method or the network refuses.
+pub(crate) fn memory_needs(
+    config: &RunConfig,
+    devices: &str,
+    parameters: usize,
+    decoded: usize,
+) -> Result<Vec<MemoryNeed>, MethodError> {
+    let names: Vec<&str> = devices.split(',').map(str::trim).collect();
+    let images = images_per_step(config)?;
+    let share = images.div_ceil(names.len());
+    let batch = images as f64 * (3 * config.input.height * config.input.width) as f64 * NUMBER;
+    let kept = (decoded as f64).min((config.input.cache_mib << 20) as f64);
+    // Batches wait for their step, and one is on its way.
+    let mut needs = BTreeMap::from([(MAIN, kept + batch * (config.input.prefetch + 1) as f64)]);
+    for name in names {
+        let place = place_of(name);
+        let bytes = activation_bytes(config, name, share)? + parameters as f64 * WEIGHTS_KEPT * NUMBER;
+        *needs.entry(place).or_default() += bytes;
+    }
+    let need =
+        |(place, needed): (&str, f64)| MemoryNeed { place: place.into(), needed, available: available_in(place) };
+    Ok(needs.into_iter().map(need).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_compare::largest_relative_difference;
+
+    fn paper(overrides: &[&str]) -> RunConfig {
+        let overrides: Vec<String> = overrides.iter().map(|set| set.to_string()).collect();
+        RunConfig::from_preset("mbccm_sysu_paper", &overrides).unwrap()
+    }
+
+    /// Against peaks that were measured on a graphics card, in GB.
+    #[test]
+    fn steps_of_the_paper_on_a_card() {
+        let gigabytes = |images: usize, overrides: &[&str]| {
+            let config = paper(overrides);
+            let parameters = 23_500_000.0 * WEIGHTS_KEPT * NUMBER;
+            (activation_bytes(&config, "cuda:0", images).unwrap() + parameters) / 1e9
+        };
+        let bf16 = ["backbone.precision=bf16"];
+        let got = [gigabytes(432, &[]), gigabytes(192, &[]), gigabytes(432, &bf16), gigabytes(192, &bf16)];
+        assert!(largest_relative_difference(&[80.6, 36.3, 47.3, 21.2], &got, 1.0) < 0.02, "{got:?}");
+        assert_eq!(images_per_step(&paper(&[])).unwrap(), 432);
+    }
+
+    #[test]
+    fn devices_share_a_batch_and_one_named_twice_holds_both_parts() {
+        let config = paper(&["input.cache_mib=1024", "input.prefetch=1"]);
+        let of = |devices: &str| memory_needs(&config, devices, 1_000_000, 5 << 30).unwrap();
+        let bytes = |images| activation_bytes(&config, "cpu", images).unwrap();
+        let weights = 1e6 * WEIGHTS_KEPT * NUMBER;
+        let host = f64::from(1 << 30) + 2.0 * (432 * 3 * 288 * 144 * 4) as f64;
+        let needed: Vec<f64> = of("cpu,cpu").iter().map(|need| need.needed).collect();
+        assert_eq!(needed, [host + bytes(432) + 2.0 * weights]);
+        let on_cards = of("cuda:0, cuda:1");
+        let places: Vec<&str> = on_cards.iter().map(|need| need.place.as_str()).collect();
+        assert_eq!(places, ["cuda:0", "cuda:1", MAIN]);
+        assert_eq!(on_cards[2].needed, host);
+        assert_eq!(on_cards[0].needed, activation_bytes(&config, "cuda:0", 216).unwrap() + weights);
+    }
+
+    #[test]
+    fn a_shortage_is_said_with_both_figures() {
+        let gib = f64::from(1 << 30);
+        let need = |available| MemoryNeed { place: MAIN.into(), needed: 3.5 * gib, available };
+        assert!(need(None).shortage().is_none() && need(Some(4.0 * gib)).shortage().is_none());
+        let said = need(Some(2.0 * gib)).shortage().unwrap().to_string();
+        assert!(said.starts_with("VR0520") && said.contains("3.5 GiB") && said.contains("2.0 GiB"), "{said}");
+    }
+}
