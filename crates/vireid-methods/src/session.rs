@@ -54,13 +54,14 @@ impl TrainingImages {
         let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
         let protocol = Protocol::of(&dataset.test);
         let test = dataset.test.images();
+        let test_filter = config.test_filter()?;
         let lists = [
-            dataset.train.visible.clone(),
-            dataset.train.infrared.clone(),
-            test.visible.to_vec(),
-            test.infrared.to_vec(),
+            (dataset.train.visible.clone(), filter),
+            (dataset.train.infrared.clone(), filter),
+            (test.visible.to_vec(), test_filter),
+            (test.infrared.to_vec(), test_filter),
         ]
-        .map(|samples| ImageList::new(samples, size, filter, budget.clone()));
+        .map(|(samples, filter)| ImageList::new(samples, size, filter, budget.clone()));
         let total = lists.iter().map(ImageList::len).sum();
         let progress = bar("decoding", total);
         let skipped: Vec<BadImage> = lists.iter().flat_map(|list| list.check(|| progress.inc(1))).collect();
@@ -107,6 +108,7 @@ struct Environment {
     synthetic: bool,
     seed: u64,
     config_hash: String,
+    /// That computed on the CPU, however many the machine has.
     threads: usize,
 }
 
@@ -181,7 +183,7 @@ impl Session {
                 synthetic: images.synthetic,
                 seed: config.seed,
                 config_hash: config.hash(),
-                threads: std::thread::available_parallelism().map_or(1, usize::from),
+                threads: rayon::current_num_threads(),
             };
             RunDir::create(&out, &config, &environment)?
         };
@@ -198,7 +200,8 @@ impl Session {
 
     /// What the run will do and hold, in a few lines.
     pub fn plan(&self) -> String {
-        format!("{}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
+        let notes: String = self.config.notes().iter().map(|note| format!("\nnote: {note}")).collect();
+        format!("{}{notes}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
     }
 
     /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].
