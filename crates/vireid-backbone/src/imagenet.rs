@@ -89,7 +89,11 @@ where
         if !values.iter().all(|value| value.is_finite()) {
             return Err(BackboneError::NotFinite { path: path.into(), name: name.into() });
         }
-        network.insert(name.into(), (shape, values));
+        // What PyTorch puts before the names of a module that was trained on several devices.
+        let name = name.trim_start_matches("module.");
+        if network.insert(name.into(), (shape, values)).is_some() {
+            return Err(failed(format!("{name} stands there twice, with and without 'module.'")));
+        }
     }
     Ok(network)
 }
@@ -107,24 +111,10 @@ fn network_prefix<'a>(names: impl Iterator<Item = &'a String>) -> Result<&'a str
     let own = names.iter().filter_map(|name| name.strip_suffix("stem_visible.conv.weight"));
     let networks: BTreeSet<&str> = of_torchvision.chain(own).filter(is_root).collect();
     match networks.len() {
-        // No whole network. `module.` is what PyTorch puts before every name of one that was trained on several devices.
-        0 => Ok(shared_module(&names)),
-        1 => Ok(networks.into_iter().next().unwrap_or_default()),
+        // None where there is no whole network: what is missing is told later.
+        0 | 1 => Ok(networks.into_iter().next().unwrap_or_default()),
         _ => Err(networks),
     }
-}
-
-/// As many `module.` as all names begin with.
-fn shared_module<'a>(names: &BTreeSet<&'a str>) -> &'a str {
-    const MODULE: &str = "module.";
-    let first = names.first().copied().unwrap_or_default();
-    let mut length = 0;
-    while first[length..].starts_with(MODULE)
-        && names.iter().all(|name| name.starts_with(&first[..length + MODULE.len()]))
-    {
-        length += MODULE.len();
-    }
-    &first[..length]
 }
 
 /// Loads weights into a two-stream network: its own (as [`named_parameters`](crate::parameters::named_parameters) names

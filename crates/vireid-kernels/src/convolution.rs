@@ -272,7 +272,7 @@ impl Convolution {
 /// The least columns of a product, where there are images enough.
 const COLUMNS: usize = 128;
 /// Most parts that a batch falls into. A number of its own, not of threads: sums would differ in their last bits.
-const PARTS: usize = 32;
+const PARTS: usize = 16;
 
 /// What a thread works in.
 struct Scratch {
