@@ -123,17 +123,20 @@ fn network_prefix<'a>(names: impl Iterator<Item = &'a String>) -> Result<&'a str
 /// # Errors
 ///
 /// What [`WeightFile::read`] refuses; `VR0302` unless every tensor finds its place and every parameter its tensor.
-/// Only a torchvision file may lack the neck and the non-local blocks, which it can't know.
+/// A torchvision file may lack the neck, which it can't know; any file may lack all non-local blocks, which begin as the
+/// identity.
 pub fn load_imagenet(net: TwoStreamNet, file: &WeightFile<'_>) -> Result<TwoStreamNet, BackboneError> {
     let tensors = file.read()?;
     let from_torchvision = tensors.contains_key("conv1.weight");
     let mut tensors = if from_torchvision { renamed(tensors) } else { tensors };
     // A run's last stage may train a classifier, which no network in use has.
     tensors.retain(|name, _| !name.starts_with("classifier."));
+    let has_non_local = tensors.keys().any(|name| name.contains(".non_local."));
     let (net, mut report) = load_parameters(net, tensors);
-    if from_torchvision {
-        report.missing.retain(|name| !name.starts_with("neck.") && !name.contains(".non_local."));
-    }
+    report.missing.retain(|name| {
+        let may_lack = from_torchvision && name.starts_with("neck.") || !has_non_local && name.contains(".non_local.");
+        !may_lack
+    });
     if report.is_complete() {
         return Ok(net);
     }
@@ -329,6 +332,19 @@ mod tests {
         assert!(read(&[("conv1.weight", Dtype::F16, vec![1], too_large)]).starts_with("VR0305"));
         let error = read(&[("conv1.weight", Dtype::I32, vec![1], vec![0; 4])]);
         assert!(error.starts_with("VR0301") && error.contains("conv1.weight is I32"), "{error}");
+    }
+
+    /// The weights that come with the crate know no non-local blocks, and start a network that has them.
+    #[test]
+    fn weights_without_non_local_blocks_start_a_network_with_them() {
+        let with = TwoStreamNetConfig::small().with_non_local_blocks();
+        let net = with.init(&Device::default(), &mut Streams::new(0).stream("init", [0; 3]));
+        let file = WeightFile::Bytes("builtin:small", crate::SMALL_WEIGHTS);
+        let loaded = named_parameters(&load_imagenet(net, &file).unwrap());
+        let tensors = file.read().unwrap();
+        assert!(loaded.iter().any(|p| p.0.contains(".non_local.")));
+        let rest = loaded.iter().filter(|p| !p.0.contains(".non_local."));
+        assert!(rest.into_iter().all(|(name, _, values)| *values == tensors[name].1));
     }
 
     /// The network within a checkpoint of a run is a start for another one.
