@@ -11,8 +11,10 @@ fn any_number_of_threads_gives_the_same_bytes() {
         let environment = std::fs::read_to_string(run.out().join("environment.json")).unwrap();
         let environment: serde_json::Value = serde_json::from_str(&environment).unwrap();
         assert_eq!(environment["threads"], threads, "those that computed, not those of the machine");
-        (run.results(), std::fs::read(run.out().join("checkpoints/last.safetensors")).unwrap())
+        // The optimiser's record, whose order of entries is Burn's, is left out.
+        let checkpoint = vireid_methods::Checkpoint::load(&run.out().join("checkpoints/last.safetensors")).unwrap();
+        (run.results(), checkpoint.model, checkpoint.state)
     });
     let [alone, two, many] = found;
-    assert!(alone == two && two == many, "results or checkpoints differ");
+    assert!(alone == two && two == many, "results, weights or memories differ");
 }
