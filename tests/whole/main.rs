@@ -12,4 +12,5 @@ mod program;
 mod protocol_speed;
 mod regdb;
 mod resume;
+mod threads;
 mod training;

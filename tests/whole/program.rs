@@ -96,6 +96,11 @@ impl Run {
         self.command(&tiny(more)).output().unwrap()
     }
 
+    /// A whole tiny run that computes on so many threads.
+    pub fn train_on_threads(&self, threads: usize) -> Output {
+        self.command(&tiny(&[])).env("RAYON_NUM_THREADS", threads.to_string()).output().unwrap()
+    }
+
     /// Goes on to the end.
     pub fn resume(&self) -> Output {
         self.resume_with(&[])

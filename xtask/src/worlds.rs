@@ -229,7 +229,7 @@ fn write(arguments: &Arguments, spec: &WorldSpec, table: &Table, runs: &[Run]) -
         world_seeds: &arguments.world_seeds,
         seeds: &arguments.seeds,
         device: resolve_device(&arguments.device),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        threads: rayon::current_num_threads(),
         peak_memory_mib: peak_memory_mib(),
         rows: table.rows(),
         runs,

@@ -95,6 +95,11 @@ impl BlockConfig {
 }
 
 impl Block {
+    /// Whether it ends in a non-local block, whose sum no ReLU follows.
+    pub(crate) fn has_non_local(&self) -> bool {
+        self.non_local.is_some()
+    }
+
     /// # Shapes
     ///
     /// - `input`: `[batch, input, height, width]`

@@ -32,6 +32,22 @@ pub enum BackboneError {
     /// The network can't be built like this.
     #[error("VR0303: backbone: {0}")]
     Config(String),
+    /// A file of weights holds more than one network.
+    #[error("VR0304: weights {} hold several networks, under {}; save the one to start from in a file of its own", path.display(), networks.join(", "))]
+    SeveralNetworks {
+        /// The file.
+        path: PathBuf,
+        /// What the names of each begin with.
+        networks: Vec<String>,
+    },
+    /// A weight is no finite number.
+    #[error("VR0305: weights {}: {name} holds a value that is not a finite number; take weights of a training that did not diverge, in a number type that is wide enough", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
 }
 
 impl Coded for BackboneError {}

@@ -2,6 +2,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, FloatDType, Tensor};
 use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
@@ -81,7 +82,8 @@ pub struct StageConfig {
     pub output: usize,
     /// Stride of the first block.
     pub stride: usize,
-    /// Non-local blocks follow the last this many blocks.
+    /// Non-local blocks follow the last this many blocks. In the last stage a ReLU follows the last of them, because pooling
+    /// takes the root of what it gets.
     #[config(default = 0)]
     pub non_local: usize,
 }
@@ -154,17 +156,20 @@ impl TwoStreamNetConfig {
         }
     }
 
-    /// Adds AGW's non-local blocks: after the last two blocks of the second stage and the last three of the third.
+    /// Adds AGW's non-local blocks: after the last two blocks of the second stage and the last three of the third, but none
+    /// in a network's last stage.
     pub fn with_non_local_blocks(mut self) -> Self {
-        for (stage, count) in self.stages.iter_mut().skip(1).zip([2, 3]) {
+        let before_the_last = self.stages.len().saturating_sub(1);
+        for (stage, count) in self.stages[..before_the_last].iter_mut().skip(1).zip([2, 3]) {
             stage.non_local = count.min(stage.blocks);
         }
         self
     }
 
-    /// Builds the network. Convolutions start from He's normal initialisation (fan-out), the neck's weight from
-    /// N(1, 0.01^2) with its bias frozen at 0, both stems equal; all drawn from `stream`, so a seed fixes the network on
-    /// every device.
+    /// Builds the network. Convolutions start from He's normal initialisation (fan-out), those of non-local blocks from
+    /// PyTorch's default (weights and biases uniform within one over the root of the values under a window), the neck's
+    /// weight from N(1, 0.01^2) with its bias frozen at 0, both stems equal; all drawn from `stream`, so a seed fixes the
+    /// network on every device. The rest of a network is the same with and without non-local blocks.
     pub fn init(&self, device: &Device, stream: &mut Stream) -> TwoStreamNet {
         let mut input = self.stem.channels;
         let layers = self
@@ -260,9 +265,12 @@ impl TwoStreamNet {
 
     /// Through the shared layers, pooling and the neck.
     fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Features {
-        let blocks = self.layers.iter().flat_map(|layer| &layer.blocks);
-        let x = blocks.fold(x, |x, block| block.forward(x, groups)).cast(FloatDType::F32);
-        let pooled = gem_pool(x, GEM_EPSILON);
+        let blocks = || self.layers.iter().flat_map(|layer| &layer.blocks);
+        let mut x = blocks().fold(x, |x, block| block.forward(x, groups));
+        if blocks().last().is_some_and(Block::has_non_local) {
+            x = relu(x);
+        }
+        let pooled = gem_pool(x.cast(FloatDType::F32), GEM_EPSILON);
         Features { embedding: self.neck.forward(pooled.clone(), groups), pooled }
     }
 }
@@ -315,12 +323,26 @@ impl Backbone for TwoStreamNet {
     }
 }
 
-/// Draws the starting values: the stems from equal copies of one stream, the rest from another.
+/// Draws the starting values: the stems from equal copies of one stream, the rest from another, non-local blocks from a third.
 fn initialized(net: TwoStreamNet, stream: &mut Stream) -> TwoStreamNet {
     let mut stems = [stream.clone(), stream.clone()];
     // The stems draw from the stream's start; far ahead of them the trunk draws its own.
     let mut trunk = stream.fork();
+    let mut non_local = stream.fork();
+    // Of the convolution that was visited last; its bias is the next parameter.
+    let mut window = 1;
     fill_parameters(net, |path, shape| {
+        let count = shape.iter().product();
+        if path.contains(".non_local.") {
+            if path.contains(".bn.") {
+                return path.ends_with(".weight").then(|| vec![0.0; count]);
+            }
+            if shape.len() == 4 {
+                window = shape[1..].iter().product();
+            }
+            let bound = 1.0 / (window as f64).sqrt();
+            return Some((0..count).map(|_| non_local.uniform(-bound, bound) as f32).collect());
+        }
         let stream = if path.starts_with("stem_visible") {
             &mut stems[0]
         } else if path.starts_with("stem_infrared") {
@@ -328,7 +350,6 @@ fn initialized(net: TwoStreamNet, stream: &mut Stream) -> TwoStreamNet {
         } else {
             &mut trunk
         };
-        let count = shape.iter().product();
         match path {
             _ if shape.len() == 4 => {
                 let fan_out = shape[0] * shape[2] * shape[3];
@@ -336,7 +357,6 @@ fn initialized(net: TwoStreamNet, stream: &mut Stream) -> TwoStreamNet {
                 Some((0..count).map(|_| stream.normal(0.0, deviation) as f32).collect())
             }
             "neck.weight" => Some((0..count).map(|_| stream.normal(1.0, 0.01) as f32).collect()),
-            _ if path.ends_with("non_local.bn.weight") => Some(vec![0.0; count]),
             _ => None,
         }
     })
@@ -346,7 +366,7 @@ fn initialized(net: TwoStreamNet, stream: &mut Stream) -> TwoStreamNet {
 mod tests {
     use super::*;
     use crate::parameters::named_parameters;
-    use vireid_compare::assert_close;
+    use vireid_compare::{assert_close, worse};
     use vireid_core::Streams;
 
     fn small(groups: usize, device: &Device) -> TwoStreamNet {
@@ -450,8 +470,87 @@ mod tests {
         let values = named_parameters(&without).into_iter().map(|(name, shape, data)| (name, (shape, data))).collect();
         let (with, report) = crate::parameters::load_parameters(with, values);
         assert!(report.missing.iter().all(|name| name.contains("non_local")) && !report.missing.is_empty());
-        let embed =
-            |net: &TwoStreamNet| net.embed(images.clone(), Modality::Visible).into_data().try_to_vec::<f32>().unwrap();
-        assert_close(&embed(&with), &embed(&without), 1e-6);
+        let values = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        let (with, without) = (with.embed(images.clone(), Modality::Visible), without.embed(images, Modality::Visible));
+        assert_close(&values(with), &values(without), 1e-6);
+    }
+
+    /// PyTorch's default of a convolution: weights and biases uniform within one over the root of its window.
+    #[test]
+    fn non_local_convolutions_start_from_pytorchs_default() {
+        let config = TwoStreamNetConfig::resnet18().with_non_local_blocks();
+        let net = config.init(&Device::default(), &mut Streams::new(0).stream("init", [0; 3]));
+        let named = named_parameters(&net);
+        let mut counts = [0; 3];
+        for (name, shape, values) in named.iter().filter(|p| p.0.contains(".non_local.")) {
+            if name.contains(".bn.") {
+                let expected = f64::from(u8::from(name.ends_with("running_var")));
+                assert_close(values, &vec![expected; values.len()], 0.0);
+                counts[2] += 1;
+                continue;
+            }
+            let channels = if name.contains("layers.1") { 128.0 } else { 256.0 };
+            let is_out = name.contains(".out.");
+            let bound = if is_out { 1.0 } else { 1.0 / f64::sqrt(channels) };
+            let largest = values.iter().map(|value| f64::from(value.abs())).fold(0.0, worse);
+            assert!(largest <= bound, "{name} {shape:?}: {largest}");
+            if values.len() > 1 {
+                let deviation = (values.iter().map(|v| f64::from(v * v)).sum::<f64>() / values.len() as f64).sqrt();
+                let expected = bound / 3f64.sqrt();
+                assert!((deviation / expected - 1.0).abs() < 0.2 && largest > 0.9 * bound, "{name}: {deviation}");
+            }
+            assert!(largest > 0.0, "{name} was not drawn");
+            counts[usize::from(is_out)] += 1;
+        }
+        // Four blocks: two after the second stage's blocks, two after the third's.
+        assert_eq!(counts, [4 * 3 * 2, 4 * 2, 4 * 4]);
+        // The rest of the network does not notice them.
+        let plain =
+            TwoStreamNetConfig::resnet18().init(&Device::default(), &mut Streams::new(0).stream("init", [0; 3]));
+        let rest: Vec<_> = named.into_iter().filter(|p| !p.0.contains(".non_local.")).collect();
+        assert!(rest == named_parameters(&plain));
+    }
+
+    /// A block after the network's last ReLU used to give pooling negative numbers, whose root is NaN.
+    #[test]
+    fn non_local_blocks_give_no_nan() {
+        let device = Device::default();
+        let mut ends_in_one = TwoStreamNetConfig::small();
+        ends_in_one.stages[2].non_local = 1;
+        assert_eq!(TwoStreamNetConfig::small().with_non_local_blocks().stages[2].non_local, 0);
+        for config in [TwoStreamNetConfig::small().with_non_local_blocks(), ends_in_one] {
+            let net = config.init(&device, &mut Streams::new(0).stream("init", [0; 3]));
+            // As after some steps, when a block is no longer the identity.
+            let net = fill_parameters(net, |path, shape| {
+                path.ends_with("non_local.bn.weight").then(|| vec![-3.0; shape.iter().product()])
+            });
+            let embedded = net.embed(noise(4, &device), Modality::Visible).into_data().try_to_vec::<f32>().unwrap();
+            assert!(embedded.iter().all(|value| value.is_finite()), "{config}");
+            let one = embedded.iter().map(|x| f64::from(x * x)).sum::<f64>();
+            assert_close(&[one], &[4.0], 1e-4);
+        }
+    }
+
+    /// Every draw comes from the seed's stream, none from the system: another process builds the same bytes.
+    #[test]
+    fn two_processes_build_the_same_bytes() {
+        const CHILD: &str = "VIREID_TEST_NETWORK_BYTES";
+        let config = TwoStreamNetConfig::small().with_non_local_blocks();
+        let net = config.init(&Device::default(), &mut Streams::new(5).stream("init", [0; 3]));
+        let parameters = named_parameters(&net);
+        assert!(parameters.iter().any(|p| p.0.contains(".non_local.")));
+        let bytes: Vec<u8> = parameters.iter().flat_map(|p| p.2.iter().flat_map(|value| value.to_le_bytes())).collect();
+        if let Some(path) = std::env::var_os(CHILD) {
+            return std::fs::write(path, bytes).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bytes");
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "two_stream::tests::two_processes_build_the_same_bytes"])
+            .env(CHILD, &path)
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+        assert!(std::fs::read(&path).unwrap() == bytes);
     }
 }

@@ -111,9 +111,39 @@ impl JaccardEncoding {
     }
 }
 
+/// How many of their `k2` expansion rows ([`Expansion::Mean`]) two samples share that are at a distance of exactly `eps`, if
+/// whole rows are all that connects them; `None` where no such pair is at that distance.
+///
+/// With `n` shared rows the shared mass is `n / k2` and the distance `1 - n / (2 k2 - n)`. Of such a pair the rounding of
+/// sums, not `eps`, decides whether it is one of neighbours, and many pairs are: near duplicates expand by whole rows.
+pub fn shared_rows_at(eps: f64, k2: usize) -> Option<usize> {
+    /// Larger than what rounding in f32 makes of a row.
+    const ROUNDING: f64 = 1e-5;
+    let rows = 2.0 * (1.0 - eps) / (2.0 - eps) * k2 as f64;
+    let whole = rows.round();
+    ((rows - whole).abs() < ROUNDING && whole >= 1.0 && whole < k2 as f64).then_some(whole as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn distances_of_whole_shared_rows() {
+        assert_eq!(shared_rows_at(0.5, 6), Some(4));
+        for k2 in 2..40 {
+            for rows in 1..k2 {
+                let eps = 1.0 - rows as f64 / (2 * k2 - rows) as f64;
+                assert_eq!(shared_rows_at(eps, k2), Some(rows));
+                assert_eq!(shared_rows_at(eps + 1e-3, k2), None);
+            }
+        }
+        // The published values.
+        for (eps, k2) in [(0.6, 6), (0.3, 6), (0.6, 32), (0.3, 18)] {
+            assert_eq!(shared_rows_at(eps, k2), None);
+        }
+    }
+
     use proptest::prelude::*;
     use vireid_compare::{assert_close, assert_near};
     use vireid_core::Streams;

@@ -42,7 +42,7 @@ pub use dbscan::dbscan;
 pub use error::ClusteringError;
 pub use expansion::{Expansion, Origin};
 pub use graph::NeighbourGraph;
-pub use jaccard::JaccardEncoding;
+pub use jaccard::{JaccardEncoding, shared_rows_at};
 pub use kmeans::{KMeans, KMeansClusters};
 pub use mixture::{Gaussian, TwoGaussians};
 pub use multi_memory::{ClusterMemories, CostDirection, MemoryMatching, match_by_costs, memory_costs};

@@ -1,7 +1,8 @@
 //! Convolution by columns: each image's windows are laid out as a matrix, and the three passes are matrix products.
 //!
 //! Images are spread over threads, one product per image; a 1x1 convolution with stride 1 is a product on the image as it
-//! is. Sums over images are formed in a fixed number of parts, so results do not depend on timing.
+//! is. How images are grouped, in sums over them and in products, depends on the sizes alone: results are the same bits on
+//! any number of threads.
 
 use rayon::prelude::*;
 use vireid_product::{Shape, multiply};
@@ -58,9 +59,14 @@ impl Convolution {
         Shape::row_major(self.output, self.window())
     }
 
+    /// Images of one of the parts that the batch falls into.
+    fn images_per_part(&self) -> usize {
+        self.batch.div_ceil(PARTS).max(1)
+    }
+
     /// Images whose columns stand side by side in one product: a product with few columns is slow.
     fn images_at_once(&self) -> usize {
-        COLUMNS.div_ceil(self.positions().max(1)).min(self.batch.div_ceil(rayon::current_num_threads())).max(1)
+        COLUMNS.div_ceil(self.positions().max(1)).min(self.images_per_part()).max(1)
     }
 
     /// `[batch, output, out_height, out_width]`.
@@ -115,32 +121,43 @@ impl Convolution {
     /// The gradient with respect to the weight, `[output, input, kernel, kernel]`.
     pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let size = self.output * self.window();
-        let parts = rayon::current_num_threads().min(self.batch).max(1);
-        let (per_part, at_once) = (self.batch.div_ceil(parts).max(1), self.images_at_once());
-        let partial: Vec<Vec<f32>> = input
-            .par_chunks((per_part * self.image()).max(1))
-            .zip(gradient.par_chunks((per_part * self.out_image()).max(1)))
-            .map(|(images, gradients)| {
-                let (mut sum, mut scratch) = (vec![0.0; size], self.scratch(at_once, true));
-                let images = images.chunks((at_once * self.image()).max(1));
-                let gradients = gradients.chunks((at_once * self.out_image()).max(1));
-                for (number, (images, gradients)) in images.zip(gradients).enumerate() {
-                    let Scratch { columns, planes, padded } = &mut scratch;
-                    let length = gradients.len() / self.output;
-                    let columns = self.columns(images, columns, padded);
-                    let columns = (columns, Shape::row_major(self.window(), length).transposed());
-                    let gradients = (self.side_by_side(gradients, planes), Shape::row_major(self.output, length));
-                    multiply(&mut sum, gradients, columns, number > 0);
-                }
-                sum
-            })
+        let (per_part, at_once) = (self.images_per_part(), self.images_at_once());
+        let images = input.par_chunks((per_part * self.image()).max(1));
+        let gradients = gradient.par_chunks((per_part * self.out_image()).max(1));
+        let run = self.batch.div_ceil(per_part).div_ceil(2 * rayon::current_num_threads()).max(1);
+        let partial: Vec<Vec<f32>> = images
+            .zip(gradients)
+            .with_min_len(run)
+            .map_init(
+                || self.scratch(at_once, true),
+                |scratch, (images, gradients)| {
+                    let mut sum = vec![0.0; size];
+                    let images = images.chunks((at_once * self.image()).max(1));
+                    let gradients = gradients.chunks((at_once * self.out_image()).max(1));
+                    for (number, (images, gradients)) in images.zip(gradients).enumerate() {
+                        let Scratch { columns, planes, padded } = &mut *scratch;
+                        let length = gradients.len() / self.output;
+                        let columns = self.columns(images, columns, padded);
+                        let columns = (columns, Shape::row_major(self.window(), length).transposed());
+                        let gradients = (self.side_by_side(gradients, planes), Shape::row_major(self.output, length));
+                        multiply(&mut sum, gradients, columns, number > 0);
+                    }
+                    sum
+                },
+            )
             .collect();
-        let mut parts = partial.into_iter();
-        let mut total = parts.next().unwrap_or_else(|| vec![0.0; size]);
-        for part in parts {
-            total.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-        }
-        total
+        const CHUNK: usize = 1 << 14;
+        fresh(
+            size,
+            CHUNK,
+            || (),
+            |(), number, total| {
+                let place = number * CHUNK..number * CHUNK + total.len();
+                for part in &partial {
+                    total.iter_mut().zip(&part[place.clone()]).for_each(|(sum, value)| *sum += value);
+                }
+            },
+        )
     }
 
     /// Images `[images, output, positions]` as `[output, images, positions]`; a single image is both.
@@ -254,6 +271,8 @@ impl Convolution {
 
 /// The least columns of a product, where there are images enough.
 const COLUMNS: usize = 128;
+/// Most parts that a batch falls into. A number of its own, not of threads: sums would differ in their last bits.
+const PARTS: usize = 16;
 
 /// What a thread works in.
 struct Scratch {
@@ -262,4 +281,58 @@ struct Scratch {
     planes: Vec<f32>,
     /// Room for padded images, and where their pixels lie.
     padded: Option<(Vec<f32>, Padded)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_core::Streams;
+
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut stream = Streams::new(seed).stream("numbers", [0; 3]);
+        (0..count).map(|_| stream.normal(0.0, 1.0) as f32).collect()
+    }
+
+    /// Forward pass and both gradients, to the bit.
+    fn passes(sizes: Convolution) -> [Vec<u32>; 3] {
+        let input = numbers(sizes.batch * sizes.image(), 1);
+        let weight = numbers(sizes.output * sizes.window(), 2);
+        let gradient = numbers(sizes.batch * sizes.out_image(), 3);
+        [
+            sizes.forward(&input, &weight),
+            sizes.input_gradient(&weight, &gradient),
+            sizes.weight_gradient(&input, &gradient),
+        ]
+        .map(|values| values.into_iter().map(f32::to_bits).collect())
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let square = |batch, input, side, output, kernel, stride| Convolution {
+            batch,
+            input,
+            height: side,
+            width: side / 2,
+            output,
+            kernel: [kernel, kernel],
+            stride,
+            padding: kernel / 2,
+        };
+        let cases = [
+            square(37, 5, 8, 7, 3, 1),
+            square(40, 3, 10, 6, 7, 2),
+            square(9, 16, 4, 8, 1, 1),
+            square(70, 4, 4, 3, 1, 2),
+            square(1, 2, 6, 2, 3, 1),
+            square(0, 2, 6, 2, 3, 1),
+        ];
+        for sizes in cases {
+            let on = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| passes(sizes))
+            };
+            let alone = on(1);
+            assert!([2, 3, 16].into_iter().all(|threads| on(threads) == alone), "{sizes:?}");
+        }
+    }
 }

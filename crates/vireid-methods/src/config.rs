@@ -1,6 +1,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Precision;
+use vireid_clustering::shared_rows_at;
 use vireid_data::ResizeFilter;
 use vireid_data::sampler::BatchShape;
 
@@ -159,6 +160,9 @@ pub struct StageSettings {
     /// `backbone.bn_groups` of a stage that starts with a fresh network, where it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bn_groups: Option<usize>,
+    /// `evaluation.flip_average` of the tests within the stage, where it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_flip_average: Option<bool>,
 }
 
 impl StageSettings {
@@ -177,6 +181,9 @@ pub struct EvaluationSettings {
     pub trials: u32,
     /// Average the embeddings of an image and its mirror image.
     pub flip_average: bool,
+    /// `input.filter` of test images, where it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 impl RunConfig {
@@ -249,19 +256,55 @@ impl RunConfig {
         BatchShape { clusters, instances, allow_few_clusters }
     }
 
-    /// The filter that images are resized with.
+    /// The filter that training images are resized with.
     ///
     /// # Errors
     ///
     /// `VR0502` for an unknown name.
     pub fn filter(&self) -> Result<ResizeFilter, MethodError> {
-        ResizeFilter::from_name(&self.input.filter).ok_or_else(|| {
-            MethodError::Config(format!("input.filter = '{}'; lanczos, bicubic and bilinear exist", self.input.filter))
-        })
+        filter_of("input.filter", &self.input.filter)
+    }
+
+    /// The filter that test images are resized with.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown name.
+    pub fn test_filter(&self) -> Result<ResizeFilter, MethodError> {
+        self.evaluation.filter.as_ref().map_or_else(|| self.filter(), |name| filter_of("evaluation.filter", name))
+    }
+
+    /// The settings of a network that has been trained for some epochs and is tested or used: its images are resized by the
+    /// filter of tests, and mirrored as in the tests of its stage.
+    #[must_use]
+    pub fn in_use(mut self, epochs: usize) -> Self {
+        let stage = self.stage(self.at(epochs.saturating_sub(1)));
+        self.evaluation.flip_average = stage.test_flip_average.unwrap_or(self.evaluation.flip_average);
+        if let Some(filter) = &self.evaluation.filter {
+            self.input.filter.clone_from(filter);
+        }
+        self
+    }
+
+    /// What one should know of the settings before a run.
+    pub fn notes(&self) -> Vec<String> {
+        let ClusteringSettings { k2, eps, .. } = self.clustering;
+        let eps = [("visible", eps.visible), ("infrared", eps.infrared)];
+        let shared = eps.into_iter().filter_map(|(name, eps)| Some((name, eps, shared_rows_at(eps, k2)?)));
+        shared
+            .map(|(name, eps, rows)| {
+                format!(
+                    "clustering.eps.{name} = {eps} is the distance of images that share {rows} of their k2 = {k2} expansion rows: \
+                     rounding decides whether they are neighbours, and labels may differ from another program's; take a value \
+                     beside it"
+                )
+            })
+            .collect()
     }
 
     fn check(&self) -> Result<(), MethodError> {
         self.filter()?;
+        self.test_filter()?;
         let refuse = |what: &str| Err(MethodError::Config(what.into()));
         for (number, stage) in self.stages().into_iter().enumerate() {
             let name = format!("stage{}.learning_rate", number + 1);
@@ -297,6 +340,11 @@ impl RunConfig {
             None => Ok(()),
         }
     }
+}
+
+fn filter_of(key: &str, name: &str) -> Result<ResizeFilter, MethodError> {
+    let message = || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear exist"));
+    ResizeFilter::from_name(name).ok_or_else(message)
 }
 
 /// Reads settings from a table; a key that the settings do not have is an error that names the nearest one. `prefix` is
@@ -394,7 +442,8 @@ mod tests {
         for (set, says) in [
             ("stage1.epochs=many", "VR0502"),
             ("clustering.eps.visible=1.5", "clustering.eps.visible"),
-            ("input.filter=nearest", "lanczos"),
+            ("input.filter=nearest", "input.filter = 'nearest'; lanczos"),
+            ("evaluation.filter=nearest", "evaluation.filter = 'nearest'; lanczos"),
             ("stage1.learning_rate=[]", "start at epoch 0"),
             ("sampler.instances=0", "sampler.instances"),
             ("epochs", "key=value"),
@@ -403,6 +452,46 @@ mod tests {
             assert!(error.contains(says), "{set}: {error}");
         }
         assert!(RunConfig::from_preset("none", &[]).unwrap_err().to_string().starts_with("VR0503"));
+    }
+
+    /// When and how each method's authors test.
+    #[test]
+    fn tests_as_published() {
+        let tests = |preset: &str, epochs: usize| {
+            let config = RunConfig::from_preset(preset, &[]).unwrap();
+            let (every, filter) = (config.evaluation.every, config.test_filter().unwrap());
+            let used = config.in_use(epochs);
+            assert_eq!(used.filter().unwrap(), filter);
+            (every, filter, used.evaluation.flip_average)
+        };
+        let (lanczos, bilinear) = (ResizeFilter::Lanczos, ResizeFilter::Bilinear);
+        for data in ["sysu", "regdb"] {
+            let preset = |method: &str| format!("{method}_{data}_paper");
+            assert_eq!(tests(&preset("mbccm"), 80), (5, lanczos, false));
+            assert_eq!(tests(&preset("mult"), 90), (1, bilinear, true));
+            assert_eq!(tests(&preset("dmic"), 100), (1, lanczos, true));
+            assert_eq!(tests(&preset("ecul"), 100), (1, lanczos, true));
+            // MMM's third stage begins after its hundredth epoch.
+            for (epochs, mirrored) in [(0, true), (1, true), (50, true), (100, true), (101, false), (200, false)] {
+                assert_eq!(tests(&preset("mmm"), epochs), (1, lanczos, mirrored), "{epochs}");
+            }
+        }
+        assert_eq!(RunConfig::from_preset("dmic_sysu_paper", &[]).unwrap().filter().unwrap(), ResizeFilter::Bicubic);
+    }
+
+    #[test]
+    fn an_eps_that_rounding_decides_is_told() {
+        for name in presets() {
+            // RegDB's quick presets were chosen before this was known: 0.4, three rows of four.
+            let is_known = name.ends_with("_regdb_quick");
+            assert_eq!(RunConfig::from_preset(&name, &[]).unwrap().notes().is_empty(), !is_known, "{name}");
+        }
+        let notes = quick(&["clustering.k2=6", "clustering.eps.infrared=0.45"]).unwrap().notes();
+        assert!(
+            notes.len() == 1
+                && notes[0].contains("clustering.eps.visible = 0.5")
+                && notes[0].contains("4 of their k2 = 6")
+        );
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Devices by name. The one place that knows which backends a build links.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
 use burn::tensor::DeviceType;
 use burn::tensor::{Device, Tensor};
 
 use crate::MethodError;
+use crate::quiet::quietly;
 
 /// Kinds of devices by the feature that links them, the ones to prefer first.
 const ACCELERATORS: [(&str, bool); 3] =
@@ -27,10 +26,10 @@ pub struct DeviceEntry {
 pub fn available_devices() -> Vec<DeviceEntry> {
     let mut entries = Vec::new();
     if cfg!(feature = "flex") {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = rayon::current_num_threads();
         entries.push(DeviceEntry {
             name: "cpu".into(),
-            description: format!("this machine's CPU, {threads} threads"),
+            description: format!("this machine's CPU, on {threads} threads"),
             is_card: false,
         });
     }
@@ -173,8 +172,8 @@ fn lent(name: &str) -> Result<Device, String> {
     if let Ok(token) = std::env::var("VIREID_TOKEN") {
         host = host.with_credential(token);
     }
-    let opened =
-        quietly(|| Device::remote_options(&host).device_index(number).init()).ok_or("the connection failed")?;
+    let opened = quietly(|| Device::remote_options(&host).device_index(number).init())
+        .map_err(|reason| format!("the connection failed: {reason}"))?;
     let device = opened.map_err(|error| format!("{error}; its token is taken from the variable VIREID_TOKEN"))?;
     if answers(&device) { Ok(device) } else { Err("it does not answer".into()) }
 }
@@ -216,7 +215,7 @@ fn enumerate(kind: &str) -> Vec<Device> {
 /// What a device calls itself, and whether it is a card.
 fn identity(device: &Device) -> Option<(String, bool)> {
     #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
-    if let Some(Some(identity)) = quietly(|| device.identity()) {
+    if let Ok(Some(identity)) = quietly(|| device.identity()) {
         return Some((identity.name, identity.physical.is_some()));
     }
     let _ = device;
@@ -232,17 +231,7 @@ fn crashes(kind: &str, identity: Option<&(String, bool)>) -> bool {
 /// Whether a first small computation comes out right.
 fn answers(device: &Device) -> bool {
     let probe = || Tensor::<1>::ones([2], device).sum().into_scalar::<f32>();
-    quietly(probe) == Some(2.0)
-}
-
-/// Backends panic where hardware or driver is missing, at the latest at first use. Here, at the program's edge, that is an
-/// answer: the message is swallowed with the panic.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let answer = catch_unwind(AssertUnwindSafe(work)).ok();
-    std::panic::set_hook(hook);
-    answer
+    quietly(probe) == Ok(2.0)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@ use vireid_clustering::{ClusteringError, NeighbourRanking};
 use vireid_core::Embeddings;
 use vireid_kernels::matmul;
 
+use crate::MethodError;
+
 /// Rows whose distances to all others are formed at a time.
 const TILE: usize = 1024;
 
@@ -15,19 +17,19 @@ const TILE: usize = 1024;
 ///
 /// # Errors
 ///
-/// `VR0201` when `k` is 0, or when the device gives back something that is no index.
+/// `VR0201` when `k` is 0, or when the device gives back something that is no index; `VR0511` when it gives back nothing.
 pub fn nearest_neighbours_on(
     embeddings: &Embeddings,
     k: usize,
     device: &Device,
-) -> Result<NeighbourRanking, ClusteringError> {
+) -> Result<NeighbourRanking, MethodError> {
     if k == 0 {
-        return Err(ClusteringError::Parameter { name: "k", value: "0".into(), expected: "at least 1" });
+        return Err(ClusteringError::Parameter { name: "k", value: "0".into(), expected: "at least 1" }.into());
     }
     let (rows, dim) = (embeddings.rows(), embeddings.dim());
     let k = k.min(rows);
     if rows == 0 {
-        return NeighbourRanking::from_indices(Vec::new(), 0, 0, 0);
+        return Ok(NeighbourRanking::from_indices(Vec::new(), 0, 0, 0)?);
     }
     let all = Tensor::<2>::from_data(TensorData::new(embeddings.as_slice().to_vec(), [rows, dim]), device);
     let norms = all.clone().powi_scalar(2).sum_dim(1);
@@ -39,15 +41,15 @@ pub fn nearest_neighbours_on(
         let distances = norms.clone().narrow(0, start, length) + norms_of_columns.clone() - products.mul_scalar(2.0);
         let (nearest, positions) = distances.clamp_min(0.0).neg().topk_with_indices(k, 1);
         // Read once per tile: the ranking is needed on the host, where the sparse steps run.
-        let nearest = nearest.into_data().convert::<f32>().try_to_vec::<f32>().unwrap_or_default();
-        let positions = positions.into_data().convert::<i64>().try_to_vec::<i64>().unwrap_or_default();
+        let nearest = nearest.try_into_vec_as::<f32>()?;
+        let positions = positions.try_into_vec_as::<i64>()?;
         for (nearest, positions) in nearest.chunks(k).zip(positions.chunks(k)) {
             let mut row: Vec<(f32, i64)> = nearest.iter().copied().zip(positions.iter().copied()).collect();
             row.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             indices.extend(row.into_iter().map(|(_, position)| u32::try_from(position).unwrap_or(u32::MAX)));
         }
     }
-    NeighbourRanking::from_indices(indices, rows, k, rows)
+    Ok(NeighbourRanking::from_indices(indices, rows, k, rows)?)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::learner::Learner;
 use crate::loss_log::LossLog;
 use crate::method::{Method, Stage, StageStart};
 use crate::optimizer::StageOptimizer;
+use crate::quiet::read_off_device;
 use crate::replicas::{forward, replicate};
 use crate::{Devices, Evaluation, MethodError, RunConfig, RunDir, StageSettings, TestImages, evaluate};
 
@@ -375,7 +376,8 @@ impl<B: Backbone> Engine<B> {
         let clock = Instant::now();
         let total = self.test.images.visible.len() + self.test.images.infrared.len();
         let progress = |done| observer.tick("testing", done, total);
-        let scores = evaluate(&self.network().valid(), &self.test, &self.config, &self.devices, progress)?;
+        let config = self.config.clone().in_use(self.position.epoch);
+        let scores = evaluate(&self.network().valid(), &self.test, &config, &self.devices, progress)?;
         let evaluation = Evaluation { moment: moment.into(), epochs: self.position.epoch, scores };
         self.evaluations.push(evaluation.clone());
         let seconds = clock.elapsed().as_secs_f64();
@@ -387,17 +389,95 @@ impl<B: Backbone> Engine<B> {
     fn save(&self, kind: CheckpointKind) -> Result<(), MethodError> {
         let path = self.run.checkpoint(kind);
         let unreadable = |reason| MethodError::BadCheckpoint { path: path.clone(), reason };
+        let (model, optimizer, state) =
+            read_off_device(|| (self.learner().named(), self.optimizer.to_bytes(), self.method.state(self.prepared)))?;
         let checkpoint = Checkpoint {
             method: self.config.method.clone(),
             backbone: self.config.backbone.name.clone(),
             seed: self.config.seed,
             position: self.position,
             evaluations: self.evaluations.clone(),
-            model: self.learner().named(),
-            optimizer: self.optimizer.to_bytes().map_err(unreadable)?,
+            model,
+            optimizer: optimizer.map_err(unreadable)?,
             prepared: self.prepared,
-            state: self.method.state(self.prepared),
+            state,
         };
         checkpoint.save(&path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use vireid_core::Stream;
+    use vireid_data::sampler::StepPlan;
+    use vireid_data::{CacheBudget, ImageSize, ResizeFilter, ViewRecipes};
+
+    use crate::contrast_step::published_recipes;
+    use crate::epoch::Epoch;
+    use crate::method::{Outputs, Part, StepLoss};
+    use crate::{MethodState, OptimizerKind, build_network};
+
+    /// A method whose memories are on a device that is lost at some time.
+    struct OnALostDevice(Arc<AtomicBool>);
+
+    impl Method for OnALostDevice {
+        fn name(&self) -> &'static str {
+            "on a lost device"
+        }
+        fn stages(&self) -> Vec<Stage> {
+            let stage = |name| Stage { name, start: StageStart::Continue, optimizer: OptimizerKind::Adam };
+            vec![stage("first"), stage("second")]
+        }
+        fn composition(&self) -> Vec<Part> {
+            Vec::new()
+        }
+        fn recipes(&self, _at: EpochAt) -> ViewRecipes {
+            published_recipes(0)
+        }
+        fn prepare(&mut self, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+            Ok(())
+        }
+        fn plan(&self, _at: EpochAt, _: &RunConfig, _: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+            Ok(Vec::new())
+        }
+        fn loss_parts(&self, _at: EpochAt) -> &'static [&'static str] {
+            &[]
+        }
+        fn step(&mut self, _at: EpochAt, _plan: &StepPlan, _outputs: Outputs) -> StepLoss {
+            unreachable!("there is no batch")
+        }
+        fn state(&self, _within_epoch: bool) -> MethodState {
+            assert!(!self.0.load(Ordering::Relaxed), "the device does not answer");
+            MethodState::default()
+        }
+        fn restore(&mut self, _state: &MethodState, _within_epoch: bool, _device: &Device) -> Option<()> {
+            Some(())
+        }
+    }
+
+    #[test]
+    fn a_device_that_fails_while_a_checkpoint_is_read_off_it_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = RunConfig::from_preset("mbccm_sysu_quick", &[]).unwrap();
+        let run = RunDir::create(&folder.path().join("run"), &config, &"no environment").unwrap();
+        let path = run.checkpoint(CheckpointKind::Last);
+        let empty = || {
+            let size = ImageSize { height: 8, width: 8 };
+            Arc::new(ImageList::new(Vec::new(), size, ResizeFilter::Lanczos, CacheBudget::new(0)))
+        };
+        let lists = || PerModality { visible: empty(), infrared: empty() };
+        let (lost, backbone) = (Arc::new(AtomicBool::new(false)), config.backbone.clone());
+        let build: BuildNetwork<_> = Box::new(move |_| build_network(&backbone, Streams::new(0), &Device::default()));
+        let method = Box::new(OnALostDevice(lost.clone()));
+        let test = TestImages { images: lists(), protocol: None };
+        let engine = Engine::new(config, method, build, Device::default(), lists(), test, run).unwrap();
+        engine.save(CheckpointKind::Last).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        lost.store(true, Ordering::Relaxed);
+        let error = engine.save(CheckpointKind::Last).unwrap_err().to_string();
+        assert!(error.starts_with("VR0511: the device failed: the device does not answer;"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 }

@@ -12,6 +12,7 @@ use crate::epoch::{Epoch, EpochAt, Labelling};
 use crate::events::{ClusterReport, EarlierLabels, Event, Observer};
 use crate::learner::Learner;
 use crate::method::Outputs;
+use crate::quiet::read_off_device;
 use crate::replicas::{copy_to, forward};
 use crate::{Devices, MethodError, RunConfig, extract};
 
@@ -92,7 +93,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
             each(&batch.plan, forward(&shadows, self.devices, batch.pixels, sizes));
             self.observer.tick(stream, done + 1, total);
         }
-        let mut statistics = named_parameters(&shadows[0])
+        let mut statistics = read_off_device(|| named_parameters(&shadows[0]))?
             .into_iter()
             .filter(|(name, ..)| name.ends_with("running_mean") || name.ends_with("running_var"))
             .map(|(name, _, values)| (name, values))

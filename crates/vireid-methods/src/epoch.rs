@@ -69,7 +69,7 @@ pub trait Epoch {
     ///
     /// # Errors
     ///
-    /// `VR0109` when an image can't be read any more.
+    /// `VR0109` when an image can't be read any more, `VR0511` when the device fails.
     fn pass(
         &mut self,
         stream: &'static str,

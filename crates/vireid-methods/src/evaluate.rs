@@ -103,7 +103,7 @@ impl Evaluation {
     }
 }
 
-/// Embeds the test images and scores them by their protocol; no score where there is none.
+/// Embeds the test images, each row of length 1, and scores them by their protocol; no score where there is none.
 ///
 /// # Errors
 ///
@@ -123,7 +123,8 @@ pub fn evaluate<B: Backbone>(
         let embeddings =
             extract(network, images, modality, batch, config.evaluation.flip_average, devices, |n| progress(done + n))?;
         done += images.len();
-        Ok(embeddings)
+        // The mean of an image and its mirror image is shorter than 1.
+        Ok(embeddings.normalized())
     };
     let (visible, infrared) = (embed(Modality::Visible)?, embed(Modality::Infrared)?);
     let of = |modality| annotations(test.images.get(modality).samples());
@@ -180,5 +181,88 @@ fn score(search: &str, trials: &[RankMetrics]) -> Score {
         rank20: spread(&|m| m.rank(20)),
         map: spread(&|m| m.map),
         minp: spread(&|m| m.minp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::module::{Module, Param};
+    use burn::tensor::{Device, Tensor};
+    use std::path::{Path, PathBuf};
+    use vireid_backbone::Features;
+    use vireid_core::{Camera, Identity};
+    use vireid_data::{CacheBudget, ImageSize, ResizeFilter};
+
+    const SIZE: ImageSize = ImageSize { height: 8, width: 8 };
+
+    /// Embeds an image by the red of its left half, the red of its right half and its green.
+    #[derive(Module, Debug)]
+    struct Halves {
+        // A module needs a parameter.
+        scale: Param<Tensor<1>>,
+    }
+
+    impl Backbone for Halves {
+        fn dim(&self) -> usize {
+            3
+        }
+
+        fn forward(&self, _visible: Tensor<4>, _infrared: Tensor<4>) -> PerModality<Features> {
+            unreachable!("this network is not trained")
+        }
+
+        fn embed(&self, images: Tensor<4>, _modality: Modality) -> Tensor<2> {
+            let batch = images.dims()[0];
+            let mean = |channel: usize, start: usize, width: usize, center: f64, deviation: f64| {
+                let part = images.clone().slice([0..batch, channel..channel + 1, 0..8, start..start + width]);
+                part.reshape([batch, 8 * width]).mean_dim(1).mul_scalar(deviation).add_scalar(center)
+            };
+            let red = |start| mean(0, start, 4, 0.485, 0.229);
+            let rows: Tensor<2> = Tensor::cat(vec![red(0), red(4), mean(1, 0, 8, 0.456, 0.224)], 1);
+            let norms = rows.clone().powi_scalar(2).sum_dim(1).sqrt();
+            rows / norms
+        }
+    }
+
+    /// A bitmap of one colour in the left half and another in the right one, each red and green.
+    fn bitmap(path: &Path, halves: [[u8; 2]; 2]) {
+        let row = (0..8).flat_map(|column| {
+            let [red, green] = halves[column / 4];
+            [0, green, red]
+        });
+        let pixels: Vec<u8> = row.collect::<Vec<u8>>().repeat(8);
+        let mut bytes = b"BM".to_vec();
+        let words = [54 + pixels.len() as u32, 0, 54, 40, 8, 8, 1 | 24 << 16, 0, pixels.len() as u32, 0, 0, 0, 0];
+        words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+        std::fs::write(path, [bytes, pixels].concat()).unwrap();
+    }
+
+    /// The mean of an image and its mirror image is short where the two differ; its direction alone counts.
+    #[test]
+    fn flip_averages_are_scaled_to_unit_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = |people: [[[u8; 2]; 2]; 2], name: &str| {
+            let samples = people.into_iter().enumerate().map(|(person, halves)| {
+                let path: PathBuf = folder.path().join(format!("{name}{person}.bmp"));
+                bitmap(&path, halves);
+                Sample { path, identity: Some(Identity(person as u32)), camera: Camera(1) }
+            });
+            let budget = CacheBudget::new(usize::MAX);
+            Arc::new(ImageList::new(samples.collect(), SIZE, ResizeFilter::Lanczos, budget))
+        };
+        // The first person is red on one side and, seen in infrared, on both; the second is the same in both modalities.
+        let images = PerModality {
+            visible: list([[[200, 0], [0, 0]], [[140, 90], [140, 90]]], "visible"),
+            infrared: list([[[150, 0], [150, 0]], [[140, 90], [140, 90]]], "infrared"),
+        };
+        let test = TestImages { images, protocol: Some(Protocol::Own) };
+        let config = RunConfig::from_preset("mult_sysu_quick", &[]).unwrap();
+        assert!(config.evaluation.flip_average);
+        let device = Device::default();
+        let network = Halves { scale: Param::from_tensor(Tensor::ones([1], &device)) };
+        let scores = evaluate(&network, &test, &config, &device.into(), |_| ()).unwrap();
+        let rank1: Vec<f64> = scores.iter().map(|score| score.rank1.mean).collect();
+        assert_eq!(rank1, [100.0, 100.0]);
     }
 }

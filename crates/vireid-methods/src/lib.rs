@@ -44,6 +44,7 @@ mod pixels;
 mod plan;
 mod presets;
 mod progress;
+mod quiet;
 pub mod registry;
 mod replicas;
 mod run_dir;

@@ -122,7 +122,8 @@ pub(crate) fn stage_backbone(
     if groups.is_multiple_of(devices) {
         return Ok(BackboneSettings { bn_groups: groups / devices, ..config.backbone.clone() });
     }
-    let key = if stage.bn_groups.is_some() { "bn_groups of the stage" } else { "backbone.bn_groups" };
+    let number = config.stages().into_iter().position(|other| other == stage).map_or(0, |position| position + 1);
+    let key = if stage.bn_groups.is_some() { format!("stage{number}.bn_groups") } else { "backbone.bn_groups".into() };
     let message = format!(
         "{key} = {groups}: batch norm sees that many parts of a batch, and {devices} devices can't share them evenly; set it \
          to {devices} for one part per device (which changes what is computed), or name fewer devices"
@@ -158,6 +159,33 @@ mod tests {
 
     fn pass(replicas: &[Learner<TwoStreamNet>], devices: &Devices, images: (usize, usize)) -> Outputs {
         forward(replicas, devices, batch(images.0, images.1), PerModality { visible: SIZE, infrared: SIZE })
+    }
+
+    /// MMM's third stage, whose batch norm is one group: refused by the name of its own setting.
+    #[test]
+    fn groups_that_devices_cannot_share_are_named() {
+        let config = RunConfig::from_preset("mmm_sysu_paper", &[]).unwrap();
+        let refused: Vec<String> = config
+            .stages()
+            .into_iter()
+            .filter_map(|stage| stage_backbone(&config, stage, 2).err())
+            .map(|error| error.to_string())
+            .collect();
+        assert!(refused.len() == 1 && refused[0].contains("stage3.bn_groups = 1"), "{refused:?}");
+    }
+
+    /// Sums are formed in parts that the sizes alone decide.
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let trained = train(1, &Devices::from(Device::default()), OptimizerKind::Adam);
+                trained.into_iter().flat_map(|(_, values)| values).map(f32::to_bits).collect::<Vec<_>>()
+            })
+        };
+        let alone = on(1);
+        assert!(on(2) == alone && on(16) == alone);
     }
 
     /// A few steps with a loss that couples every image with every other. What is trained, by name.

@@ -108,11 +108,16 @@ impl TrainingImages {
 /// Visible and infrared training images, then visible and infrared test images.
 fn image_lists(dataset: &Dataset, config: &RunConfig) -> Result<[ImageList; 4], MethodError> {
     let size = ImageSize { height: config.input.height, width: config.input.width };
-    let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
+    let budget = CacheBudget::new(config.input.cache_mib << 20);
+    let (filter, test_filter) = (config.filter()?, config.test_filter()?);
     let test = dataset.test.images();
-    let lists =
-        [dataset.train.visible.clone(), dataset.train.infrared.clone(), test.visible.to_vec(), test.infrared.to_vec()];
-    Ok(lists.map(|samples| ImageList::new(samples, size, filter, budget.clone())))
+    let lists = [
+        (dataset.train.visible.clone(), filter),
+        (dataset.train.infrared.clone(), filter),
+        (test.visible.to_vec(), test_filter),
+        (test.infrared.to_vec(), test_filter),
+    ];
+    Ok(lists.map(|(samples, filter)| ImageList::new(samples, size, filter, budget.clone())))
 }
 
 /// What stood around a run.
@@ -125,6 +130,7 @@ struct Environment {
     synthetic: bool,
     seed: u64,
     config_hash: String,
+    /// That computed on the CPU, however many the machine has.
     threads: usize,
 }
 
@@ -201,7 +207,7 @@ impl Session {
                 synthetic: images.synthetic,
                 seed: config.seed,
                 config_hash: config.hash(),
-                threads: std::thread::available_parallelism().map_or(1, usize::from),
+                threads: rayon::current_num_threads(),
             };
             RunDir::create(&out, &config, &environment)?
         };
@@ -228,7 +234,8 @@ impl Session {
 
     /// What the run will do and hold, in a few lines.
     pub fn plan(&self) -> String {
-        format!("{}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
+        let notes: String = self.config.notes().iter().map(|note| format!("\nnote: {note}")).collect();
+        format!("{}{notes}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
     }
 
     /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].

@@ -33,6 +33,8 @@ impl TrainedNetwork {
         let (run, config) = RunDir::open(run)?;
         let path = run.checkpoint(kind);
         let checkpoint = Checkpoint::load(&path)?;
+        // A prepared epoch is under way: its network, which may be a fresh one, is the checkpoint's.
+        let trained_epochs = checkpoint.position.epoch + usize::from(checkpoint.prepared);
         // By name: a file's own order means nothing.
         let tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)> = checkpoint
             .model
@@ -56,10 +58,11 @@ impl TrainedNetwork {
             let (found, expected) = (format!("{report:?}"), format!("a {}", config.backbone.name));
             return Err(MethodError::ForeignCheckpoint { path, what: "parameters", found, expected });
         }
-        Ok(Self { network: network.valid(), config, hash, devices })
+        Ok(Self { network: network.valid(), config: config.in_use(trained_epochs), hash, devices })
     }
 
-    /// Settings of the run.
+    /// Settings of the run, as they hold for the network in use: images are resized and mirrored as in the test after the
+    /// epoch that the checkpoint is of.
     pub fn config(&self) -> &RunConfig {
         &self.config
     }

@@ -390,6 +390,17 @@ fn prototypes() {
     assert_close(&by_weight, &twice, 1e-6);
 }
 
+/// Without the alignment that uses them the prototypes are measured all the same: the pass moves the running statistics that
+/// the tests of the ablation see.
+#[test]
+fn the_prototype_pass_does_not_depend_on_loss_weights() {
+    let config = RunConfig::from_preset("mmm_sysu_quick", &[]).unwrap();
+    let mut method = third_stage(&["settings.intra=0", "settings.inter=0"]);
+    method.finish(&mut FixedEpoch { config, device: Device::default() }).unwrap();
+    assert!(method.state(false).values("prototypes/2").is_some());
+    assert_eq!(parts(&mut method, 4)[2], 0.0);
+}
+
 #[test]
 fn confidences_are_measured_and_kept() {
     let mut method = third_stage(&["settings.images_per_id=4"]);

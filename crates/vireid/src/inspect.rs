@@ -93,7 +93,10 @@ fn config_of(name: &str, overrides: &[String]) -> Result<RunConfig, ProgramError
 }
 
 fn parts(name: &str, overrides: &[String]) -> Result<Vec<Part>, ProgramError> {
-    Ok(registry::build(&config_of(name, overrides)?)?.composition())
+    let config = config_of(name, overrides)?;
+    let mut parts = registry::build(&config)?.composition();
+    parts.extend(config.notes().into_iter().map(|note| Part::new("all", "note", note)));
+    Ok(parts)
 }
 
 pub fn config(arguments: &Config) -> Result<(), ProgramError> {

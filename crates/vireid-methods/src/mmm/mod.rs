@@ -463,9 +463,10 @@ impl Method for Mmm {
 
     fn finish(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
         let at = epoch.at();
-        if at.stage < MATCHED || self.is_warm_up(at) || self.settings.intra == 0.0 {
+        if at.stage < MATCHED || self.is_warm_up(at) {
             return Ok(());
         }
+        // Whatever the weights of the losses: the pass also moves the running statistics that tests use.
         self.measure_prototypes(epoch)
     }
 
