@@ -38,7 +38,8 @@ pub fn matched_batches(
     let qualifies = |label: usize| members.visible[label].len() >= images && members.infrared[label].len() >= images;
     let lawful = of_visible.iter().filter(|&&label| qualifies(label)).count();
     if of_visible.len() < ids || lawful == 0 {
-        return Err(DataError::TooFewShared { found: lawful, needed: ids });
+        let remedy = if lawful == 0 { "lower settings.images_per_id" } else { "lower settings.ids_per_batch" };
+        return Err(DataError::TooFewShared { found: lawful, needed: ids, remedy });
     }
     let all = labelled(matched);
     let larger = all.visible.len().max(all.infrared.len());
@@ -84,7 +85,7 @@ pub fn whole_set_batches(
 ) -> Result<Vec<StepPlan>, DataError> {
     let all = labelled(matched);
     if all.visible.is_empty() || all.infrared.is_empty() {
-        return Err(DataError::TooFewShared { found: 0, needed: 1 });
+        return Err(DataError::TooFewShared { found: 0, needed: 1, remedy: "" });
     }
     let larger = all.visible.len().max(all.infrared.len());
     let length = match incomplete {
