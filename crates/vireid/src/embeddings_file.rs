@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, Modality};
 
 use crate::npy::{npy_shape, prepare_npy};
 use crate::overwriting::Prepared;
@@ -90,9 +90,18 @@ impl EmbeddingsFile {
     ///
     /// `VR0601` when a file is missing, damaged, or does not belong to the others; `VR0606` for another ending.
     pub fn load(path: &Path) -> Result<Self, ProgramError> {
-        match Form::of(path)? {
-            Form::Npy => Self::load_npy(path),
-            Form::Parquet => embeddings_parquet::load(path),
+        let file = match Form::of(path)? {
+            Form::Npy => Self::load_npy(path)?,
+            Form::Parquet => embeddings_parquet::load(path)?,
+        };
+        // A row of any other would be in no list, and nobody would be told.
+        let is_known = |name: &str| Modality::ALL.into_iter().any(|modality| modality.to_string() == name);
+        match file.images.iter().find(|image| !is_known(&image.modality)) {
+            Some(EmbeddedImage { path: image, modality, .. }) => Err(ProgramError::BadIndex {
+                path: path.into(),
+                reason: format!("'{modality}' of {} is neither visible nor infrared", image.display()),
+            }),
+            None => Ok(file),
         }
     }
 
@@ -255,6 +264,19 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
             assert!(said.starts_with("VR0601"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_no_modality_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["gallery.npy", "gallery.parquet"] {
+            let path = folder.path().join(name);
+            let mut thermal = file();
+            thermal.images[1].modality = "thermal".into();
+            thermal.save(&path).unwrap();
+            let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
+            assert!(said.starts_with("VR0601") && said.contains("'thermal' of c.png"), "{said}");
         }
     }
 

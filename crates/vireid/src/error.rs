@@ -60,7 +60,7 @@ pub enum ProgramError {
     Usage(String),
     /// An output would take the place of what is read.
     #[error(
-        "VR0625: {} would be written over {}, which this command reads; name another file, or pass --force", path.display(), input.display()
+        "VR0625: writing {} would replace {}, which this command reads; name another file, or pass --force", path.display(), input.display()
     )]
     OverInput {
         /// The output.

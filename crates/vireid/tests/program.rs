@@ -434,6 +434,22 @@ fn a_gallery_of_one_modality_is_checked_embedded_clustered_and_searched() {
     }
     let said = refused(&["eval", "--model", text(&model), "--data", text(&test_only)]);
     assert!(said.contains("visible images alone"), "{said}");
+    // One that can't be used is in nobody's way who doesn't ask for it.
+    let both = desk.at("with-a-note");
+    for (modality, name) in [("infrared", "note.jpg"), ("visible", "good.jpg")] {
+        fs::create_dir_all(both.join(modality)).unwrap();
+        fs::write(both.join(modality).join(name), "not an image").unwrap();
+    }
+    fs::copy(desk.at("crops/visible/camera1/0000.jpg"), both.join("visible/good.jpg")).unwrap();
+    let index = both.with_extension("npy");
+    let extract = ["extract", "--json", "--model", text(&model), "--data", text(&both), "--out", text(&index)];
+    let said = refused(&extract);
+    assert!(said.contains("VR0105") && said.contains("note.jpg") && said.contains("--skip-corrupt"), "{said}");
+    assert!(!index.exists());
+    for more in [&["--modality", "visible"][..], &["--skip-corrupt"]] {
+        let made: serde_json::Value = serde_json::from_str(&told(&[&extract[..], more].concat())).unwrap();
+        assert_eq!(made["images"], 1, "{more:?}");
+    }
     let index = desk.index();
     let other = ["cluster", "--model", text(&model), "--index", text(&index), "--out", "x.csv", "--set", "seed=1"];
     assert!(refused(&other).contains("VR0606"));
