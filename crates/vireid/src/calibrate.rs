@@ -52,7 +52,7 @@ impl Calibration {
     pub fn load(network: &NetworkArguments, hash: &str) -> Result<Option<Self>, ProgramError> {
         let path = file_of(network);
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-        let bad = |error: serde_json::Error| ProgramError::BadIndex { path, reason: error.to_string() };
+        let bad = |error: serde_json::Error| ProgramError::BadCalibration { path, reason: error.to_string() };
         let calibration: Self = serde_json::from_str(&text).map_err(bad)?;
         Ok(Some(calibration).filter(|calibration| calibration.model == hash))
     }

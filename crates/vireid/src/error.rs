@@ -78,6 +78,14 @@ pub enum ProgramError {
         /// What would be written.
         kind: &'static str,
     },
+    /// What a calibration has left can't be read.
+    #[error("VR0627: {}: {reason}; make it again with: vireid calibrate", path.display())]
+    BadCalibration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl Coded for ProgramError {}

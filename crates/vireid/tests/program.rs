@@ -376,6 +376,9 @@ fn no_verb_writes_over_what_it_reads_or_did_not_write() {
         assert!(said.contains(code) && said.contains("--force"), "{arguments:?}: {said}");
         assert_eq!(fs::read(file).unwrap(), before, "{arguments:?}");
     }
+    let said = refused(&[&search[..], &[text(&at("sheet.png"))]].concat());
+    assert!(said.contains("VR0627") && said.contains("vireid calibrate"), "{said}");
+    fs::remove_file(at("model/calibration.json")).unwrap();
     // What a verb wrote it may write again, and everything when it is told to.
     let sheet = at("sheet.png");
     for _ in 0..2 {
@@ -418,7 +421,7 @@ fn a_gallery_of_one_modality_is_checked_embedded_clustered_and_searched() {
             serde_json::from_str(&told(&["data", "check", "--json", "--data", text(data)])).unwrap();
         let counts = check["parts"].as_array().unwrap().iter().map(|part| part["images"].as_u64().unwrap());
         assert_eq!(counts.sum::<u64>() as usize, rows);
-        let index = data.with_extension("npy");
+        let index = data.with_extension("index.npy");
         told(&["extract", "--model", text(&model), "--data", text(data), "--out", text(&index)]);
         let table = fs::read_to_string(index.with_extension("csv")).unwrap();
         assert_eq!(table.lines().count() - 1, rows, "no row vanishes");
@@ -499,7 +502,7 @@ fn interrupted_verbs_lose_nothing() {
     let desk = desk();
     let (model, crops, manifest) = (desk.at("model"), desk.at("crops"), desk.at("labelled.csv"));
     let (index, world) = (desk.at("interrupted.npy"), desk.at("interrupted-world"));
-    let (clusters, gallery) = (desk.at("interrupted.csv"), desk.index());
+    let (clusters, gallery) = (desk.at("interrupted-clusters.csv"), desk.index());
     let (model, index) = (text(&model).to_string(), text(&index).to_string());
     let (crops, manifest) = (text(&crops).to_string(), text(&manifest).to_string());
     let verbs: [&[&str]; 6] = [
