@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use vireid::{DataKind, DataSource, EXIT_INTERRUPTED, TrainingOptions, explain_resume, train};
+use vireid::{
+    DataKind, DataSource, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions, explain_resume, train,
+};
 use vireid_kernels::keep_freed_memory;
 use vireid_methods::events::Event;
-use vireid_methods::{Evaluation, MethodError, evaluation_table, peak_memory_mib, seconds_table};
+use vireid_methods::{Evaluation, evaluation_table, peak_memory_mib, seconds_table};
 
 #[derive(Debug, Parser)]
 #[command(about = "Train on a licensed data set, or on a synthetic world in its layout when it is not there")]
@@ -15,14 +17,14 @@ struct Arguments {
     /// Folder of the data set (SYSU-MM01: original or converted layout)
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Which of RegDB's ten trials
-    #[arg(long, default_value_t = 1)]
-    trial: u32,
+    /// Which of RegDB's ten trials [default: 1]
+    #[arg(long)]
+    trial: Option<u32>,
     #[command(flatten)]
     options: TrainingOptions,
-    /// Seed of the synthetic world
-    #[arg(long, default_value_t = 0)]
-    world_seed: u64,
+    /// Seed of the synthetic world [default: 0]
+    #[arg(long)]
+    world_seed: Option<u64>,
     /// Draw the synthetic world with the real data set's own numbers of images
     #[arg(long)]
     full_world: bool,
@@ -50,26 +52,36 @@ fn start(name: &str, watch: Option<fn(&Event)>) -> ExitCode {
     match run_with(name, arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            error.tell();
             ExitCode::FAILURE
         }
     }
 }
 
-fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
+fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, ProgramError> {
     let (method, kind) = match name.split_once('_') {
         Some((method, "regdb")) => (method, DataKind::Regdb),
         Some((method, _)) => (method, DataKind::Sysu),
         None => (name, DataKind::Sysu),
     };
-    let source = source(kind, &arguments)?;
+    let named = SourceArguments {
+        data: arguments.data.clone(),
+        dataset: None,
+        trial: arguments.trial,
+        world_seed: arguments.world_seed,
+    };
+    let run = arguments.options.run_directory(method, kind);
+    let source = match arguments.options.resume && DataSource::of_run(&run).is_some() {
+        true => named.of_run(&run)?,
+        false => source(kind, &arguments)?,
+    };
     let finished = train(method, &source, &arguments.options)?;
     if let Some(plan) = finished.plan {
         println!("{plan}");
         return Ok(ExitCode::SUCCESS);
     }
     if finished.interrupted {
-        eprintln!("{}", explain_resume(arguments.data.as_deref(), &arguments.options.device, &finished.out));
+        eprintln!("{}", explain_resume(&named, &arguments.options, &finished.out));
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
     let data = if finished.synthetic { "synthetic world; says nothing about real data" } else { kind.title() };
@@ -84,7 +96,7 @@ fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, MethodError> {
 }
 
 /// The data set that the arguments name, or the synthetic one.
-fn source(kind: DataKind, arguments: &Arguments) -> Result<DataSource, MethodError> {
+fn source(kind: DataKind, arguments: &Arguments) -> Result<DataSource, ProgramError> {
     let default = Path::new("data").join(kind.title());
     let found = arguments.data.clone().or_else(|| default.is_dir().then(|| default.clone()));
     let (kind, path) = match found {
@@ -96,8 +108,9 @@ fn source(kind: DataKind, arguments: &Arguments) -> Result<DataSource, MethodErr
             (kind.stand_in().unwrap_or(kind), None)
         }
     };
-    let mut source = DataSource::new(path.as_deref(), Some(kind), arguments.world_seed, arguments.full_world)?;
-    source.trial = arguments.trial;
+    let world_seed = arguments.world_seed.unwrap_or_default();
+    let mut source = DataSource::new(path.as_deref(), Some(kind), world_seed, arguments.full_world)?;
+    source.trial = arguments.trial.unwrap_or(source.trial);
     if let (None, Some(cache), Some(folder)) = (&path, &arguments.cache, source.path.file_name()) {
         source.path = cache.join(folder);
     }

@@ -138,7 +138,7 @@ fn no_space_left_while_saving() {
 #[test]
 fn a_run_directory_in_use_and_one_that_is_none() {
     let run = Run::on(world());
-    check_error(&run.resume(), "VR0510", &["no run to resume", "config.toml"]);
+    check_error(&run.resume(), "VR0510", &["there is no run in", "config.toml"]);
     assert!(run.train(&["--set", "stage2.epochs=0"]).status.success());
     check_error(&run.train(&[]), "VR0510", &["holds a run already", "--resume"]);
 }

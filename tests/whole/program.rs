@@ -111,6 +111,12 @@ impl Run {
         self.command(&[&["--resume"], more].concat()).output().unwrap()
     }
 
+    /// The same by the run directory alone.
+    pub fn resume_by_folder(&self) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+        command.arg("--resume").arg("--out").arg(self.out()).stdin(Stdio::null()).output().unwrap()
+    }
+
     pub fn results(&self) -> Vec<u8> {
         std::fs::read(self.out().join("results.json")).unwrap()
     }

@@ -32,7 +32,7 @@ const CHANGES: [&str; 11] = [
 pub struct Arguments {
     /// File to write
     #[arg(long, default_value = "docs/results/dials.json")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// Seeds of worlds
     #[arg(long, value_delimiter = ',', default_values_t = [31, 32])]
     world_seeds: Vec<u64>,

@@ -39,7 +39,7 @@ const VARIANTS: [(&str, EmccVariant); 8] = [
 pub struct Arguments {
     /// File to write
     #[arg(long, default_value = "docs/results/expansions.json")]
-    out: PathBuf,
+    pub out: PathBuf,
     /// Seeds of worlds
     #[arg(long, value_delimiter = ',', default_values_t = [21, 22, 23, 24, 25, 26, 27, 28, 29, 30])]
     world_seeds: Vec<u64>,

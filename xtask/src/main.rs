@@ -15,16 +15,20 @@ mod supervised;
 mod tables;
 mod worlds;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use vireid::{OutputKind, Overwriting};
 
 #[derive(Parser)]
 #[command(about = "Tasks of the project")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
+    /// Write over a file that no task wrote
+    #[arg(long, global = true)]
+    force: bool,
 }
 
 #[derive(Subcommand)]
@@ -163,7 +167,13 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
-    let task = Arguments::parse().task;
+    let Arguments { task, force } = Arguments::parse();
+    if let Some((out, kind)) = output(&task)
+        && let Err(error) = (Overwriting { force }).check(out, kind, &[])
+    {
+        error.tell();
+        return ExitCode::FAILURE;
+    }
     // Not where memory is measured that a program without this setting would use.
     if !matches!(task, Task::Bench { what: Bench::OneClustering { .. } }) {
         vireid_kernels::keep_freed_memory();
@@ -177,6 +187,27 @@ fn main() -> ExitCode {
         eprintln!("error: {error}");
         ExitCode::FAILURE
     })
+}
+
+/// The file that a task is asked to write.
+fn output(task: &Task) -> Option<(&Path, OutputKind)> {
+    let report = match task {
+        Task::Pretrain { out, .. } => return Some((out, OutputKind::Weights)),
+        Task::Bench { what } => match what {
+            Bench::Train { out, .. } | Bench::Load { out, .. } | Bench::Build { out, .. } => out.as_deref(),
+            Bench::Clustering { out, .. } => out.as_deref(),
+            Bench::OneClustering { .. } | Bench::One { .. } => None,
+        },
+        Task::Worlds(arguments) => arguments.out.as_deref(),
+        Task::Dials(arguments) => Some(arguments.out.as_path()),
+        Task::Expansions(arguments) => Some(arguments.out.as_path()),
+        Task::DeviceTests { out, .. } => out.as_deref(),
+        // They name no file: what they write has its place in the repository.
+        Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } | Task::Tables { .. } => {
+            None
+        }
+    };
+    report.map(|out| (out, OutputKind::TaskReport))
 }
 
 fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
@@ -210,8 +241,6 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use clap::CommandFactory;
 
     use super::*;
@@ -219,6 +248,30 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    /// The files in the repository may be made anew, others' files may not be lost.
+    #[test]
+    fn a_report_is_known_again() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let (reports, weights) = (root.join("docs/results"), "crates/vireid-backbone/weights/small.safetensors");
+        for name in
+            ["bench_train.json", "bench_clustering.json", "device_tests_wgpu.json", "worlds_sysu.json", "dials.json"]
+        {
+            Overwriting::default().check(&reports.join(name), OutputKind::TaskReport, &[]).unwrap();
+        }
+        Overwriting::default().check(&root.join(weights), OutputKind::Weights, &[]).unwrap();
+        let refused = |file: &str, kind| Overwriting::default().check(&root.join(file), kind, &[]).is_err();
+        assert!(refused("README.md", OutputKind::TaskReport) && refused("README.md", OutputKind::Weights));
+        let task = |words: &[&str]| Arguments::try_parse_from([&["xtask"], words].concat()).unwrap().task;
+        for words in [
+            &["worlds", "--out", "x"][..],
+            &["dials", "--out", "x"],
+            &["bench", "build", "--out", "x"],
+            &["device-tests", "--out", "x"],
+        ] {
+            assert_eq!(output(&task(words)).map(|(out, _)| out), Some(Path::new("x")), "{words:?}");
+        }
     }
 
     #[test]

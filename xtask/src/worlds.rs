@@ -46,7 +46,7 @@ impl Manner {
 pub struct Arguments {
     /// File to write
     #[arg(long)]
-    out: Option<PathBuf>,
+    pub out: Option<PathBuf>,
     /// Manner of the world
     #[arg(long, value_enum, default_value_t = Manner::Sysu)]
     world: Manner,

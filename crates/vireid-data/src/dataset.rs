@@ -52,7 +52,8 @@ pub enum TestSplit {
         /// Infrared test images, likewise.
         infrared: Vec<Sample>,
     },
-    /// Data of one's own with known identities: each modality queries the other.
+    /// Data of one's own with known identities: each modality queries the other. One of them may have no image; then
+    /// there is nothing to score.
     Own {
         /// Visible test images.
         visible: Vec<Sample>,
@@ -83,7 +84,7 @@ impl TestSplit {
 }
 
 impl Dataset {
-    /// Refuses a training set without one of the modalities.
+    /// Refuses a data set that can't be trained on, for want of one of the modalities.
     ///
     /// # Errors
     ///

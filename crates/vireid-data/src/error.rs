@@ -62,7 +62,7 @@ pub enum DataError {
     },
     /// Images that can't be decoded or are too small.
     #[error(
-        "VR0105: {} of {total} images can't be used; replace them, or pass --skip-corrupt to train without them:\n{}",
+        "VR0105: {} of {total} images can't be used; replace them, or leave them out:\n{}",
         images.len(), listing(images)
     )]
     BadImages {
@@ -93,13 +93,15 @@ pub enum DataError {
     },
     /// Too few labels have images of both modalities.
     #[error(
-        "VR0107: {found} labels have images of both modalities, a batch takes {needed}; the association finds too little: start from a better first stage, lower sampler.clusters, or set sampler.allow_few_clusters = true to draw labels repeatedly"
+        "VR0107: {found} labels have enough images of both modalities, a batch takes {needed}; the association finds too little: start from a better first stage{}{remedy}", if remedy.is_empty() { "" } else { ", or " }
     )]
     TooFewShared {
         /// Labels there are.
         found: usize,
         /// Labels needed.
         needed: usize,
+        /// Settings that would help here, in words; may be empty.
+        remedy: &'static str,
     },
     /// The file system refused.
     #[error("VR0108: {action} {}: {source}", path.display())]
@@ -124,7 +126,7 @@ pub enum DataError {
     World(String),
     /// Nobody knows what kind of data set this is.
     #[error(
-        "VR0111: it can't be told what kind of data set is at '{}'; name it with --dataset sysu, regdb, llcm, folder, manifest or synthetic, and its place with --data", path.display()
+        "VR0111: it can't be told what kind of data set is at '{}': there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is no manifest (.csv, .parquet)", path.display()
     )]
     UnknownLayout {
         /// The place.

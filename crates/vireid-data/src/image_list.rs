@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -79,6 +80,13 @@ impl ImageList {
         self.size
     }
 
+    /// Some of the images, as a list whose decoded images are kept however many they are.
+    pub fn select(&self, positions: impl IntoIterator<Item = usize>) -> Self {
+        let entry = |position: usize| (self.samples[position].clone(), self.kept[position].clone());
+        let (samples, kept) = positions.into_iter().map(entry).unzip();
+        Self { samples, kept, budget: CacheBudget::new(usize::MAX), size: self.size, filter: self.filter }
+    }
+
     /// One image as `height x width x 3` bytes.
     ///
     /// # Errors
@@ -110,14 +118,12 @@ impl ImageList {
     }
 
     /// The list without the images that a check found bad.
-    pub fn without(self, bad: &[BadImage]) -> Self {
-        let (samples, kept) = self
-            .samples
-            .into_iter()
-            .zip(self.kept)
-            .filter(|(sample, _)| bad.iter().all(|bad| bad.path != sample.path))
-            .unzip();
-        Self { samples, kept, ..self }
+    pub fn without(&self, bad: &[BadImage]) -> Self {
+        let bad: HashSet<&Path> = bad.iter().map(|bad| bad.path.as_path()).collect();
+        let entries = self.samples.iter().zip(&self.kept);
+        let good = entries.filter(|(sample, _)| !bad.contains(sample.path.as_path()));
+        let (samples, kept) = good.map(|(sample, kept)| (sample.clone(), kept.clone())).unzip();
+        Self { samples, kept, budget: self.budget.clone(), size: self.size, filter: self.filter }
     }
 }
 

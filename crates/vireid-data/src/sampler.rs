@@ -122,7 +122,16 @@ pub fn shared_blocks(
 ) -> Result<StepPlan, DataError> {
     let mut plan = StepPlan::default();
     for pick in draw(groups.len(), count, shape)
-        .ok_or(DataError::TooFewShared { found: groups.len(), needed: count })?
+        .ok_or_else(|| DataError::TooFewShared {
+            found: groups.len(),
+            needed: count,
+            // Where few are allowed there is none, and no size of a batch would help.
+            remedy: if shape.allow_few_clusters {
+                ""
+            } else {
+                "lower sampler.clusters, or set sampler.allow_few_clusters = true to draw labels repeatedly"
+            },
+        })?
         .positions(stream)
     {
         plan.visible.extend(members(&groups[pick].visible, shape.instances, stream));

@@ -333,12 +333,15 @@ impl RunConfig {
             ("backbone.bn_groups", self.backbone.bn_groups),
             ("evaluation.every", self.evaluation.every),
             ("evaluation.trials", self.evaluation.trials as usize),
-            ("the number of epochs", self.epochs()),
         ];
-        match positive.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => refuse(&format!("{name} must be at least 1")),
-            None => Ok(()),
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return refuse(&format!("{name} must be at least 1"));
         }
+        if self.epochs() == 0 {
+            let keys: Vec<String> = (1..=self.stages().len()).map(|stage| format!("stage{stage}.epochs")).collect();
+            return refuse(&format!("{} are all 0: one of them must be at least 1", keys.join(", ")));
+        }
+        Ok(())
     }
 }
 
@@ -491,6 +494,16 @@ mod tests {
             notes.len() == 1
                 && notes[0].contains("clustering.eps.visible = 0.5")
                 && notes[0].contains("4 of their k2 = 6")
+        );
+    }
+
+    /// It was refused without a word on what to change.
+    #[test]
+    fn no_epoch_at_all_names_the_keys() {
+        let error = quick(&["stage1.epochs=0", "stage2.epochs=0"]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "VR0502: configuration: stage1.epochs, stage2.epochs are all 0: one of them must be at least 1"
         );
     }
 

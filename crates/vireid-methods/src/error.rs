@@ -101,9 +101,35 @@ pub enum MethodError {
     /// A run directory can't be used as asked.
     #[error("VR0510: {0}")]
     RunDir(String),
+    /// A run is to be started where one is.
+    #[error("VR0510: {} holds a run already: go on with it, or start in another folder", root.display())]
+    RunExists {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// There is no run where one is to be used.
+    #[error("VR0510: there is no run in {}: {} is missing", root.display(), missing.display())]
+    NoRun {
+        /// The folder.
+        root: PathBuf,
+        /// The file that makes a folder a run.
+        missing: PathBuf,
+    },
+    /// Two processes want to write the same run.
+    #[error("VR0516: another process is training in {}; wait for it, or start in another folder", root.display())]
+    RunInUse {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// A folder without a run has a file that a run would write over.
+    #[error("VR0517: {} is there already, and a run in its folder would write over it; start in an empty folder", path.display())]
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// A device does not give its results any more.
     #[error(
-        "VR0511: the device failed: {0}; what was saved before is untouched: go on with --resume once the device answers again, or on another one"
+        "VR0511: the device failed: {0}; what was saved before is untouched: resume the run once the device answers again, or on another one"
     )]
     DeviceFailed(String),
     /// A warning, not an obstacle: a memory is probably too small for the run.

@@ -32,9 +32,10 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol of a split.
+    /// The protocol of a split; none where there is nothing to test, or images of one modality of one's own.
     pub fn of(split: &TestSplit) -> Option<Self> {
         Some(match split {
+            TestSplit::Own { visible, infrared } if visible.is_empty() || infrared.is_empty() => return None,
             TestSplit::Sysu { .. } => Protocol::Sysu,
             TestSplit::RegDb { .. } => Protocol::RegDb,
             TestSplit::Llcm { .. } => Protocol::Llcm,

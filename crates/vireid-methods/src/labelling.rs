@@ -64,26 +64,38 @@ pub struct Clusters {
 }
 
 /// Clusters each modality on its own: neighbours (on `device` where the settings say so), k-reciprocal Jaccard distance,
-/// DBSCAN, centroids.
+/// DBSCAN, centroids. A modality without images has no clusters.
 ///
 /// # Errors
 ///
-/// `VR0505` when a modality has no cluster; what clustering itself refuses.
+/// `VR0505` when a modality with images has no cluster; what clustering itself refuses.
 pub fn cluster(
     embeddings: &PerModality<Embeddings>,
     settings: &ClusteringSettings,
     epoch: usize,
     device: &Device,
 ) -> Result<Clusters, MethodError> {
-    let expansion = Expansion::Mean { k2: settings.k2 };
-    let encoded = |of: &Embeddings| encode(of, settings.k1, &expansion, settings.neighbours, device);
-    let visible = dbscan_labels(&encoded(&embeddings.visible)?, settings.eps.visible, settings.min_samples, epoch)?;
-    let infrared = dbscan_labels(&encoded(&embeddings.infrared)?, settings.eps.infrared, settings.min_samples, epoch)?;
-    let centroids = PerModality {
-        visible: centroids(&embeddings.visible, &visible)?,
-        infrared: centroids(&embeddings.infrared, &infrared)?,
-    };
+    let (visible, of_visible) = clusters_of(&embeddings.visible, settings, settings.eps.visible, epoch, device)?;
+    let (infrared, of_infrared) = clusters_of(&embeddings.infrared, settings, settings.eps.infrared, epoch, device)?;
+    let centroids = PerModality { visible: of_visible, infrared: of_infrared };
     Ok(Clusters { labels: Labels { visible, infrared }, centroids })
+}
+
+fn clusters_of<M: ModalityTag>(
+    embeddings: &Embeddings,
+    settings: &ClusteringSettings,
+    eps: f64,
+    epoch: usize,
+    device: &Device,
+) -> Result<(PseudoLabels<M>, Embeddings), MethodError> {
+    if embeddings.rows() == 0 {
+        return Ok((PseudoLabels::new(&[])?, embeddings.clone()));
+    }
+    let expansion = Expansion::Mean { k2: settings.k2 };
+    let encoded = encode(embeddings, settings.k1, &expansion, settings.neighbours, device)?;
+    let labels = dbscan_labels(&encoded, eps, settings.min_samples, epoch)?;
+    let centroids = centroids(embeddings, &labels)?;
+    Ok((labels, centroids))
 }
 
 /// The k-reciprocal encoding of some embeddings, with the neighbours searched where the settings say.

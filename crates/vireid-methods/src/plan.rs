@@ -43,7 +43,10 @@ impl TrainingImages {
         };
         let testing = match self.test.protocol {
             Some(_) => format!("{} and {} for testing", test.visible.len(), test.infrared.len()),
-            None => "none for testing: nothing will be scored".into(),
+            None => match Modality::ALL.into_iter().find(|modality| !test.get(*modality).is_empty()) {
+                Some(modality) => format!("{modality} ones alone for testing: nothing will be scored"),
+                None => "none for testing: nothing will be scored".into(),
+            },
         };
         format!(
             "{}: {} visible and {} infrared training images, {testing}{skipped}\n\

@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,31 +9,119 @@ use crate::checkpoint::write_atomically;
 use crate::events::{Event, Observer};
 use crate::{CheckpointKind, MethodError, RunConfig};
 
+const CONFIG: &str = "config.toml";
+const ENVIRONMENT: &str = "environment.json";
+const LOCK: &str = "lock";
+/// What a run and the programs around it write once it has begun, besides the checkpoints.
+const FILES: [&str; 8] = [
+    "events.jsonl",
+    "results.json",
+    "cost.json",
+    "data.json",
+    "evidence.json",
+    "ranked.png",
+    "pairs.png",
+    "report.html",
+];
+
 /// The folder of a run: `config.toml`, `environment.json`, `events.jsonl`, `checkpoints/`, `results.json`.
 #[derive(Debug, Clone)]
 pub struct RunDir {
     root: PathBuf,
 }
 
+/// Keeps other processes out of a run directory while it is held. The system lets go of it when the process ends, however it
+/// ends.
+#[derive(Debug)]
+pub struct RunLock {
+    path: PathBuf,
+    /// Closing it unlocks.
+    _file: File,
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 impl RunDir {
-    /// Starts a new run in a folder that holds none.
+    /// Starts a new run in a folder that is [vacant](Self::vacant).
     ///
     /// # Errors
     ///
-    /// `VR0510` when there is a run already, `VR0509` when the file system refuses.
+    /// `VR0510`, `VR0516` and `VR0517` when it is not, `VR0509` when the file system refuses.
     pub fn create(root: &Path, config: &RunConfig, environment: &impl Serialize) -> Result<Self, MethodError> {
-        let run = Self { root: root.into() };
-        if run.config_path().exists() {
-            let message =
-                format!("{} holds a run already; pass --resume to go on with it, or another --out", root.display());
-            return Err(MethodError::RunDir(message));
-        }
-        let checkpoints = root.join("checkpoints");
-        fs::create_dir_all(&checkpoints).map_err(MethodError::io("can't make folder", &checkpoints))?;
-        run.write_json("environment.json", environment)?;
-        // Last: a folder with this file is a run.
-        write_atomically(&run.config_path(), config.to_toml().as_bytes())?;
+        let run = Self::vacant(root)?;
+        run.start(config, environment)?;
         Ok(run)
+    }
+
+    /// The folder of a run to be [started](Self::start), which may not exist yet. It holds no run, or one that failed or
+    /// was stopped before its first checkpoint; and no file of others that a run would write over. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when there is a run already, `VR0516` when another process is about to make one, `VR0517` when a file is in
+    /// the way.
+    pub fn vacant(root: &Path) -> Result<Self, MethodError> {
+        let run = Self { root: root.into() };
+        let checkpoints = [CheckpointKind::Last, CheckpointKind::Best].map(|kind| run.checkpoint(kind));
+        if run.config_path().exists() {
+            // What can't be read may be anything.
+            let is_run = Self::open(root).is_ok();
+            let has_come_far = checkpoints.iter().any(|path| path.exists()) || root.join("results.json").exists();
+            if !is_run || has_come_far {
+                return Err(MethodError::RunExists { root: root.into() });
+            }
+            let lock = root.join(LOCK);
+            if lock.exists() {
+                drop(run.lock()?);
+            }
+            return Ok(run);
+        }
+        let mut in_the_way = FILES.iter().map(|name| root.join(name)).chain(checkpoints);
+        // A process that was killed between the two files it begins with leaves the first.
+        let environment = root.join(ENVIRONMENT);
+        let is_foreign = environment.exists() && run.data_manifest().is_err();
+        match is_foreign.then_some(environment).or_else(|| in_the_way.find(|path| path.exists())) {
+            Some(path) => Err(MethodError::ForeignFile { path }),
+            None => Ok(run),
+        }
+    }
+
+    /// Makes the folder and what a run begins with. What an earlier start without a checkpoint has left is deleted.
+    ///
+    /// # Errors
+    ///
+    /// `VR0509` when the file system refuses, `VR0516` when another process is at it.
+    pub fn start(&self, config: &RunConfig, environment: &impl Serialize) -> Result<RunLock, MethodError> {
+        let checkpoints = self.root.join("checkpoints");
+        fs::create_dir_all(&checkpoints).map_err(MethodError::io("can't make folder", &checkpoints))?;
+        let lock = self.lock()?;
+        for path in FILES.map(|name| self.root.join(name)).iter().filter(|path| path.exists()) {
+            fs::remove_file(path).map_err(MethodError::io("can't delete", path))?;
+        }
+        self.write_json(ENVIRONMENT, environment)?;
+        // Last: a folder with this file is a run.
+        write_atomically(&self.config_path(), config.to_toml().as_bytes())?;
+        Ok(lock)
+    }
+
+    /// Keeps other processes out of the folder, where the file system can.
+    ///
+    /// # Errors
+    ///
+    /// `VR0516` when one is in it, `VR0509` when the file system refuses.
+    pub fn lock(&self) -> Result<RunLock, MethodError> {
+        let path = self.root.join(LOCK);
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(MethodError::io("can't open", &path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(MethodError::RunInUse { root: self.root.clone() }),
+            // Some network drives know no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(RunLock { path, _file: file }),
+        }
     }
 
     /// Opens an existing run and reads its configuration.
@@ -45,8 +133,7 @@ impl RunDir {
         let run = Self { root: root.into() };
         let path = run.config_path();
         if !path.is_file() {
-            let message = format!("there is no run to resume in {}: {} is missing", root.display(), path.display());
-            return Err(MethodError::RunDir(message));
+            return Err(MethodError::NoRun { root: root.into(), missing: path });
         }
         let text = fs::read_to_string(&path).map_err(MethodError::io("can't read", &path))?;
         Ok((run, RunConfig::from_toml(&text, &[])?))
@@ -68,12 +155,18 @@ impl RunDir {
     ///
     /// `VR0510` when `environment.json` can't be read.
     pub fn data_manifest(&self) -> Result<String, MethodError> {
-        let path = self.root.join("environment.json");
-        let read =
-            fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-        let manifest = read.as_ref().and_then(|value| value.get("data_manifest")?.as_str());
-        let message = || format!("{} is missing or damaged; start a new run", path.display());
-        manifest.map(str::to_string).ok_or_else(|| MethodError::RunDir(message()))
+        let message = || format!("{} is missing or damaged; start a new run", self.root.join(ENVIRONMENT).display());
+        self.environment("data_manifest").ok_or_else(|| MethodError::RunDir(message()))
+    }
+
+    /// The name of the data that the run was started with.
+    pub(crate) fn data_name(&self) -> Option<String> {
+        self.environment("data")
+    }
+
+    fn environment(&self, key: &str) -> Option<String> {
+        let environment: serde_json::Value = self.read_json(ENVIRONMENT)?;
+        Some(environment.get(key)?.as_str()?.to_string())
     }
 
     /// Writes a JSON file of the run.
@@ -88,7 +181,7 @@ impl RunDir {
     }
 
     /// A JSON file of the run; nothing where it is missing or not of that kind.
-    pub(crate) fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(&fs::read_to_string(self.root.join(name)).ok()?).ok()
     }
 
@@ -104,7 +197,7 @@ impl RunDir {
     }
 
     fn config_path(&self) -> PathBuf {
-        self.root.join("config.toml")
+        self.root.join(CONFIG)
     }
 }
 
@@ -120,5 +213,73 @@ impl Observer for EventLog {
         if let Ok(line) = serde_json::to_string(event) {
             let _ = writeln!(self.file, "{line}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> RunConfig {
+        RunConfig::from_preset("mbccm_sysu_quick", &[]).unwrap()
+    }
+
+    fn environment() -> serde_json::Value {
+        serde_json::json!({ "data_manifest": "d" })
+    }
+
+    /// A start that failed was in the way of the corrected one.
+    #[test]
+    fn a_run_without_a_checkpoint_may_be_started_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("run");
+        let run = RunDir::create(&root, &config(), &environment()).unwrap();
+        fs::write(root.join("events.jsonl"), "of the first start\n").unwrap();
+        RunDir::create(&root, &config(), &environment()).unwrap();
+        assert!(!root.join("events.jsonl").exists());
+        fs::write(run.checkpoint(CheckpointKind::Last), "weights").unwrap();
+        let refused = RunDir::create(&root, &config(), &environment()).unwrap_err().to_string();
+        assert!(refused.starts_with("VR0510") && refused.contains("holds a run already"), "{refused}");
+        // Somebody deleted the checkpoints and kept the scores.
+        fs::remove_file(run.checkpoint(CheckpointKind::Last)).unwrap();
+        fs::write(root.join("results.json"), "{}").unwrap();
+        assert!(RunDir::vacant(&root).is_err());
+    }
+
+    #[test]
+    fn a_run_that_a_process_is_at_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::vacant(folder.path()).unwrap();
+        let lock = run.start(&config(), &environment()).unwrap();
+        for refused in [RunDir::vacant(folder.path()).map(drop), run.lock().map(drop)] {
+            assert!(refused.unwrap_err().to_string().starts_with("VR0516"));
+        }
+        drop(lock);
+        assert!(RunDir::vacant(folder.path()).is_ok() && !folder.path().join(LOCK).exists());
+    }
+
+    /// A run wrote over whatever had the names of its files.
+    #[test]
+    fn files_of_others_are_not_written_over() {
+        for name in FILES.into_iter().chain([ENVIRONMENT, CONFIG, "checkpoints/best.safetensors"]) {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join("checkpoints")).unwrap();
+            fs::write(folder.path().join(name), "mine").unwrap();
+            let refused = RunDir::create(folder.path(), &config(), &environment()).unwrap_err().to_string();
+            assert!(refused.starts_with("VR051"), "{name}: {refused}");
+            assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "mine");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(ENVIRONMENT), environment().to_string()).unwrap();
+        assert!(RunDir::vacant(folder.path()).is_ok(), "a start that was killed leaves this");
+    }
+
+    #[test]
+    fn where_no_run_is_nobody_asked_to_resume_one() {
+        let said = RunDir::open(Path::new("no/such/run")).unwrap_err().to_string();
+        assert!(
+            said.starts_with("VR0510") && said.contains("there is no run in") && !said.contains("resume"),
+            "{said}"
+        );
     }
 }

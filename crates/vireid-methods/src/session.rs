@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use crate::progress::bar;
 use crate::replicas::stage_backbone;
 use crate::step_memory::{MemoryNeed, memory_needs};
 use crate::{
-    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, StageSettings, TestImages,
-    build_network, parse_devices, peak_memory_mib, registry, resolve_device,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, RunLock, StageSettings,
+    TestImages, build_network, parse_devices, peak_memory_mib, registry, resolve_device,
 };
 
 /// What a training session is started with.
@@ -30,7 +30,16 @@ pub struct SessionOptions {
     pub device: String,
 }
 
-/// The images of a session, decoded once and found good.
+/// Images of a data set, by use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImagePart {
+    /// Those that are trained on.
+    Train,
+    /// Those that are tested on.
+    Test,
+}
+
+/// The images of a session, decoded once and found good; or [listed](Self::listed) for a network in use.
 #[derive(Debug, Clone)]
 pub struct TrainingImages {
     /// Name of the data set.
@@ -46,50 +55,100 @@ pub struct TrainingImages {
 }
 
 impl TrainingImages {
-    /// Decodes every image of a data set once.
+    /// Decodes every image of a data set that is to be trained on, with a progress bar.
     ///
     /// # Errors
     ///
     /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality is left empty.
     pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
-        let lists = image_lists(&dataset, config)?;
+        let bar = bar("decoding", 0);
+        let images = Self::open_with(dataset, config, skip_corrupt, |done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        });
+        bar.finish_and_clear();
+        images
+    }
+
+    /// The same with `progress` called with (done, total) after each image.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        dataset: Dataset,
+        config: &RunConfig,
+        skip_corrupt: bool,
+        progress: impl Fn(usize, usize) + Sync,
+    ) -> Result<Self, MethodError> {
+        // Before an hour of decoding, and again when unusable images are out.
+        dataset.check_modalities()?;
+        let mut images = Self::listed(dataset, config)?;
+        images.check(&[ImagePart::Train, ImagePart::Test], skip_corrupt, progress)?;
+        match Modality::ALL.into_iter().find(|modality| images.train.get(*modality).is_empty()) {
+            Some(modality) => Err(DataError::EmptyModality { modality }.into()),
+            None => Ok(images),
+        }
+    }
+
+    /// The images of a data set at the size that a configuration says, none of them decoded: what a network in use needs.
+    /// Training images may be missing, or a modality.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown filter.
+    pub fn listed(dataset: Dataset, config: &RunConfig) -> Result<Self, MethodError> {
+        let size = ImageSize { height: config.input.height, width: config.input.width };
+        let budget = CacheBudget::new(config.input.cache_mib << 20);
+        let (filter, test_filter) = (config.filter()?, config.test_filter()?);
         let protocol = Protocol::of(&dataset.test);
-        let total = lists.iter().map(ImageList::len).sum();
-        let progress = bar("decoding", total);
-        let skipped: Vec<BadImage> = lists.iter().flat_map(|list| list.check(|| progress.inc(1))).collect();
-        progress.finish_and_clear();
-        if !skipped.is_empty() && !skip_corrupt {
-            return Err(DataError::BadImages { images: skipped, total }.into());
-        }
-        let [visible, infrared, test_visible, test_infrared] = lists.map(|list| Arc::new(list.without(&skipped)));
-        for (modality, list) in [(Modality::Visible, &visible), (Modality::Infrared, &infrared)] {
-            if list.is_empty() {
-                return Err(DataError::EmptyModality { modality }.into());
-            }
-        }
+        let test = dataset.test.images();
+        let lists = [
+            (dataset.train.visible.clone(), filter),
+            (dataset.train.infrared.clone(), filter),
+            (test.visible.to_vec(), test_filter),
+            (test.infrared.to_vec(), test_filter),
+        ]
+        .map(|(samples, filter)| Arc::new(ImageList::new(samples, size, filter, budget.clone())));
+        let [visible, infrared, test_visible, test_infrared] = lists;
         let images = PerModality { visible: test_visible, infrared: test_infrared };
         Ok(Self {
             name: dataset.name,
             synthetic: dataset.synthetic,
             train: PerModality { visible, infrared },
             test: TestImages { images, protocol },
-            skipped,
+            skipped: Vec::new(),
         })
     }
 
-    /// The images of a data set, none of them decoded: enough to plan a run.
+    /// Decodes the images of some parts once and leaves out those that can't be used. `progress` is called with (done, total)
+    /// after each.
     ///
     /// # Errors
     ///
-    /// `VR0502` for an unknown filter.
-    pub fn listed(dataset: Dataset, config: &RunConfig) -> Result<Self, MethodError> {
-        let [visible, infrared, test_visible, test_infrared] = image_lists(&dataset, config)?.map(Arc::new);
-        let test = TestImages {
-            images: PerModality { visible: test_visible, infrared: test_infrared },
-            protocol: Protocol::of(&dataset.test),
-        };
-        let train = PerModality { visible, infrared };
-        Ok(Self { name: dataset.name, synthetic: dataset.synthetic, train, test, skipped: Vec::new() })
+    /// `VR0105` naming the images that can't be used, unless they may be skipped.
+    pub fn check(
+        &mut self,
+        parts: &[ImagePart],
+        skip_corrupt: bool,
+        progress: impl Fn(usize, usize) + Sync,
+    ) -> Result<(), MethodError> {
+        let of = [(ImagePart::Train, &mut self.train), (ImagePart::Test, &mut self.test.images)];
+        let chosen = of.into_iter().filter(|(part, _)| parts.contains(part));
+        let mut lists: Vec<&mut Arc<ImageList>> =
+            chosen.flat_map(|(_, lists)| [&mut lists.visible, &mut lists.infrared]).collect();
+        let total = lists.iter().map(|list| list.len()).sum();
+        let done = AtomicUsize::new(0);
+        let count = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+        let unusable: Vec<BadImage> = lists.iter().flat_map(|list| list.check(&count)).collect();
+        if !unusable.is_empty() && !skip_corrupt {
+            return Err(DataError::BadImages { images: unusable, total }.into());
+        }
+        if !unusable.is_empty() {
+            lists.iter_mut().for_each(|list| **list = Arc::new(list.without(&unusable)));
+        }
+        self.skipped.extend(unusable);
+        Ok(())
     }
 
     /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
@@ -103,21 +162,6 @@ impl TrainingImages {
         });
         format!("{:016x}", crate::system::fnv1a(text))
     }
-}
-
-/// Visible and infrared training images, then visible and infrared test images.
-fn image_lists(dataset: &Dataset, config: &RunConfig) -> Result<[ImageList; 4], MethodError> {
-    let size = ImageSize { height: config.input.height, width: config.input.width };
-    let budget = CacheBudget::new(config.input.cache_mib << 20);
-    let (filter, test_filter) = (config.filter()?, config.test_filter()?);
-    let test = dataset.test.images();
-    let lists = [
-        (dataset.train.visible.clone(), filter),
-        (dataset.train.infrared.clone(), filter),
-        (test.visible.to_vec(), test_filter),
-        (test.infrared.to_vec(), test_filter),
-    ];
-    Ok(lists.map(|(samples, filter)| ImageList::new(samples, size, filter, budget.clone())))
 }
 
 /// What stood around a run.
@@ -164,9 +208,13 @@ pub struct Session {
     images: TrainingImages,
     /// Names of the devices.
     device: String,
+    /// Name of the data as the run began with them: they may be named by another path now.
+    data: String,
     started: std::time::Instant,
     /// Of the sessions before this one.
     before: Cost,
+    /// Nobody else trains in the run directory meanwhile.
+    _lock: RunLock,
 }
 
 impl Session {
@@ -174,7 +222,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with one of them; nothing has been trained then.
+    /// Whatever is wrong with one of them; nothing has been trained then, and no run directory made.
     pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
         let SessionOptions { config, out, resume, device } = options;
         let device = resolve_device(&device);
@@ -190,14 +238,22 @@ impl Session {
                 build_network(&backbone, Streams::new(config.seed), devices.first())
             })
         };
-        let run = if resume {
-            let run = RunDir::open(&out)?.0;
+        let run = if resume { RunDir::open(&out)?.0 } else { RunDir::vacant(&out)? };
+        let (train, test) = (images.train.clone(), images.test.clone());
+        let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
+        let (mut before, mut data) = (Cost::default(), images.name.clone());
+        let lock = if resume {
+            let lock = run.lock()?;
             let (found, expected) = (run.data_manifest()?, images.manifest());
             if found != expected {
                 let path = run.checkpoint(CheckpointKind::Last);
                 return Err(MethodError::ForeignCheckpoint { path, what: "data", found, expected });
             }
-            run
+            engine.resume()?;
+            // A session that was killed has left no account; its time is lost, its training is not.
+            before = run.read_json("cost.json").unwrap_or_default();
+            data = run.data_name().unwrap_or(data);
+            lock
         } else {
             let environment = Environment {
                 version: env!("CARGO_PKG_VERSION"),
@@ -209,17 +265,10 @@ impl Session {
                 config_hash: config.hash(),
                 threads: rayon::current_num_threads(),
             };
-            RunDir::create(&out, &config, &environment)?
+            // Last: what fails above leaves nothing behind.
+            run.start(&config, &environment)?
         };
-        let (train, test) = (images.train.clone(), images.test.clone());
-        let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
-        let mut before = Cost::default();
-        if resume {
-            engine.resume()?;
-            // A session that was killed has left no account; its time is lost, its training is not.
-            before = run.read_json("cost.json").unwrap_or_default();
-        }
-        Ok(Self { engine, run, config, images, device, started: std::time::Instant::now(), before })
+        Ok(Self { engine, run, config, images, device, data, started: std::time::Instant::now(), before, _lock: lock })
     }
 
     /// What the run will hold of every memory that it uses, an estimate; [`MemoryNeed::shortage`] is the warning.
@@ -230,6 +279,11 @@ impl Session {
     pub fn memory_needs(&self) -> Result<Vec<MemoryNeed>, MethodError> {
         let (parameters, decoded) = (self.network().num_params(), self.images.decoded_bytes(&self.config));
         memory_needs(&self.config, &self.device, parameters, decoded)
+    }
+
+    /// The folder of the run.
+    pub fn run_dir(&self) -> &RunDir {
+        &self.run
     }
 
     /// What the run will do and hold, in a few lines.
@@ -248,7 +302,7 @@ impl Session {
         let outcome = self.engine.run(&mut both, interrupt)?;
         if let Outcome::Finished(evaluations) = &outcome {
             let results = Results {
-                data: &self.images.name,
+                data: &self.data,
                 synthetic: self.images.synthetic,
                 data_manifest: self.images.manifest(),
                 method: &self.config.method,

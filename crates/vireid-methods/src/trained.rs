@@ -5,11 +5,14 @@ use burn::module::Module;
 use vireid_backbone::parameters::load_parameters;
 use vireid_backbone::{Backbone, Precision, TwoStreamNet};
 use vireid_core::{Embeddings, Modality, Streams};
-use vireid_data::{ImageList, ImageSize};
+use vireid_data::{BadImage, DataError, ImageList, ImageSize};
 
 use crate::{
     BackboneSettings, Checkpoint, CheckpointKind, Devices, MethodError, RunConfig, RunDir, build_network, extract,
 };
+
+/// Images that are decoded at once.
+const DECODED: usize = 1024;
 
 /// The network of a run directory, ready to embed images.
 #[derive(Debug)]
@@ -32,6 +35,10 @@ impl TrainedNetwork {
         let device = devices.first();
         let (run, config) = RunDir::open(run)?;
         let path = run.checkpoint(kind);
+        if kind == CheckpointKind::Best && !path.exists() {
+            let reason = "there is none: without a test set no checkpoint is the best".into();
+            return Err(MethodError::BadCheckpoint { path, reason });
+        }
         let checkpoint = Checkpoint::load(&path)?;
         // A prepared epoch is under way: its network, which may be a fresh one, is the checkpoint's.
         let trained_epochs = checkpoint.position.epoch + usize::from(checkpoint.prepared);
@@ -85,6 +92,39 @@ impl TrainedNetwork {
     /// Size that images are resized to.
     pub fn size(&self) -> ImageSize {
         ImageSize { height: self.config.input.height, width: self.config.input.width }
+    }
+
+    /// Embeds every image of a list that can be used, each decoded once and let go again, so that a list may be longer than
+    /// the memory is. Returns the embeddings in order, and the images that can't be used.
+    ///
+    /// # Errors
+    ///
+    /// `VR0105` naming the images that can't be used, unless they may be skipped; those of [`extract`].
+    pub fn embed_usable(
+        &self,
+        images: &ImageList,
+        modality: Modality,
+        skip_corrupt: bool,
+        mut progress: impl FnMut(usize),
+    ) -> Result<(Embeddings, Vec<BadImage>), MethodError> {
+        let batch = self.config.clustering.batch;
+        // Whole batches, so that they are those of the whole list.
+        let at_once = batch * (DECODED / batch).max(1);
+        let (mut values, mut bad) = (Vec::new(), Vec::new());
+        for start in (0..images.len()).step_by(at_once) {
+            let part = images.select(start..(start + at_once).min(images.len()));
+            let unusable = part.check(|| ());
+            let usable = if unusable.is_empty() { part } else { part.without(&unusable) };
+            bad.extend(unusable);
+            // An error it will be: what is left is looked at only to name all of them.
+            if bad.is_empty() || skip_corrupt {
+                values.extend_from_slice(self.embed(&usable, modality, |done| progress(start + done))?.as_slice());
+            }
+        }
+        if !bad.is_empty() && !skip_corrupt {
+            return Err(DataError::BadImages { images: bad, total: images.len() }.into());
+        }
+        Ok((Embeddings::new(values, images.len() - bad.len(), self.dim())?, bad))
     }
 
     /// Embeds every image of a list, in order, each row of length 1.

@@ -1,16 +1,16 @@
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use vireid::{EmbeddedImage, EmbeddingsFile, ProgramError};
+use vireid::{EmbeddedImage, EmbeddingsFile, OutputKind, Overwriting, ProgramError, write_bytes};
 use vireid_core::Modality;
 
 use crate::extract::{Part, embed};
-use crate::model::ModelArguments;
+use crate::model::{ModelArguments, NetworkArguments, Which};
 use crate::output::{Output, table};
 
-/// File in the run directory.
-const FILE: &str = "calibration.json";
+/// File in the run directory, of the last network and of the best one.
+const FILES: [(Which, &str); 2] = [(Which::Last, "calibration.json"), (Which::Best, "calibration-best.json")];
 /// Bins of the map from similarity to probability.
 const BINS: usize = 20;
 /// False acceptance rates of the table.
@@ -23,6 +23,8 @@ pub struct Arguments {
     /// Share of different people that may be taken for the same one
     #[arg(long, default_value_t = 0.01)]
     far: f64,
+    #[command(flatten)]
+    overwriting: Overwriting,
 }
 
 /// What similarities mean: learned from pairs of a visible and an infrared image of known people.
@@ -47,10 +49,10 @@ pub struct Calibration {
 
 impl Calibration {
     /// That of a run directory; `None` when the network was never calibrated, or trained further since.
-    pub fn load(model: &Path, hash: &str) -> Result<Option<Self>, ProgramError> {
-        let path = model.join(FILE);
+    pub fn load(network: &NetworkArguments, hash: &str) -> Result<Option<Self>, ProgramError> {
+        let path = file_of(network);
         let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-        let bad = |error: serde_json::Error| ProgramError::BadIndex { path, reason: error.to_string() };
+        let bad = |error: serde_json::Error| ProgramError::BadCalibration { path, reason: error.to_string() };
         let calibration: Self = serde_json::from_str(&text).map_err(bad)?;
         Ok(Some(calibration).filter(|calibration| calibration.model == hash))
     }
@@ -130,17 +132,18 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     if !(arguments.far > 0.0 && arguments.far < 1.0) {
         return Err(ProgramError::Usage(format!("--far {} is not between 0 and 1", arguments.far)));
     }
-    let (trained, images, _) = arguments.model.open()?;
+    let path = file_of(&arguments.model.network);
+    arguments.overwriting.check(&path, OutputKind::Calibration, &[])?;
+    let (trained, images, _) = arguments.model.open(output)?;
     // Training images have been pulled together by training, so held-out ones go first.
     let part = if images.test.protocol.is_some() { Part::Test } else { Part::All };
-    let file = embed(&trained, &images, part, None, output)?;
+    let file = embed(&trained, &images, part, None, arguments.model.skip_corrupt, output)?;
     let (same, different) = pairs(&file);
     let (roc_same, roc_different) = (sorted(&same), sorted(&different));
     let calibration = Calibration::fit(trained.hash(), arguments.far, same, different)?;
-    let path = arguments.model.model.join(FILE);
-    let text = serde_json::to_string_pretty(&calibration).map_err(std::io::Error::other);
-    let written = text.and_then(|text| std::fs::write(&path, text + "\n"));
-    written.map_err(|source| ProgramError::Io { action: "can't write", path: path.clone(), source })?;
+    let text =
+        serde_json::to_string_pretty(&calibration).map_err(|error| ProgramError::NoPairs(error.to_string()))? + "\n";
+    write_bytes(&path, text.as_bytes())?;
     output.say(&format!("kept in {}", path.display()));
     output.result(&calibration, || {
         let rows = RATES.iter().map(|&rate| {
@@ -159,6 +162,11 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
             100.0 * calibration.frr
         )
     })
+}
+
+fn file_of(network: &NetworkArguments) -> PathBuf {
+    let name = FILES.iter().find(|(which, _)| *which == network.which).map_or("", |(_, name)| name);
+    network.model.join(name)
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {

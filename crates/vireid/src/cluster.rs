@@ -2,24 +2,29 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use vireid::{EmbeddingsFile, ProgramError};
+use vireid::{CLUSTERS_HEADER, EmbeddingsFile, OutputKind, Overwriting, ProgramError, write_bytes};
 use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::{Modality, PerModality};
-use vireid_methods::{CheckpointKind, MethodError, RunDir, TrainedNetwork, cluster, parse_device};
+use vireid_methods::{MethodError, RunConfig, cluster, parse_device};
 
+use crate::model::NetworkArguments;
 use crate::output::{Output, table};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run directory of the network: its clustering settings are used
-    #[arg(long)]
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkArguments,
     /// Embeddings, as `vireid extract` writes them
     #[arg(long)]
     index: PathBuf,
     /// CSV to write: path, modality, cluster, partners in the other modality
     #[arg(long)]
     out: PathBuf,
+    /// Override one of the run's clustering settings, such as `clustering.eps.visible=0.5`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    #[command(flatten)]
+    overwriting: Overwriting,
 }
 
 #[derive(Serialize)]
@@ -34,8 +39,13 @@ struct Row<'a> {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let device = parse_device("cpu")?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, device.clone())?;
-    let config = RunDir::open(&arguments.model)?.1;
+    if let Some(other) = arguments.overrides.iter().find(|set| !set.trim_start().starts_with("clustering.")) {
+        return Err(ProgramError::Usage(format!("--set {other} changes nothing here: only clustering.* settings do")));
+    }
+    let index = ["npy", "csv", "json", "parquet"].map(|ending| arguments.index.with_extension(ending));
+    arguments.overwriting.check(&arguments.out, OutputKind::Clusters, &index)?;
+    let trained = arguments.network.open(device.clone())?;
+    let config = RunConfig::from_toml(&trained.config().to_toml(), &arguments.overrides)?;
     let file = EmbeddingsFile::load(&arguments.index)?;
     file.check_model(&arguments.index, trained.hash())?;
     let rows = |modality: Modality| {
@@ -62,7 +72,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         path: arguments.out.clone(),
         source: std::io::Error::other(error),
     };
-    let mut writer = csv::Writer::from_path(&arguments.out).map_err(failed)?;
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record(CLUSTERS_HEADER.split(',')).map_err(failed)?;
     for modality in Modality::ALL {
         for (&row, &cluster) in of.get(modality).iter().zip(labels.get(modality)) {
             let image = &file.images[row];
@@ -72,7 +83,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
                 .map_err(failed)?;
         }
     }
-    writer.flush().map_err(|error| failed(error.into()))?;
+    write_bytes(&arguments.out, &writer.into_inner().map_err(|error| failed(error.into_error().into()))?)?;
     let summary: Vec<(String, usize, usize, usize)> = Modality::ALL
         .into_iter()
         .map(|modality| {

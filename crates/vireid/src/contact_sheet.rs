@@ -1,9 +1,12 @@
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgb, RgbImage};
 
 use crate::ProgramError;
+use crate::overwriting::write_whole;
 
 /// Size of an image on a sheet.
 const WIDTH: u32 = 64;
@@ -14,6 +17,9 @@ const SPACE: u32 = 4;
 const BACKGROUND: Rgb<u8> = Rgb([255, 255, 255]);
 /// What stands for an image that can't be read.
 const MISSING: Rgb<u8> = Rgb([200, 200, 200]);
+
+/// Key and value by which a sheet is known again.
+const SOFTWARE: (&str, &str) = ("Software", "vireid contact sheet");
 
 /// One image of a sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +62,21 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), Progra
             overlay(&mut sheet, &picture, left + i64::from(FRAME), top + i64::from(FRAME));
         }
     }
-    let format = image::ImageFormat::Png;
-    sheet
-        .save_with_format(path, format)
-        .map_err(|error| ProgramError::io("can't write", path)(std::io::Error::other(error)))
+    write_whole(path, |file| {
+        let mut encoder = png::Encoder::new(BufWriter::new(file), sheet.width(), sheet.height());
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.add_text_chunk(SOFTWARE.0.into(), SOFTWARE.1.into())?;
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&sheet)?;
+        Ok(writer.finish()?)
+    })
+}
+
+/// Whether a file is a sheet that was written here.
+pub(crate) fn is_sheet(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else { return false };
+    reader.info().uncompressed_latin1_text.iter().any(|text| (text.keyword.as_str(), text.text.as_str()) == SOFTWARE)
 }
 
 #[cfg(test)]

@@ -2,13 +2,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
-use vireid::{DataKind, DataSource, ProgramError};
+use vireid::{DataKind, DataSource, ProgramError, SourceArguments};
 use vireid_core::Modality;
-use vireid_data::Sample;
-use vireid_methods::{RunConfig, TrainingImages};
+use vireid_data::{DataError, Sample};
+use vireid_methods::{ImagePart, RunConfig, TrainingImages};
 
 use crate::output::{Output, table};
-use crate::train::SourceArguments;
 
 #[derive(Debug, Subcommand)]
 pub enum What {
@@ -72,7 +71,7 @@ pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
         What::Synth { out, regdb, seed, full } => {
             let kind = if *regdb { DataKind::SyntheticRegdb } else { DataKind::Synthetic };
             let source = DataSource::new(Some(out), Some(kind), *seed, *full)?;
-            let dataset = source.open()?;
+            let dataset = source.open_with(!output.quiet)?;
             let counts = (dataset.train.visible.len(), dataset.train.infrared.len());
             output.result(&serde_json::json!({ "folder": out, "visible": counts.0, "infrared": counts.1 }), || {
                 format!("{}: {} visible and {} infrared training images", out.display(), counts.0, counts.1)
@@ -84,8 +83,15 @@ pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
 fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
     // Only the size of the decoded images comes from it.
     let config = RunConfig::from_preset(&format!("mbccm_{}_quick", source.kind.preset()), &[])?;
-    let dataset = source.open()?;
-    let images = TrainingImages::open(dataset, &config, true)?;
+    let dataset = source.open_with(!output.quiet)?;
+    let mut images = TrainingImages::listed(dataset, &config)?;
+    let (bar, count) = output.counter("decoding");
+    images.check(&[ImagePart::Train, ImagePart::Test], true, count)?;
+    bar.finish_and_clear();
+    let trainable = match Modality::ALL.into_iter().find(|modality| images.train.get(*modality).is_empty()) {
+        Some(modality) => Err(DataError::EmptyModality { modality }),
+        None => Ok(()),
+    };
     let lists = [("train", &images.train), ("test", &images.test.images)];
     let expected = published(source.kind).filter(|_| !images.synthetic);
     let mut parts = Vec::new();
@@ -131,6 +137,9 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
         }
         if !check.unusable.is_empty() {
             text += &format!("\n{} images can't be used:\n  {}", check.unusable.len(), check.unusable.join("\n  "));
+        }
+        if let Err(error) = trainable {
+            text += &format!("\nit can't be trained on: {error}");
         }
         format!("{}\n{text}\nfingerprint {}", check.name, check.fingerprint)
     })

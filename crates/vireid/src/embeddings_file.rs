@@ -2,9 +2,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, Modality};
 
-use crate::{ProgramError, embeddings_parquet, read_npy, write_npy};
+use crate::npy::{npy_shape, prepare_npy};
+use crate::overwriting::Prepared;
+use crate::{ProgramError, embeddings_parquet, read_npy};
 
 /// One image of a file of embeddings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,9 +78,6 @@ impl EmbeddingsFile {
     ///
     /// `VR0605`; `VR0606` for another ending.
     pub fn save(&self, path: &Path) -> Result<(), ProgramError> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(ProgramError::io("can't make folder", folder))?;
-        }
         match Form::of(path)? {
             Form::Npy => self.save_npy(path),
             Form::Parquet => embeddings_parquet::save(self, path),
@@ -91,21 +90,22 @@ impl EmbeddingsFile {
     ///
     /// `VR0601` when a file is missing, damaged, or does not belong to the others; `VR0606` for another ending.
     pub fn load(path: &Path) -> Result<Self, ProgramError> {
-        match Form::of(path)? {
-            Form::Npy => Self::load_npy(path),
-            Form::Parquet => embeddings_parquet::load(path),
+        let file = match Form::of(path)? {
+            Form::Npy => Self::load_npy(path)?,
+            Form::Parquet => embeddings_parquet::load(path)?,
+        };
+        // A row of any other would be in no list, and nobody would be told.
+        let is_known = |name: &str| Modality::ALL.into_iter().any(|modality| modality.to_string() == name);
+        match file.images.iter().find(|image| !is_known(&image.modality)) {
+            Some(EmbeddedImage { path: image, modality, .. }) => Err(ProgramError::BadIndex {
+                path: path.into(),
+                reason: format!("'{modality}' of {} is neither visible nor infrared", image.display()),
+            }),
+            None => Ok(file),
         }
     }
 
     fn save_npy(&self, npy: &Path) -> Result<(), ProgramError> {
-        write_npy(npy, &self.embeddings)?;
-        let table = npy.with_extension("csv");
-        let csv_error = |error: csv::Error| ProgramError::io("can't write", &table)(std::io::Error::other(error));
-        let mut writer = csv::Writer::from_path(&table).map_err(csv_error)?;
-        for image in &self.images {
-            writer.serialize(image).map_err(csv_error)?;
-        }
-        writer.flush().map_err(ProgramError::io("can't write", &table))?;
         let origin = Origin {
             version: env!("CARGO_PKG_VERSION").into(),
             model: self.model.clone(),
@@ -113,10 +113,18 @@ impl EmbeddingsFile {
             rows: self.embeddings.rows(),
             dim: self.embeddings.dim(),
         };
-        let path = npy.with_extension("json");
-        let text = serde_json::to_string_pretty(&origin).map_err(std::io::Error::other);
-        let written = text.and_then(|text| fs::write(&path, text + "\n"));
-        written.map_err(ProgramError::io("can't write", &path))
+        let origin =
+            Prepared::write(&npy.with_extension("json"), |file| Ok(serde_json::to_writer_pretty(file, &origin)?))?;
+        let table = Prepared::write(&npy.with_extension("csv"), |file| {
+            let mut writer = csv::Writer::from_writer(file);
+            self.images.iter().try_for_each(|image| writer.serialize(image))?;
+            writer.flush()
+        })?;
+        let matrix = prepare_npy(npy, &self.embeddings)?;
+        // In this order: by the first the others are known as ours, wherever somebody stops us.
+        origin.rename()?;
+        table.rename()?;
+        matrix.rename()
     }
 
     fn load_npy(npy: &Path) -> Result<Self, ProgramError> {
@@ -154,9 +162,64 @@ impl EmbeddingsFile {
     }
 }
 
+/// The files that embeddings of this name are kept in.
+pub(crate) fn parts(path: &Path) -> Vec<PathBuf> {
+    match Form::of(path) {
+        Ok(Form::Npy) => ["npy", "csv", "json"].map(|ending| path.with_extension(ending)).into(),
+        _ => vec![path.into()],
+    }
+}
+
+/// Whether a file is one of those that [`EmbeddingsFile::save`] wrote: a Parquet file with our fingerprint, or one of three
+/// that belong together.
+pub(crate) fn is_part(path: &Path) -> bool {
+    if matches!(Form::of(path), Ok(Form::Parquet)) {
+        return embeddings_parquet::is_ours(path);
+    }
+    let origin = fs::read(path.with_extension("json")).ok();
+    // By its figures alone: an older or a newer program keeps more or less beside them.
+    let origin: serde_json::Value = origin.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let (Some(rows), Some(dim), Some(_)) = (origin["rows"].as_u64(), origin["dim"].as_u64(), origin["model"].as_str())
+    else {
+        return false;
+    };
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("npy") => npy_shape(path) == Some((rows as usize, dim as usize)),
+        Some("csv") => csv::Reader::from_path(path).is_ok_and(|mut table| {
+            let is_ours = table.headers().is_ok_and(|header| {
+                header.iter().take(3).eq(["path", "modality", "camera"]) && header.iter().all(|name| name != "split")
+            });
+            is_ours && table.records().filter(Result::is_ok).count() as u64 == rows
+        }),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What was written may be written again; what has the name alone may not.
+    #[test]
+    fn files_are_known_again() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["gallery.npy", "gallery.parquet"] {
+            let path = folder.path().join(name);
+            file().save(&path).unwrap();
+            assert!(parts(&path).iter().all(|part| part.exists() && is_part(part)), "{name}");
+        }
+        let npy = folder.path().join("gallery.npy");
+        fs::write(
+            npy.with_extension("csv"),
+            "path,modality,camera,identity,split\na.png,visible,1,,\nb.png,visible,1,,\n",
+        )
+        .unwrap();
+        assert!(!is_part(&npy.with_extension("csv")) && is_part(&npy), "a manifest of the same name");
+        fs::remove_file(npy.with_extension("json")).unwrap();
+        assert!(!is_part(&npy), "a matrix of somebody else");
+        fs::write(folder.path().join("manifest.parquet"), "PAR1").unwrap();
+        assert!(!is_part(&folder.path().join("manifest.parquet")));
+    }
 
     fn file() -> EmbeddingsFile {
         let image = |name: &str, identity| EmbeddedImage {
@@ -201,6 +264,19 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
             assert!(said.starts_with("VR0601"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_no_modality_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["gallery.npy", "gallery.parquet"] {
+            let path = folder.path().join(name);
+            let mut thermal = file();
+            thermal.images[1].modality = "thermal".into();
+            thermal.save(&path).unwrap();
+            let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
+            assert!(said.starts_with("VR0601") && said.contains("'thermal' of c.png"), "{said}");
         }
     }
 

@@ -15,6 +15,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use vireid_core::Embeddings;
 
+use crate::overwriting::write_whole;
 use crate::{EmbeddedImage, EmbeddingsFile, ProgramError};
 
 const SCHEMA: &str = "message embeddings {
@@ -32,12 +33,10 @@ const GROUP: usize = 65_536;
 
 /// Writes the file.
 pub(crate) fn save(of: &EmbeddingsFile, path: &Path) -> Result<(), ProgramError> {
-    let failed = |error: ParquetError| ProgramError::io("can't write", path)(std::io::Error::other(error));
     let entry = |key: &str, value: &str| KeyValue::new(key.to_string(), value.to_string());
     let entries = vec![entry(MODEL, &of.model), entry(DATA, &of.data), entry(VERSION, env!("CARGO_PKG_VERSION"))];
     let properties = WriterProperties::builder().set_key_value_metadata(Some(entries)).build();
-    let file = File::create(path).map_err(ProgramError::io("can't write", path))?;
-    let write = || -> Result<(), ParquetError> {
+    let write = |file: File| -> Result<(), ParquetError> {
         let schema = Arc::new(parse_message_type(SCHEMA)?);
         let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
         for first in (0..of.images.len()).step_by(GROUP) {
@@ -63,7 +62,14 @@ pub(crate) fn save(of: &EmbeddingsFile, path: &Path) -> Result<(), ProgramError>
         }
         writer.close().map(|_| ())
     };
-    write().map_err(failed)
+    write_whole(path, |file| write(file).map_err(std::io::Error::other))
+}
+
+/// Whether a file is one that [`save`] wrote.
+pub(crate) fn is_ours(path: &Path) -> bool {
+    let reader = File::open(path).ok().and_then(|file| SerializedFileReader::new(file).ok());
+    let entries = reader.and_then(|reader| reader.metadata().file_metadata().key_value_metadata().cloned());
+    entries.is_some_and(|entries| entries.iter().any(|entry| entry.key == MODEL))
 }
 
 fn column<T: DataType>(

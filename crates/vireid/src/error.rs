@@ -58,13 +58,100 @@ pub enum ProgramError {
     /// Arguments that contradict each other.
     #[error("VR0606: {0}")]
     Usage(String),
+    /// An output would take the place of what is read.
+    #[error(
+        "VR0625: writing {} would replace {}, which this command reads; name another file, or pass --force", path.display(), input.display()
+    )]
+    OverInput {
+        /// The output.
+        path: PathBuf,
+        /// The input.
+        input: PathBuf,
+    },
+    /// An output would take the place of something that was not written by an earlier call.
+    #[error(
+        "VR0626: {} is there already and is no {kind} that vireid wrote; name another file, or pass --force to write over it", path.display()
+    )]
+    OverForeign {
+        /// The output.
+        path: PathBuf,
+        /// What would be written.
+        kind: &'static str,
+    },
+    /// What a calibration has left can't be read.
+    #[error("VR0627: {}: {reason}; make it again with: vireid calibrate", path.display())]
+    BadCalibration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl Coded for ProgramError {}
 
+/// How a run goes on that a fault stopped.
+const GO_ON: &str = "--resume with --out and the run directory goes on with the run";
+
 impl ProgramError {
+    /// What arguments would help. The libraries' messages name none: other programs have others.
+    pub fn hint(&self) -> Option<&'static str> {
+        let data = match self {
+            Self::Data(error) => error,
+            Self::Method(error) => match error {
+                MethodError::Data(error) => error,
+                MethodError::RunExists { .. } => {
+                    return Some("--resume goes on with the run, --out names another folder");
+                }
+                MethodError::RunInUse { .. } | MethodError::ForeignFile { .. } => {
+                    return Some("--out names another folder");
+                }
+                MethodError::DeviceFailed(_) => return Some(GO_ON),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        match data {
+            DataError::BadImages { .. } => Some("--skip-corrupt leaves them out"),
+            DataError::UnknownLayout { .. } => Some(
+                "--data names the place; --dataset the kind: sysu, regdb, llcm, folder, manifest, synthetic or synthetic-regdb",
+            ),
+            DataError::Loader { .. } => Some(GO_ON),
+            _ => None,
+        }
+    }
+
+    /// Tells a person on standard error.
+    pub fn tell(&self) {
+        eprintln!("error: {self}");
+        if let Some(hint) = self.hint() {
+            eprintln!("hint: {hint}");
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other programs have other arguments, or none.
+    #[test]
+    fn messages_of_the_libraries_name_no_arguments_and_the_program_adds_them() {
+        let image = vireid_data::BadImage { path: "a.png".into(), reason: "cut".into() };
+        let errors: [ProgramError; 4] = [
+            DataError::BadImages { images: vec![image], total: 2 }.into(),
+            DataError::UnknownLayout { path: "x".into() }.into(),
+            MethodError::RunExists { root: "x".into() }.into(),
+            MethodError::DeviceFailed("gone".into()).into(),
+        ];
+        for error in errors {
+            assert!(!error.to_string().contains("--"), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("--")), "{error}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 use clap::Args;
 use vireid::ProgramError;
-use vireid_methods::{Evaluation, MethodError, evaluate, evaluation_table};
+use vireid_core::Modality;
+use vireid_methods::{Evaluation, ImagePart, MethodError, evaluate, evaluation_table};
 
 use crate::model::ModelArguments;
 use crate::output::Output;
@@ -12,10 +13,21 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let (trained, images, devices) = arguments.model.open()?;
+    let (trained, mut images, devices) = arguments.model.open(output)?;
     if images.test.protocol.is_none() {
-        let message = "there is no test set; a manifest with identities and split = test makes one".to_string();
+        let one = Modality::ALL.into_iter().find(|modality| !images.test.images.get(*modality).is_empty());
+        let message = match one {
+            Some(modality) => format!("the test set has {modality} images alone; each modality queries the other"),
+            None => "there is no test set; a manifest with identities and split = test makes one".into(),
+        };
         return Err(MethodError::Config(message).into());
+    }
+    let (bar, count) = output.counter("decoding");
+    let checked = images.check(&[ImagePart::Test], arguments.model.skip_corrupt, count);
+    bar.finish_and_clear();
+    checked?;
+    if !images.skipped.is_empty() {
+        output.say(&format!("{} images that can't be used left out", images.skipped.len()));
     }
     let total = images.test.images.visible.len() + images.test.images.infrared.len();
     let bar = output.bar("testing", total);
@@ -24,6 +36,6 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     bar.finish_and_clear();
     let evaluation = Evaluation { moment: "trained".into(), epochs: trained.config().epochs(), scores };
     let synthetic = if images.synthetic { " (synthetic: says nothing about real data)" } else { "" };
-    let title = format!("{} on {}{synthetic}", arguments.model.model.display(), images.name);
+    let title = format!("{} on {}{synthetic}", arguments.model.network.model.display(), images.name);
     output.result(&evaluation, || evaluation_table(&title, &[&evaluation]))
 }

@@ -1,7 +1,8 @@
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
-use vireid::{EmbeddedImage, EmbeddingsFile, ProgramError};
+use vireid::{EmbeddedImage, EmbeddingsFile, OutputKind, Overwriting, ProgramError};
 use vireid_core::{Embeddings, Modality};
 use vireid_methods::{TrainedNetwork, TrainingImages};
 
@@ -21,6 +22,8 @@ pub struct Arguments {
     /// File to write: a .npy, with a .csv and a .json of the same name beside it, or a .parquet with all of it
     #[arg(long)]
     out: PathBuf,
+    #[command(flatten)]
+    overwriting: Overwriting,
 }
 
 /// Images of a data set, by use.
@@ -42,39 +45,58 @@ pub fn modality(name: &str) -> Result<Modality, String> {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     EmbeddingsFile::check_name(&arguments.out)?;
-    let (trained, images, _) = arguments.model.open()?;
-    let file = embed(&trained, &images, arguments.part, arguments.modality, output)?;
+    let read = arguments.model.source.of_run(&arguments.model.network.model)?.lists();
+    arguments.overwriting.check(&arguments.out, OutputKind::Embeddings, &read)?;
+    let (trained, images, _) = arguments.model.open(output)?;
+    let skip_corrupt = arguments.model.skip_corrupt;
+    let file = embed(&trained, &images, arguments.part, arguments.modality, skip_corrupt, output)?;
     file.save(&arguments.out)?;
     let (rows, dim) = (file.embeddings.rows(), file.embeddings.dim());
     let result = serde_json::json!({ "file": arguments.out, "images": rows, "dim": dim, "model": file.model });
     output.result(&result, || format!("{rows} embeddings of {dim} numbers in {}", arguments.out.display()))
 }
 
-/// Embeds the images of a part.
+/// Embeds the images of a part, each once.
 pub fn embed(
     trained: &TrainedNetwork,
     images: &TrainingImages,
     part: Part,
     only: Option<Modality>,
+    skip_corrupt: bool,
     output: Output,
 ) -> Result<EmbeddingsFile, ProgramError> {
     let (mut values, mut rows) = (Vec::new(), Vec::new());
+    let (mut seen, mut unusable, mut repeated) = (HashSet::new(), 0, 0);
     for modality in Modality::ALL.into_iter().filter(|modality| only.is_none_or(|only| only == *modality)) {
         let lists = [(Part::Train, images.train.get(modality)), (Part::Test, images.test.images.get(modality))];
         for (of, list) in lists {
             if list.is_empty() || (part != Part::All && part != of) {
                 continue;
             }
-            let bar = output.bar("embedding", list.len());
-            values.extend_from_slice(trained.embed(list, modality, |done| bar.set_position(done as u64))?.as_slice());
+            // A list that is trained on and one that is tested on may share images.
+            let samples = list.samples();
+            let fresh = list.select((0..samples.len()).filter(|&at| seen.insert((modality, &samples[at].path))));
+            repeated += samples.len() - fresh.len();
+            let bar = output.bar("embedding", fresh.len());
+            let embedded = trained.embed_usable(&fresh, modality, skip_corrupt, |done| bar.set_position(done as u64));
             bar.finish_and_clear();
-            rows.extend(list.samples().iter().map(|sample| EmbeddedImage {
+            let (embeddings, bad) = embedded?;
+            values.extend_from_slice(embeddings.as_slice());
+            let usable = fresh.without(&bad);
+            unusable += bad.len();
+            rows.extend(usable.samples().iter().map(|sample| EmbeddedImage {
                 path: sample.path.clone(),
                 modality: modality.to_string(),
                 camera: sample.camera.0,
                 identity: sample.identity.map(|identity| identity.0),
             }));
         }
+    }
+    if unusable > 0 {
+        output.say(&format!("{unusable} images that can't be used left out"));
+    }
+    if repeated > 0 {
+        output.say(&format!("{repeated} images stand in two lists; each is embedded once"));
     }
     if rows.is_empty() {
         return Err(ProgramError::Usage("there is no such image to embed; see --part and --modality".into()));

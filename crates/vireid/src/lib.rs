@@ -10,7 +10,9 @@ mod error;
 mod lending;
 mod nearest;
 mod npy;
+mod overwriting;
 mod source;
+mod source_arguments;
 mod training;
 mod worlds;
 
@@ -20,8 +22,10 @@ pub use error::ProgramError;
 pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
+pub use overwriting::{CLUSTERS_HEADER, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
 pub use source::{DataKind, DataSource};
-pub use training::{Finished, TrainingOptions, explain_resume, train};
+pub use source_arguments::SourceArguments;
+pub use training::{Finished, TrainingOptions, explain_resume, quote, train};
 pub use worlds::{draw_regdb_world, draw_world};
 
 /// Exit status of a run that was interrupted and saved.

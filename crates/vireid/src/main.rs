@@ -96,7 +96,7 @@ fn main() -> ExitCode {
     match run(verb, output) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            error.tell();
             ExitCode::FAILURE
         }
     }

@@ -1,33 +1,71 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use vireid::ProgramError;
+use vireid::{ProgramError, SourceArguments};
 use vireid_methods::{CheckpointKind, Devices, TrainedNetwork, TrainingImages, parse_devices};
 
-use crate::train::SourceArguments;
+use crate::output::Output;
+
+/// Which network of a run, on a command line.
+#[derive(Debug, Args)]
+pub struct NetworkArguments {
+    /// Run directory of the network
+    #[arg(long)]
+    pub model: PathBuf,
+    /// Which of its networks: that of the last epoch, or the one that scored best in a test while it was trained (chosen by
+    /// test scores: not to be reported as if it were chosen blindly)
+    #[arg(long, value_enum, default_value_t = Which::Last)]
+    pub which: Which,
+}
+
+/// Which network of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Which {
+    /// Of the last epoch
+    Last,
+    /// Of the best test
+    Best,
+}
+
+impl Which {
+    /// The checkpoint that it is in.
+    pub fn checkpoint(self) -> CheckpointKind {
+        match self {
+            Which::Last => CheckpointKind::Last,
+            Which::Best => CheckpointKind::Best,
+        }
+    }
+}
+
+impl NetworkArguments {
+    /// The network, on a device or several.
+    pub fn open(&self, devices: impl Into<Devices>) -> Result<TrainedNetwork, ProgramError> {
+        Ok(TrainedNetwork::open(&self.model, self.which.checkpoint(), devices)?)
+    }
+}
 
 /// A trained network and the images to use it on, on a command line.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
-    /// Run directory of the network
-    #[arg(long)]
-    pub model: PathBuf,
     #[command(flatten)]
-    source: SourceArguments,
+    pub network: NetworkArguments,
+    #[command(flatten)]
+    pub source: SourceArguments,
     /// Device, or several separated by commas
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Leave out images that can't be decoded
     #[arg(long)]
-    skip_corrupt: bool,
+    pub skip_corrupt: bool,
 }
 
 impl ModelArguments {
-    /// The network and the images at its size, and the devices that the network is on.
-    pub fn open(&self) -> Result<(TrainedNetwork, TrainingImages, Devices), ProgramError> {
+    /// The network, the images at its size, none of them decoded yet, and the devices that the network is on.
+    pub fn open(&self, output: Output) -> Result<(TrainedNetwork, TrainingImages, Devices), ProgramError> {
         let devices = parse_devices(&self.device)?;
-        let trained = TrainedNetwork::open(&self.model, CheckpointKind::Last, devices.clone())?;
-        let images = TrainingImages::open(self.source.source()?.open()?, trained.config(), self.skip_corrupt)?;
+        let trained = self.network.open(devices.clone())?;
+        let dataset = self.source.of_run(&self.network.model)?.open_with(!output.quiet)?;
+        let images = TrainingImages::listed(dataset, trained.config())?;
         Ok((trained, images, devices))
     }
 }

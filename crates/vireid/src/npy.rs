@@ -1,11 +1,13 @@
 //! Matrices of f32 as NumPy writes them (format 1.0, little endian, C order).
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::Path;
 
 use vireid_core::Embeddings;
 
 use crate::ProgramError;
+use crate::overwriting::Prepared;
 
 const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
 /// The whole header is a multiple of this long.
@@ -17,6 +19,11 @@ const ALIGNMENT: usize = 64;
 ///
 /// `VR0605`.
 pub fn write_npy(path: &Path, embeddings: &Embeddings) -> Result<(), ProgramError> {
+    prepare_npy(path, embeddings)?.rename()
+}
+
+/// The same under a temporary name still.
+pub(crate) fn prepare_npy(path: &Path, embeddings: &Embeddings) -> Result<Prepared, ProgramError> {
     let (rows, dim) = (embeddings.rows(), embeddings.dim());
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
     let unpadded = MAGIC.len() + 2 + header.len() + 1;
@@ -25,7 +32,7 @@ pub fn write_npy(path: &Path, embeddings: &Embeddings) -> Result<(), ProgramErro
     bytes.extend((length as u16).to_le_bytes());
     bytes.extend(format!("{header:<width$}\n", width = length - 1).bytes());
     bytes.extend(embeddings.as_slice().iter().flat_map(|value| value.to_le_bytes()));
-    fs::write(path, bytes).map_err(ProgramError::io("can't write", path))
+    Prepared::write(path, |mut file| file.write_all(&bytes))
 }
 
 /// Reads a matrix that [`write_npy`] or NumPy (f32, C order) wrote.
@@ -44,17 +51,28 @@ pub fn read_npy(path: &Path) -> Result<Embeddings, ProgramError> {
     if !header.contains("'<f4'") || !header.contains("'fortran_order': False") {
         return Err(bad("it does not hold 32-bit floats in C order"));
     }
-    let shape = header.split_once("'shape': (").and_then(|(_, rest)| {
-        let (rows, rest) = rest.split_once(',')?;
-        let (dim, _) = rest.split_once(')')?;
-        Some((rows.trim().parse::<usize>().ok()?, dim.trim().trim_end_matches(',').parse::<usize>().ok()?))
-    });
-    let (rows, dim) = shape.ok_or_else(|| bad("it does not hold a matrix"))?;
+    let (rows, dim) = shape(&header).ok_or_else(|| bad("it does not hold a matrix"))?;
     let values: Vec<f32> = data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     if data.len() != 4 * rows.saturating_mul(dim) {
         return Err(bad("it is cut short"));
     }
     Embeddings::new(values, rows, dim).map_err(|error| bad(&error.to_string()))
+}
+
+/// Rows and columns by the header of a file.
+fn shape(header: &str) -> Option<(usize, usize)> {
+    let (_, rest) = header.split_once("'shape': (")?;
+    let (rows, rest) = rest.split_once(',')?;
+    let (dim, _) = rest.split_once(')')?;
+    Some((rows.trim().parse().ok()?, dim.trim().trim_end_matches(',').parse().ok()?))
+}
+
+/// Rows and columns of a file that [`write_npy`] wrote; `None` for another.
+pub(crate) fn npy_shape(path: &Path) -> Option<(usize, usize)> {
+    let mut beginning = Vec::new();
+    File::open(path).ok()?.take(2 * ALIGNMENT as u64).read_to_end(&mut beginning).ok()?;
+    beginning.strip_prefix(MAGIC)?;
+    shape(&String::from_utf8_lossy(&beginning))
 }
 
 #[cfg(test)]

@@ -34,6 +34,16 @@ impl Output {
         }
     }
 
+    /// A progress bar for what counts (done, total) itself.
+    pub fn counter(self, name: &'static str) -> (ProgressBar, impl Fn(usize, usize) + Sync) {
+        let bar = self.bar(name, 0);
+        let counted = bar.clone();
+        (bar, move |done, total| {
+            counted.set_length(total as u64);
+            counted.set_position(done as u64);
+        })
+    }
+
     /// A progress bar on standard error.
     pub fn bar(self, name: &'static str, total: usize) -> ProgressBar {
         if self.quiet {

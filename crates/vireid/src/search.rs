@@ -2,20 +2,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use vireid::{EmbeddingsFile, ProgramError, Tile, nearest, write_contact_sheet};
+use vireid::{EmbeddingsFile, OutputKind, Overwriting, ProgramError, Tile, nearest, write_contact_sheet};
 use vireid_core::{Camera, Modality};
 use vireid_data::{CacheBudget, ImageList, Sample};
-use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device};
+use vireid_methods::{TrainedNetwork, parse_device};
 
 use crate::calibrate::Calibration;
 use crate::extract::modality;
+use crate::model::NetworkArguments;
 use crate::output::{Output, table};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Run directory of the network
-    #[arg(long)]
-    model: PathBuf,
+    #[command(flatten)]
+    network: NetworkArguments,
     /// Embeddings to search in, as `vireid extract` writes them
     #[arg(long)]
     index: PathBuf,
@@ -34,6 +34,8 @@ pub struct Arguments {
     /// PNG of the query (blue frame) and its answers (grey frames), best first
     #[arg(long)]
     sheet: Option<PathBuf>,
+    #[command(flatten)]
+    overwriting: Overwriting,
     /// Device
     #[arg(long, default_value = "cpu")]
     device: String,
@@ -53,7 +55,11 @@ struct Answer {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let device = parse_device(&arguments.device)?;
-    let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, device)?;
+    if let Some(sheet) = &arguments.sheet {
+        let read = [arguments.query.clone(), arguments.index.clone()];
+        arguments.overwriting.check(sheet, OutputKind::ContactSheet, &read)?;
+    }
+    let trained = arguments.network.open(device)?;
     let mut index = EmbeddingsFile::load(&arguments.index)?;
     index.check_model(&arguments.index, trained.hash())?;
     if let Some(among) = arguments.among {
@@ -61,9 +67,12 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         let rows: Vec<usize> = (0..index.images.len()).filter(|&row| index.images[row].modality == name).collect();
         index.embeddings = index.embeddings.select(&rows);
         index.images = rows.iter().map(|&row| index.images[row].clone()).collect();
+        if rows.is_empty() {
+            output.say(&format!("{} has no {among} image", arguments.index.display()));
+        }
     }
     let query = embed_query(&trained, &arguments.query, arguments.modality)?;
-    let calibration = Calibration::load(&arguments.model, trained.hash())?;
+    let calibration = Calibration::load(&arguments.network, trained.hash())?;
     let answers: Vec<Answer> = nearest(&index.embeddings, &query, arguments.top)
         .into_iter()
         .enumerate()

@@ -1,15 +1,19 @@
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use vireid_data::readers::{
-    is_converted_layout, read_folder, read_llcm, read_manifest, read_regdb, read_sysu, read_sysu_converted,
+    check_folders_to_train_on, is_converted_layout, read_folder, read_llcm, read_manifest, read_regdb, read_sysu,
+    read_sysu_converted,
 };
 use vireid_data::synthetic::{WorldSize, WorldSpec};
 use vireid_data::{DataError, Dataset};
+use vireid_methods::{MethodError, RunDir};
 
-use crate::{draw_regdb_world, draw_world};
+use crate::worlds::{draw_regdb_world_with, draw_world_with};
 
 /// A kind of data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DataKind {
     /// SYSU-MM01, original or converted layout
     Sysu,
@@ -47,6 +51,11 @@ impl DataKind {
         }
     }
 
+    /// Whether its images are drawn where they are not.
+    pub fn is_world(self) -> bool {
+        matches!(self, DataKind::Synthetic | DataKind::SyntheticRegdb)
+    }
+
     /// The synthetic world that stands in for it, where there is one.
     pub fn stand_in(self) -> Option<DataKind> {
         match self {
@@ -75,8 +84,20 @@ impl DataKind {
     }
 }
 
+/// File of a run directory that says what the run is trained on.
+const RECORD: &str = "data.json";
+
+/// The record of a run.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    #[serde(flatten)]
+    source: DataSource,
+    /// Whether images that can't be used are left out.
+    skip_corrupt: bool,
+}
+
 /// Where images come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSource {
     /// Which kind.
     pub kind: DataKind,
@@ -103,7 +124,6 @@ impl DataSource {
         full_world: bool,
     ) -> Result<Self, DataError> {
         let with = |kind: DataKind, path: PathBuf| Self { kind, path, trial: 1, world_seed, full_world };
-        let is_world = |kind: DataKind| matches!(kind, DataKind::Synthetic | DataKind::SyntheticRegdb);
         match (path, kind) {
             (Some(path), Some(kind)) => Ok(with(kind, path.into())),
             (Some(path), None) => match DataKind::guess(path) {
@@ -112,7 +132,7 @@ impl DataSource {
             },
             (None, kind) => {
                 let kind = kind.unwrap_or(DataKind::Synthetic);
-                if !is_world(kind) {
+                if !kind.is_world() {
                     return Err(DataError::UnknownLayout { path: PathBuf::from("") });
                 }
                 let size = if full_world { "-full" } else { "" };
@@ -122,12 +142,21 @@ impl DataSource {
         }
     }
 
-    /// Reads the lists of images.
+    /// Reads the lists of images, with a progress bar where a world is drawn first.
     ///
     /// # Errors
     ///
     /// What is wrong with the data.
     pub fn open(&self) -> Result<Dataset, DataError> {
+        self.open_with(true)
+    }
+
+    /// As [`open`](Self::open), where there may be no bar.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the data.
+    pub fn open_with(&self, bar: bool) -> Result<Dataset, DataError> {
         let path = self.path.as_path();
         match self.kind {
             DataKind::Sysu if is_converted_layout(path) => read_sysu_converted(path),
@@ -137,14 +166,58 @@ impl DataSource {
             DataKind::Folder => read_folder(path),
             DataKind::Manifest => read_manifest(path),
             DataKind::Synthetic => {
-                draw_world(path, self.world_seed, &self.spec(WorldSpec::sysu()))?;
+                draw_world_with(path, self.world_seed, &self.spec(WorldSpec::sysu()), bar)?;
                 read_sysu(path)
             }
             DataKind::SyntheticRegdb => {
-                draw_regdb_world(path, self.world_seed, &self.spec(WorldSpec::regdb()))?;
+                draw_regdb_world_with(path, self.world_seed, &self.spec(WorldSpec::regdb()), bar)?;
                 read_regdb(path, self.trial)
             }
         }
+    }
+
+    /// Reads the lists of images of a data set that is to be trained on.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and `VR0102` or `VR0106` where a modality is missing.
+    pub fn open_to_train(&self, bar: bool) -> Result<Dataset, DataError> {
+        let dataset = self.open_with(bar)?;
+        if self.kind == DataKind::Folder {
+            check_folders_to_train_on(&self.path)?;
+        }
+        dataset.check_modalities()?;
+        Ok(dataset)
+    }
+
+    /// The files that say which images there are: none of them may be written over while they are read.
+    pub fn lists(&self) -> Vec<PathBuf> {
+        match self.kind {
+            DataKind::Manifest => vec![self.path.clone()],
+            // Even one that is not there: whatever came to have its name would be read the next time.
+            DataKind::Folder => vec![self.path.join("manifest.csv")],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The source that a run was trained on; `None` where the run directory does not say.
+    pub fn of_run(run: &Path) -> Option<Self> {
+        recorded(run).map(|recorded| recorded.source)
+    }
+
+    /// Whether a run leaves out images that can't be used.
+    pub fn is_skipping(run: &Path) -> bool {
+        recorded(run).is_some_and(|recorded| recorded.skip_corrupt)
+    }
+
+    /// Keeps in a run directory what the run is trained on, wherever it is used from later.
+    ///
+    /// # Errors
+    ///
+    /// `VR0509`; `VR0510` for a path that is no text.
+    pub fn record(&self, run: &RunDir, skip_corrupt: bool) -> Result<(), MethodError> {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        run.write_json(RECORD, &Recorded { source: Self { path, ..self.clone() }, skip_corrupt })
     }
 
     fn spec(&self, mut spec: WorldSpec) -> WorldSpec {
@@ -153,4 +226,8 @@ impl DataSource {
         }
         spec
     }
+}
+
+fn recorded(run: &Path) -> Option<Recorded> {
+    serde_json::from_str(&std::fs::read_to_string(run.join(RECORD)).ok()?).ok()
 }

@@ -8,7 +8,7 @@ use vireid_methods::{
     TrainingImages,
 };
 
-use crate::DataSource;
+use crate::{DataKind, DataSource, SourceArguments};
 
 /// How a run is started from a command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -30,7 +30,7 @@ pub struct TrainingOptions {
     /// Run directory (default: the first unused `runs/<method>_<data>`)
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Go on with the run in the run directory, with its own settings
+    /// Go on with the run in the run directory, with its own settings and data
     #[arg(long)]
     pub resume: bool,
     /// Leave out images that can't be decoded
@@ -52,6 +52,8 @@ pub struct TrainingOptions {
 pub struct Finished {
     /// Its folder.
     pub out: PathBuf,
+    /// Its method: a resumed run's own.
+    pub method: String,
     /// Whether the images were drawn.
     pub synthetic: bool,
     /// What the run would do and cost, when only that was asked for.
@@ -64,22 +66,36 @@ pub struct Finished {
     pub seconds: Seconds,
 }
 
-/// Trains a method with a person watching: the plan first, a progress bar, Ctrl-C saves and stops.
+impl TrainingOptions {
+    /// The run directory of a method on a kind of data, where nobody names one.
+    pub fn run_directory(&self, method: &str, kind: DataKind) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{method}_{}", kind.preset())))
+    }
+}
+
+/// Trains a method with a person watching: the plan first, a progress bar, Ctrl-C saves and stops. A run is resumed on the
+/// data of `source`, which for those that it began with is [`DataSource::of_run`].
 ///
 /// # Errors
 ///
 /// Whatever stops a run.
 pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Result<Finished, MethodError> {
-    let dataset = source.open()?;
-    let synthetic = dataset.synthetic;
     let name = format!("{method}_{}", source.kind.preset());
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(&name));
-    let config = if options.resume {
+    let out = options.run_directory(method, source.kind);
+    let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
+    // Before hours of decoding.
+    if !options.resume && !options.plan_only {
+        RunDir::vacant(&out)?;
+    }
+    let resumed = if options.resume { Some(RunDir::open(&out)?.1) } else { None };
+    let dataset = source.open_to_train(!options.quiet)?;
+    let synthetic = dataset.synthetic;
+    let config = if let Some(config) = resumed {
         if !options.overrides.is_empty() || options.preset.is_some() || options.seed.is_some() {
             let message = "a resumed run keeps its settings; leave out --set, --preset and --seed".to_string();
             return Err(MethodError::Config(message));
         }
-        RunDir::open(&out)?.1
+        config
     } else {
         let is_licensed = dataset.test.is_licensed() && !synthetic;
         let preset = match options.preset.as_deref() {
@@ -92,15 +108,24 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         RunConfig::from_preset(&preset, &overrides)?
     };
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
+    let skip_corrupt = options.skip_corrupt || (options.resume && DataSource::is_skipping(&out));
+    let method = config.method.clone();
     if options.plan_only {
         let plan = Some(TrainingImages::listed(dataset, &config)?.plan(&config, &options.device)?);
         let seconds = Seconds::default();
-        return Ok(Finished { out, synthetic, plan, evaluations: None, interrupted: false, seconds });
+        return Ok(Finished { out, method, synthetic, plan, evaluations: None, interrupted: false, seconds });
     }
-    let images = TrainingImages::open(dataset, &config, options.skip_corrupt)?;
+    let images = match options.quiet {
+        true => TrainingImages::open_with(dataset, &config, skip_corrupt, |_, _| ())?,
+        false => TrainingImages::open(dataset, &config, skip_corrupt)?,
+    };
     let session_options =
         SessionOptions { config, out: out.clone(), resume: options.resume, device: options.device.clone() };
     let mut session = Session::open(session_options, images)?;
+    // Where the path is no text, it must be named again.
+    if source.path.to_str().is_some() {
+        source.record(session.run_dir(), skip_corrupt)?;
+    }
     for shortage in session.memory_needs()?.iter().filter_map(MemoryNeed::shortage) {
         eprintln!("warning: {shortage}");
     }
@@ -120,7 +145,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         }
         Outcome::Interrupted(_) => (None, true),
     };
-    Ok(Finished { out, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
+    Ok(Finished { out, method, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
 }
 
 /// Whoever watches a run.
@@ -146,10 +171,21 @@ impl Observer for Watchers {
     }
 }
 
-/// How to go on with an interrupted run.
-pub fn explain_resume(data: Option<&Path>, device: &str, out: &Path) -> String {
-    let data = data.map_or(String::new(), |path| format!(" --data {}", path.display()));
-    format!("to go on, run this again with only:{data} --device {device} --resume --out {}", out.display())
+/// How to go on with an interrupted run: arguments that a shell takes as they stand.
+pub fn explain_resume(source: &SourceArguments, options: &TrainingOptions, out: &Path) -> String {
+    let mut words = vec!["--resume".to_string(), "--out".into(), out.display().to_string()];
+    words.extend(["--device".into(), options.device.clone()]);
+    // The run knows its data; named once more they also serve where its record is lost.
+    words.extend(source.words());
+    words.extend(options.skip_corrupt.then(|| "--skip-corrupt".into()));
+    let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    format!("to go on, run this again with only: {}", quoted.join(" "))
+}
+
+/// A word as a shell takes it.
+pub fn quote(word: &str) -> String {
+    // Only a NUL can't be quoted, which no argument has.
+    shlex::try_quote(word).map_or_else(|_| word.to_string(), Into::into)
 }
 
 /// `out`, or with the first number behind it that makes no existing run.
@@ -159,4 +195,41 @@ fn unused(out: PathBuf) -> PathBuf {
     }
     let numbered = |number: u32| PathBuf::from(format!("{}-{number}", out.display()));
     (2..).map(numbered).find(|path| !path.exists()).unwrap_or(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It named the data and the run alone, unquoted.
+    #[test]
+    fn the_way_on_names_all_that_is_needed_as_a_shell_takes_it() {
+        let source = SourceArguments {
+            data: Some("/data/it's here".into()),
+            dataset: Some(DataKind::SyntheticRegdb),
+            trial: Some(3),
+            world_seed: Some(4),
+        };
+        let options =
+            TrainingOptions { device: "ws://host:1".into(), skip_corrupt: true, ..TrainingOptions::default() };
+        let said = explain_resume(&source, &options, Path::new("my run"));
+        let words = shlex::split(said.split_once("only: ").unwrap().1).unwrap();
+        let expected = [
+            "--resume",
+            "--out",
+            "my run",
+            "--device",
+            "ws://host:1",
+            "--data",
+            "/data/it's here",
+            "--dataset",
+            "synthetic-regdb",
+            "--trial",
+            "3",
+            "--world-seed",
+            "4",
+            "--skip-corrupt",
+        ];
+        assert_eq!(words, expected);
+    }
 }

@@ -10,7 +10,7 @@ use vireid_data::synthetic::{SysuLayout, WorldSpec, write_regdb, write_sysu};
 ///
 /// What the file system refuses.
 pub fn draw_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
-    with_bar(|progress| write_sysu(root, seed, spec, SysuLayout::Original, progress))
+    draw_world_with(root, seed, spec, true)
 }
 
 /// As [`draw_world`], in RegDB's layout.
@@ -19,11 +19,22 @@ pub fn draw_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataEr
 ///
 /// What the file system refuses.
 pub fn draw_regdb_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
-    with_bar(|progress| write_regdb(root, seed, spec, progress))
+    draw_regdb_world_with(root, seed, spec, true)
 }
 
-fn with_bar(draw: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<(), DataError>) -> Result<(), DataError> {
-    let bar = ProgressBar::new(0);
+pub(crate) fn draw_world_with(root: &Path, seed: u64, spec: &WorldSpec, bar: bool) -> Result<(), DataError> {
+    with_bar(bar, |progress| write_sysu(root, seed, spec, SysuLayout::Original, progress))
+}
+
+pub(crate) fn draw_regdb_world_with(root: &Path, seed: u64, spec: &WorldSpec, bar: bool) -> Result<(), DataError> {
+    with_bar(bar, |progress| write_regdb(root, seed, spec, progress))
+}
+
+fn with_bar(
+    is_shown: bool,
+    draw: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let bar = if is_shown { ProgressBar::new(0) } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar.set_prefix("drawing");

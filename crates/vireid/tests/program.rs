@@ -106,10 +106,26 @@ fn desk() -> &'static Desk {
     })
 }
 
-fn train(data: &Path, out: &Path) -> String {
+fn training<'a>(data: &'a Path, out: &'a Path) -> Vec<&'a str> {
     let mut arguments = vec!["train", "--method", "mbccm", "--data", text(data), "--out", text(out)];
     TINY.iter().for_each(|setting| arguments.extend(["--set", setting]));
-    told(&arguments)
+    arguments
+}
+
+fn train(data: &Path, out: &Path) -> String {
+    told(&training(data, out))
+}
+
+/// A copy of a run directory that a test may change.
+fn copy_of_run(from: &Path, to: &Path) {
+    for folder in ["", "checkpoints"] {
+        fs::create_dir_all(to.join(folder)).unwrap();
+        for entry in fs::read_dir(from.join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_file() {
+                fs::copy(&entry, to.join(folder).join(entry.file_name().unwrap())).unwrap();
+            }
+        }
+    }
 }
 
 #[test]
@@ -222,6 +238,19 @@ fn a_manifest_with_a_test_split_is_scored_and_calibrates() {
         "visible",
     ]);
     assert!(found.contains("same person") || found.contains("unknown"), "{found}");
+    let best = told(&["eval", "--json", "--which", "best", "--model", model, "--data", manifest]);
+    let best: serde_json::Value = serde_json::from_str(&best).unwrap();
+    let evaluations = results["evaluations"].as_array().unwrap();
+    let map = |scores: &serde_json::Value| scores["scores"][0]["map"]["mean"].as_f64().unwrap();
+    let trained = evaluations.iter().filter(|evaluation| evaluation["epochs"].as_u64() > Some(0));
+    assert_eq!(map(&best), trained.map(map).fold(f64::MIN, |a, b| if b > a { b } else { a }), "the best of the tests");
+    let of_another = index.with_file_name("of-best.npy");
+    told(&["extract", "--which", "best", "--model", model, "--part", "test", "--out", text(&of_another)]);
+    assert_eq!(
+        fs::read_to_string(of_another.with_extension("csv")).unwrap().lines().count(),
+        row.lines().count(),
+        "the run knows its data"
+    );
     let few = refused(&["calibrate", "--model", model, "--data", manifest, "--far", "0.0000001"]);
     assert!(few.contains("VR0604"), "{few}");
     let unlabelled = refused(&["calibrate", "--model", model, "--data", text(&desk.at("crops"))]);
@@ -307,6 +336,163 @@ fn bad_input_gets_a_code_and_no_panic() {
         let said = refused(arguments);
         assert!(said.contains(code), "{arguments:?}: {said}");
     }
+}
+
+/// Outputs replaced manifests, queries and runs without a word.
+#[test]
+fn no_verb_writes_over_what_it_reads_or_did_not_write() {
+    let desk = desk();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let model = at("model");
+    copy_of_run(&desk.at("model"), &model);
+    let model = text(&model);
+    let manifest = at("gallery.csv");
+    let rows = fs::read_to_string(desk.at("labelled.csv")).unwrap();
+    fs::write(&manifest, rows.replace("world/", &format!("{}/", text(&desk.at("world"))))).unwrap();
+    for part in ["npy", "csv", "json"] {
+        fs::copy(desk.index().with_extension(part), at("index.npy").with_extension(part)).unwrap();
+    }
+    let query = at("query.jpg");
+    fs::copy(desk.at("crops/infrared/camera3/0000.jpg"), &query).unwrap();
+    let note = at("note.txt");
+    fs::write(&note, "mine").unwrap();
+    fs::write(at("model/calibration.json"), "mine").unwrap();
+    let (index, table, query, page) = (at("index.npy"), at("index.csv"), text(&query), at("model/config.toml"));
+    let (gallery, manifest, index) = (at("gallery.npy"), text(&manifest), text(&index));
+    let search = ["search", "--model", model, "--index", index, "--query", query, "--modality", "infrared", "--sheet"];
+    let cases: [(Vec<&str>, &str, &Path); 7] = [
+        (vec!["extract", "--model", model, "--data", manifest, "--out", text(&gallery)], "VR0625", Path::new(manifest)),
+        (vec!["cluster", "--model", model, "--index", index, "--out", text(&table)], "VR0625", &table),
+        (vec!["cluster", "--model", model, "--index", index, "--out", text(&note)], "VR0626", &note),
+        ([&search[..], &[query]].concat(), "VR0625", Path::new(query)),
+        ([&search[..], &[text(&note)]].concat(), "VR0626", &note),
+        (vec!["report", model, "--out", text(&page)], "VR0626", &page),
+        (vec!["calibrate", "--model", model, "--data", manifest, "--far", "0.05"], "VR0626", &page),
+    ];
+    for (arguments, code, file) in cases {
+        let before = fs::read(file).unwrap();
+        let said = refused(&arguments);
+        assert!(said.contains(code) && said.contains("--force"), "{arguments:?}: {said}");
+        assert_eq!(fs::read(file).unwrap(), before, "{arguments:?}");
+    }
+    let said = refused(&[&search[..], &[text(&at("sheet.png"))]].concat());
+    assert!(said.contains("VR0627") && said.contains("vireid calibrate"), "{said}");
+    fs::remove_file(at("model/calibration.json")).unwrap();
+    // What a verb wrote it may write again, and everything when it is told to.
+    let sheet = at("sheet.png");
+    for _ in 0..2 {
+        told(&[&search[..], &[text(&sheet)]].concat());
+        told(&["report", model]);
+    }
+    told(&["cluster", "--model", model, "--index", index, "--out", text(&note), "--force"]);
+    assert!(fs::read_to_string(&note).unwrap().starts_with("path,"));
+    let drawn = refused(&["data", "synth", "--out", text(&desk.at("crops"))]);
+    assert!(drawn.contains("VR0110"), "{drawn}");
+    let mine = at("mine");
+    fs::create_dir(&mine).unwrap();
+    fs::write(mine.join("report.html"), "mine").unwrap();
+    let crops = desk.at("crops");
+    let started = refused(&training(&crops, &mine));
+    assert!(started.contains("VR0517") && fs::read(mine.join("report.html")).unwrap() == b"mine", "{started}");
+}
+
+/// Training needs both modalities; a gallery is what it is.
+#[test]
+fn a_gallery_of_one_modality_is_checked_embedded_clustered_and_searched() {
+    let desk = desk();
+    let model = desk.at("model");
+    let one_sided = desk.at("infrared-crops");
+    for camera in ["camera3", "camera6"] {
+        let (from, to) = (desk.at("crops/infrared").join(camera), one_sided.join("infrared").join(camera));
+        fs::create_dir_all(&to).unwrap();
+        for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+            fs::copy(&entry, to.join(entry.file_name().unwrap())).unwrap();
+        }
+    }
+    let test_only = desk.at("test-only.csv");
+    let labelled = fs::read_to_string(desk.at("labelled.csv")).unwrap();
+    let of_test = |line: &&str| line.starts_with("path,") || line.contains(",visible,") && line.ends_with(",test");
+    let lines: Vec<&str> = labelled.lines().filter(of_test).collect();
+    fs::write(&test_only, lines.join("\n") + "\n").unwrap();
+    let infrared = fs::read_to_string(desk.index().with_extension("csv")).unwrap().matches(",infrared,").count();
+    for (data, rows) in [(&one_sided, infrared), (&test_only, lines.len() - 1)] {
+        let check: serde_json::Value =
+            serde_json::from_str(&told(&["data", "check", "--json", "--data", text(data)])).unwrap();
+        let counts = check["parts"].as_array().unwrap().iter().map(|part| part["images"].as_u64().unwrap());
+        assert_eq!(counts.sum::<u64>() as usize, rows);
+        let index = data.with_extension("index.npy");
+        told(&["extract", "--model", text(&model), "--data", text(data), "--out", text(&index)]);
+        let table = fs::read_to_string(index.with_extension("csv")).unwrap();
+        assert_eq!(table.lines().count() - 1, rows, "no row vanishes");
+        let clusters = data.with_extension("clusters.csv");
+        let set = ["clustering.min_samples=2", "clustering.eps.visible=0.7", "clustering.eps.infrared=0.7"];
+        let mut arguments = vec!["cluster", "--model", text(&model), "--index", text(&index), "--out", text(&clusters)];
+        set.iter().for_each(|set| arguments.extend(["--set", set]));
+        told(&arguments);
+        assert_eq!(fs::read_to_string(&clusters).unwrap().lines().count() - 1, rows);
+        assert!(refused(&["train", "--data", text(data)]).contains("VR010"));
+        let said = refused(&["eval", "--model", text(&model), "--data", text(data)]);
+        assert!(said.contains("VR0502"), "{said}");
+    }
+    let said = refused(&["eval", "--model", text(&model), "--data", text(&test_only)]);
+    assert!(said.contains("visible images alone"), "{said}");
+    // One that can't be used is in nobody's way who doesn't ask for it.
+    let both = desk.at("with-a-note");
+    for (modality, name) in [("infrared", "note.jpg"), ("visible", "good.jpg")] {
+        fs::create_dir_all(both.join(modality)).unwrap();
+        fs::write(both.join(modality).join(name), "not an image").unwrap();
+    }
+    fs::copy(desk.at("crops/visible/camera1/0000.jpg"), both.join("visible/good.jpg")).unwrap();
+    let index = both.with_extension("npy");
+    let extract = ["extract", "--json", "--model", text(&model), "--data", text(&both), "--out", text(&index)];
+    let said = refused(&extract);
+    assert!(said.contains("VR0105") && said.contains("note.jpg") && said.contains("--skip-corrupt"), "{said}");
+    assert!(!index.exists());
+    for more in [&["--modality", "visible"][..], &["--skip-corrupt"]] {
+        let made: serde_json::Value = serde_json::from_str(&told(&[&extract[..], more].concat())).unwrap();
+        assert_eq!(made["images"], 1, "{more:?}");
+    }
+    let index = desk.index();
+    let other = ["cluster", "--model", text(&model), "--index", text(&index), "--out", "x.csv", "--set", "seed=1"];
+    assert!(refused(&other).contains("VR0606"));
+}
+
+/// It asked for the data again, and opened the default world where nobody named them.
+#[test]
+fn a_run_is_gone_on_with_by_its_folder_alone() {
+    let desk = desk();
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("a run");
+    copy_of_run(&desk.at("model"), &run);
+    let before = fs::read(run.join("results.json")).unwrap();
+    let elsewhere = Command::new(env!("CARGO_BIN_EXE_vireid"))
+        .args(["train", "--quiet", "--resume", "--out", text(&run)])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(elsewhere.status.success(), "{}", String::from_utf8_lossy(&elsewhere.stderr));
+    assert!(elsewhere.stderr.is_empty(), "{}", String::from_utf8_lossy(&elsewhere.stderr));
+    assert_eq!(fs::read(run.join("results.json")).unwrap(), before);
+    let moved = desk.at("world");
+    let said = refused(&["train", "--resume", "--out", text(&run), "--data", text(&moved)]);
+    assert!(said.contains("VR0508"), "other data are still refused: {said}");
+    let said = refused(&["eval", "--which", "best", "--model", text(&run)]);
+    assert!(said.contains("VR0507") && said.contains("without a test set"), "{said}");
+}
+
+/// The corrected command was refused because the wrong one had left a run.
+#[test]
+fn a_start_that_fails_is_not_in_the_way_of_the_next() {
+    let desk = desk();
+    let (crops, out) = (desk.at("crops"), desk.at("corrected"));
+    let wrong = |set: &'static str| refused(&[&training(&crops, &out)[..], &["--set", set]].concat());
+    assert!(wrong("backbone.weights=none.pth").contains("VR0301"));
+    assert!(!out.exists(), "nothing is left");
+    assert!(wrong("clustering.min_samples=500").contains("VR0505"));
+    train(&crops, &out);
+    let said = refused(&training(&crops, &out));
+    assert!(said.contains("VR0510") && said.contains("--resume"), "{said}");
 }
 
 /// A verb is killed in the middle of the first file that it writes: what it writes can be made again, and the model is whole.

@@ -18,14 +18,14 @@ const CAMERAS: u16 = 9;
 ///
 /// # Errors
 ///
-/// `VR0101` to `VR0103`, `VR0106`.
+/// `VR0101` to `VR0103`.
 pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
     }
     let (name, synthetic) = name_of(NAME, root);
     let identities = test_identities(root)?;
-    let dataset = Dataset {
+    Ok(Dataset {
         name,
         synthetic,
         train: PerModality { visible: training(root, "train_vis.txt")?, infrared: training(root, "train_nir.txt")? },
@@ -33,9 +33,7 @@ pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
             visible: testing(root, "test_vis", &identities)?,
             infrared: testing(root, "test_nir", &identities)?,
         },
-    };
-    dataset.check_modalities()?;
-    Ok(dataset)
+    })
 }
 
 fn list(root: &Path, file: &str) -> Result<PathBuf, DataError> {

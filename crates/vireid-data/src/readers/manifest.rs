@@ -33,11 +33,11 @@ pub(super) struct Table {
 /// Paths are relative to the manifest's folder. `modality` is `visible` or `infrared`; `camera` and `identity` are names of
 /// any kind, numbered here in order of their names; an empty `identity` is an unknown one; `split` is `train` (the default)
 /// or `test`. Identities of training images serve diagnostics only. When both modalities have test images, each queries the
-/// other.
+/// other; those of one modality alone can be embedded, not scored.
 ///
 /// # Errors
 ///
-/// `VR0103` with the line for a wrong column, value or a path listed twice; `VR0106` when a modality has no training image.
+/// `VR0103` with the line for a wrong column, value or a path listed twice.
 pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
     let is_parquet = manifest.extension().is_some_and(|extension| extension == "parquet");
     let rows = rows(manifest, if is_parquet { read_parquet(manifest)? } else { read_csv(manifest)? })?;
@@ -66,14 +66,12 @@ pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
         return Err(malformed(manifest, row.line, "a test image needs an identity to be scored by".into()));
     }
     let PerModality { visible, infrared } = both(true);
-    let test = match visible.is_empty() || infrared.is_empty() {
+    let test = match visible.is_empty() && infrared.is_empty() {
         true => TestSplit::Nothing,
         false => TestSplit::Own { visible, infrared },
     };
     let name = format!("own data of {}", manifest.display());
-    let dataset = Dataset { name, synthetic: false, train: both(false), test };
-    dataset.check_modalities()?;
-    Ok(dataset)
+    Ok(Dataset { name, synthetic: false, train: both(false), test })
 }
 
 #[cfg(feature = "parquet")]
@@ -189,7 +187,16 @@ mod tests {
             let error = read(&text).unwrap_err();
             assert!(error.starts_with("VR0103") && error.contains(expected), "{error}");
         }
-        assert!(read(&format!("{header}a.png,visible,1,,\n")).unwrap_err().starts_with("VR0106"));
+    }
+
+    /// They vanished: a test set needed both.
+    #[test]
+    fn rows_of_one_modality_are_kept() {
+        let header = "path,modality,camera,identity,split\n";
+        let dataset = read(&format!("{header}a.png,visible,1,eve,test\nb.png,visible,1,,\n")).unwrap();
+        assert_eq!((dataset.test.images().visible.len(), dataset.test.images().infrared.len()), (1, 0));
+        assert_eq!((dataset.train.visible.len(), dataset.train.infrared.len()), (1, 0));
+        assert!(dataset.check_modalities().unwrap_err().to_string().starts_with("VR0106"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const HINT: &str = "see datasets/sysu-mm01.md for the converted layout";
 ///
 /// # Errors
 ///
-/// `VR0101`, `VR0102`, `VR0103` (a file name without identity and camera), `VR0106`.
+/// `VR0101`, `VR0102`, `VR0103` (a file name without identity and camera).
 pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
@@ -35,7 +35,7 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
         Ok(samples)
     };
     let (name, synthetic) = name_of(NAME, root);
-    let dataset = Dataset {
+    Ok(Dataset {
         name,
         synthetic,
         train: PerModality {
@@ -43,9 +43,7 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
             infrared: part("ir_modify", "bounding_box_train")?,
         },
         test: TestSplit::Sysu { queries: test("ir_modify")?, pool: test("rgb_modify")? },
-    };
-    dataset.check_modalities()?;
-    Ok(dataset)
+    })
 }
 
 /// Identity and camera from a file name such as `0006_c3_0001.jpg`. Only the base name counts: a folder may match too.

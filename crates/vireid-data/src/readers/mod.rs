@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use llcm::read_llcm;
 pub use manifest::read_manifest;
 pub use market::read_sysu_converted;
-pub use own::read_folder;
+pub use own::{check_folders_to_train_on, read_folder};
 pub use regdb::read_regdb;
 pub use sysu::read_sysu;
 pub(crate) use sysu::{INFRARED_CAMERAS, VISIBLE_CAMERAS};

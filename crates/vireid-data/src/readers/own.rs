@@ -16,11 +16,12 @@ const MANIFEST: &str = "manifest.csv";
 /// (see [`read_manifest`]).
 ///
 /// Nobody has to know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
-/// numbered by name, visible ones first; images that lie directly in `visible/` or `infrared/` are one camera's.
+/// numbered by name, visible ones first; images that lie directly in `visible/` or `infrared/` are one camera's. One of the
+/// two folders is enough to be read, though not to be trained on.
 ///
 /// # Errors
 ///
-/// `VR0101`, `VR0102`, `VR0106`; those of [`read_manifest`].
+/// `VR0101`, `VR0102` without either folder; those of [`read_manifest`].
 pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
@@ -29,11 +30,14 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     if manifest.is_file() {
         return read_manifest(&manifest);
     }
+    if let [Some(missing), Some(_)] = missing_folders(root) {
+        return Err(DataError::MissingPart { dataset: NAME, path: missing, hint: HINT });
+    }
     let mut cameras = 0;
     let mut samples = |modality: Modality| -> Result<Vec<Sample>, DataError> {
         let folder = root.join(modality.to_string());
         if !folder.is_dir() {
-            return Err(DataError::MissingPart { dataset: NAME, path: folder, hint: HINT });
+            return Ok(Vec::new());
         }
         let mut samples = Vec::new();
         for folder in [vec![folder.clone()], folders_in(&folder)?].concat() {
@@ -47,9 +51,24 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     };
     let train = PerModality { visible: samples(Modality::Visible)?, infrared: samples(Modality::Infrared)? };
     let name = format!("{NAME} in {}", root.display());
-    let dataset = Dataset { name, synthetic: false, train, test: TestSplit::Nothing };
-    dataset.check_modalities()?;
-    Ok(dataset)
+    Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing })
+}
+
+/// Refuses a folder of crops that lacks one of the two that training needs; one with a manifest has neither.
+///
+/// # Errors
+///
+/// `VR0102`.
+pub fn check_folders_to_train_on(root: &Path) -> Result<(), DataError> {
+    let missing = missing_folders(root).into_iter().flatten().next();
+    match missing.filter(|_| !root.join(MANIFEST).is_file()) {
+        Some(path) => Err(DataError::MissingPart { dataset: NAME, path, hint: HINT }),
+        None => Ok(()),
+    }
+}
+
+fn missing_folders(root: &Path) -> [Option<PathBuf>; 2] {
+    Modality::ALL.map(|modality| Some(root.join(modality.to_string())).filter(|folder| !folder.is_dir()))
 }
 
 fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -90,13 +109,24 @@ mod tests {
         assert!(matches!(dataset.test, TestSplit::Nothing));
     }
 
+    /// A gallery to search in may have one modality.
+    #[test]
+    fn one_of_the_folders_is_enough_to_be_read() {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), &["infrared/night/x.png"]);
+        let dataset = read_folder(root.path()).unwrap();
+        assert_eq!((dataset.train.visible.len(), dataset.train.infrared.len()), (0, 1));
+        assert!(dataset.check_modalities().unwrap_err().to_string().starts_with("VR0106"));
+    }
+
     #[test]
     fn what_is_missing_is_named() {
         let root = tempfile::tempdir().unwrap();
         let code = || read_folder(root.path()).unwrap_err().to_string();
         assert!(code().starts_with("VR0102") && code().contains("visible"), "{}", code());
-        touch(root.path(), &["visible/a.png", "infrared/readme.txt"]);
-        assert!(code().starts_with("VR0106") && code().contains("infrared"), "{}", code());
+        touch(root.path(), &["visible/a.png"]);
+        let one_sided = check_folders_to_train_on(root.path()).unwrap_err().to_string();
+        assert!(one_sided.starts_with("VR0102") && one_sided.contains("infrared"), "{one_sided}");
         let nowhere = read_folder(&root.path().join("nowhere")).unwrap_err().to_string();
         assert!(nowhere.starts_with("VR0101"), "{nowhere}");
     }

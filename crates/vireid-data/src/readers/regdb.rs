@@ -16,14 +16,14 @@ const THERMAL_CAMERA: Camera = Camera(2);
 ///
 /// # Errors
 ///
-/// `VR0101` to `VR0103`, `VR0106`.
+/// `VR0101` to `VR0103`.
 pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
     }
     let list = |split: &str, modality: &str, camera| samples(root, &format!("{split}_{modality}_{trial}.txt"), camera);
     let (name, synthetic) = name_of(&format!("{NAME} trial {trial}"), root);
-    let dataset = Dataset {
+    Ok(Dataset {
         name,
         synthetic,
         train: PerModality {
@@ -34,9 +34,7 @@ pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
             visible: list("test", "visible", VISIBLE_CAMERA)?,
             thermal: list("test", "thermal", THERMAL_CAMERA)?,
         },
-    };
-    dataset.check_modalities()?;
-    Ok(dataset)
+    })
 }
 
 fn samples(root: &Path, file: &str, camera: Camera) -> Result<Vec<Sample>, DataError> {

@@ -18,7 +18,7 @@ const HINT: &str = "see datasets/sysu-mm01.md for how to get and lay out the dat
 ///
 /// # Errors
 ///
-/// `VR0101` to `VR0104`, `VR0106`.
+/// `VR0101` to `VR0104`.
 pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
@@ -42,7 +42,6 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
             pool: samples(root, &test_identities, &VISIBLE_CAMERAS)?,
         },
     };
-    dataset.check_modalities()?;
     for &identity in train_identities.iter().chain(&test_identities) {
         let seen = (1..=6).any(|camera| folder(root, camera, identity).is_dir());
         if !seen {

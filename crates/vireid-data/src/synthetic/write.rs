@@ -14,6 +14,8 @@ use crate::readers::{INFRARED_CAMERAS, VISIBLE_CAMERAS};
 const JPEG_QUALITY: u8 = 95;
 /// The name of the file that says a folder is complete, and of what.
 pub(crate) const STAMP: &str = "synthetic.txt";
+/// The name of the file that says what is being drawn into a folder.
+const BEGUN: &str = "synthetic.begun.txt";
 
 /// How many people and images a world has.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +61,7 @@ struct Entry {
 ///
 /// # Errors
 ///
-/// `VR0108` when the file system refuses; `VR0110` when `root` holds another world.
+/// `VR0108` when the file system refuses; `VR0110` when `root` holds another world, or anything else.
 pub fn write_sysu(
     root: &Path,
     seed: u64,
@@ -108,24 +110,34 @@ pub fn write_sysu(
         Ok::<_, DataError>(())
     })?;
     write_lists(root, &entries)?;
-    write_stamp(root, &stamp)
+    write_stamp(root)
 }
 
-/// Whether `root` holds this very world; another one is an error.
+/// Whether `root` holds this very world; otherwise it is marked as being drawn into. Another world there is an error, and so
+/// is anything else: nobody's files are drawn over.
 pub(super) fn is_there(root: &Path, stamp: &str) -> Result<bool, DataError> {
-    match fs::read_to_string(root.join(STAMP)) {
-        Ok(found) if found == stamp => Ok(true),
-        Ok(_) => {
-            Err(DataError::World(format!("{} holds another world; name another folder or delete it", root.display())))
-        }
-        Err(_) => Ok(false),
+    let refuse = |what: &str| {
+        Err(DataError::World(format!("{} holds {what}; name another folder or delete it", root.display())))
+    };
+    let begun = root.join(BEGUN);
+    if let Ok(found) = fs::read_to_string(root.join(STAMP)) {
+        return if found == stamp { Ok(true) } else { refuse("another world") };
     }
+    if let Ok(found) = fs::read_to_string(&begun) {
+        return if found == stamp { Ok(false) } else { refuse("a part of another world") };
+    }
+    if fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some()) {
+        return refuse("something else");
+    }
+    make_folders(&[root.into()])?;
+    fs::write(&begun, stamp).map_err(DataError::io("can't write", &begun))?;
+    Ok(false)
 }
 
-/// Says that a world is complete: written last.
-pub(super) fn write_stamp(root: &Path, stamp: &str) -> Result<(), DataError> {
+/// Says that a world is complete: the last step.
+pub(super) fn write_stamp(root: &Path) -> Result<(), DataError> {
     let path = root.join(STAMP);
-    fs::write(&path, stamp).map_err(DataError::io("can't write", &path))
+    fs::rename(root.join(BEGUN), &path).map_err(DataError::io("can't write", &path))
 }
 
 pub(super) fn make_folders(folders: &[PathBuf]) -> Result<(), DataError> {
@@ -298,5 +310,28 @@ mod tests {
         assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), first);
         let other = write_sysu(folder.path(), 2, &tiny(), SysuLayout::Original, count);
         assert!(other.unwrap_err().to_string().starts_with("VR0110"));
+    }
+
+    /// A folder with photographs in the same layout was drawn over.
+    #[test]
+    fn nothing_is_drawn_into_a_folder_that_holds_something_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let photograph = folder.path().join("cam1/0001/0001.jpg");
+        fs::create_dir_all(photograph.parent().unwrap()).unwrap();
+        fs::write(&photograph, "a photograph").unwrap();
+        let refused = write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, |_, _| ()).unwrap_err().to_string();
+        assert!(refused.starts_with("VR0110") && refused.contains("something else"), "{refused}");
+        assert_eq!(fs::read_to_string(photograph).unwrap(), "a photograph");
+    }
+
+    #[test]
+    fn a_world_that_was_begun_is_completed_and_no_other_mixed_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let draw = |seed| write_sysu(folder.path(), seed, &tiny(), SysuLayout::Original, |_, _| ());
+        draw(1).unwrap();
+        fs::rename(folder.path().join(STAMP), folder.path().join(BEGUN)).unwrap();
+        assert!(draw(2).unwrap_err().to_string().contains("a part of another world"));
+        draw(1).unwrap();
+        assert!(folder.path().join(STAMP).exists() && !folder.path().join(BEGUN).exists());
     }
 }

@@ -80,7 +80,7 @@ pub fn write_regdb(
             }
         }
     }
-    write_stamp(root, &stamp)
+    write_stamp(root)
 }
 
 fn image(folder: &str, person: usize, number: usize) -> String {

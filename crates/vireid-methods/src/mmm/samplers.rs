@@ -37,8 +37,14 @@ pub fn matched_batches(
     let of_visible: Vec<usize> = (0..matched.classes).filter(|&label| !members.visible[label].is_empty()).collect();
     let qualifies = |label: usize| members.visible[label].len() >= images && members.infrared[label].len() >= images;
     let lawful = of_visible.iter().filter(|&&label| qualifies(label)).count();
-    if of_visible.len() < ids || lawful == 0 {
-        return Err(DataError::TooFewShared { found: lawful, needed: ids });
+    let remedy = match (of_visible.len() < ids, lawful == 0) {
+        (false, false) => None,
+        (true, false) => Some("lower settings.ids_per_batch"),
+        (false, true) => Some("lower settings.images_per_id"),
+        (true, true) => Some("lower settings.ids_per_batch and settings.images_per_id"),
+    };
+    if let Some(remedy) = remedy {
+        return Err(DataError::TooFewShared { found: lawful, needed: ids, remedy });
     }
     let all = labelled(matched);
     let larger = all.visible.len().max(all.infrared.len());
@@ -84,7 +90,7 @@ pub fn whole_set_batches(
 ) -> Result<Vec<StepPlan>, DataError> {
     let all = labelled(matched);
     if all.visible.is_empty() || all.infrared.is_empty() {
-        return Err(DataError::TooFewShared { found: 0, needed: 1 });
+        return Err(DataError::TooFewShared { found: 0, needed: 1, remedy: "" });
     }
     let larger = all.visible.len().max(all.infrared.len());
     let length = match incomplete {
@@ -99,4 +105,35 @@ pub fn whole_set_batches(
     let (visible, infrared) = (order(&all.visible), order(&all.infrared));
     let steps = visible.chunks_exact(batch).zip(infrared.chunks_exact(batch));
     Ok(steps.map(|(v, i)| StepPlan { visible: v.to_vec(), infrared: i.to_vec(), part: 0 }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_core::Streams;
+
+    /// They named settings of the other stages, which change nothing here.
+    #[test]
+    fn too_few_labels_name_the_settings_of_this_stage() {
+        let of = |classes: usize, images: usize| MatchedLabels {
+            labels: PerModality {
+                visible: (0..classes * images).map(|image| Some(image % classes)).collect(),
+                infrared: (0..classes * images).map(|image| Some(image % classes)).collect(),
+            },
+            classes,
+        };
+        for (classes, images, says) in [
+            (3, 4, "lower settings.ids_per_batch"),
+            (6, 2, "lower settings.images_per_id"),
+            (3, 2, "lower settings.ids_per_batch and settings.images_per_id"),
+        ] {
+            let mut stream = Streams::new(0).stream("test", [0; 3]);
+            let error = matched_batches(&of(classes, images), 6, 4, &mut stream).unwrap_err().to_string();
+            assert!(error.starts_with("VR0107") && error.ends_with(says) && !error.contains("sampler."), "{error}");
+        }
+        let nothing = MatchedLabels { labels: PerModality { visible: vec![], infrared: vec![] }, classes: 0 };
+        let mut stream = Streams::new(0).stream("test", [0; 3]);
+        let error = whole_set_batches(&nothing, 8, false, 1, &mut stream).unwrap_err().to_string();
+        assert!(error.starts_with("VR0107") && !error.contains("sampler.") && !error.ends_with("or "), "{error}");
+    }
 }

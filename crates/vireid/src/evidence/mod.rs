@@ -9,7 +9,7 @@ mod ranked;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use vireid::{DataSource, ProgramError};
+use vireid::{DataSource, ProgramError, write_bytes};
 use vireid_core::{Embeddings, Modality, PerModality};
 use vireid_data::{ImageList, Sample};
 use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_devices};
@@ -45,7 +45,10 @@ pub struct Embedded<'a> {
 pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> Result<(), ProgramError> {
     let devices = parse_devices(device)?;
     let trained = TrainedNetwork::open(run, CheckpointKind::Last, devices.clone())?;
-    let images = TrainingImages::open(source.open()?, trained.config(), true)?;
+    let dataset = source.open_with(!output.quiet)?;
+    let (bar, count) = output.counter("decoding");
+    let images = TrainingImages::open_with(dataset, trained.config(), true, count)?;
+    bar.finish_and_clear();
     let train = embed(&trained, images.train.as_ref().map(|list| list.as_ref()), "training", output)?;
     let has_test = images.test.protocol.is_some();
     let test = match has_test {
@@ -66,8 +69,8 @@ pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> R
     let evidence = Evidence { part: part.into(), ranked, pairs, map };
     let path = run.join(FILE);
     let text = serde_json::to_string(&evidence).map_err(std::io::Error::other);
-    let written = text.and_then(|text| std::fs::write(&path, text + "\n"));
-    written.map_err(|source| ProgramError::Io { action: "can't write", path, source })
+    let text = text.map_err(|source| ProgramError::Io { action: "can't write", path: path.clone(), source })?;
+    write_bytes(&path, (text + "\n").as_bytes())
 }
 
 fn embed<'a>(

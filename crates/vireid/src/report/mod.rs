@@ -10,7 +10,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vireid::ProgramError;
+use vireid::{OutputKind, Overwriting, ProgramError, REPORT_TITLE, write_bytes};
 
 use crate::output::Output;
 use chart::{Line, chart, escape};
@@ -26,11 +26,14 @@ pub struct Arguments {
     /// File to write [default: report.html in the first run directory]
     #[arg(long)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    overwriting: Overwriting,
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let default = || arguments.runs.first().map_or_else(PathBuf::new, |run| run.join("report.html"));
     let out = arguments.out.clone().unwrap_or_else(default);
+    arguments.overwriting.check(&out, OutputKind::Report, &[])?;
     let page = write(&arguments.runs, &out)?;
     output.result(&page, || page.display().to_string())
 }
@@ -38,18 +41,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
 /// Writes the page of some runs.
 pub fn write(runs: &[PathBuf], out: &Path) -> Result<PathBuf, ProgramError> {
     let runs: Vec<Run> = runs.iter().map(|path| Run::open(path)).collect::<Result<_, _>>()?;
-    std::fs::write(out, page(&runs)).map_err(|source| ProgramError::Io {
-        action: "can't write",
-        path: out.into(),
-        source,
-    })?;
+    write_bytes(out, page(&runs).as_bytes())?;
     Ok(out.into())
 }
 
 fn page(runs: &[Run]) -> String {
     let title = runs.iter().map(Run::name).collect::<Vec<_>>().join(" and ");
     let mut html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{0}: vireid report</title><style>{STYLE}</style></head><body><main><h1>{0}</h1>",
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>{0}{REPORT_TITLE}<style>{STYLE}</style></head><body><main><h1>{0}</h1>",
         escape(&title)
     );
     if runs.iter().any(Run::is_synthetic) {

@@ -1,0 +1,129 @@
+use std::path::{Path, PathBuf};
+
+use crate::{DataKind, DataSource, ProgramError};
+
+/// Where images come from, on a command line. What it does not say, a run directory or a default does.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct SourceArguments {
+    /// Data: a folder, or a manifest [default: those of the run, else a synthetic world]
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Kind of data [default: told from what is there]
+    #[arg(long, value_enum)]
+    pub dataset: Option<DataKind>,
+    /// Which of RegDB's ten trials [default: that of the run, else 1]
+    #[arg(long)]
+    pub trial: Option<u32>,
+    /// Seed of the synthetic world [default: that of the run, else 0]
+    #[arg(long)]
+    pub world_seed: Option<u64>,
+}
+
+impl SourceArguments {
+    /// The source that they name, or the default one.
+    ///
+    /// # Errors
+    ///
+    /// `VR0111` when the kind of what is there can't be told, `VR0606` for a kind without a place.
+    pub fn source(&self) -> Result<DataSource, ProgramError> {
+        if let (None, Some(kind)) = (&self.data, self.dataset)
+            && !kind.is_world()
+        {
+            return Err(ProgramError::Usage(format!("--data must say where {} is", kind.title())));
+        }
+        let mut source =
+            DataSource::new(self.data.as_deref(), self.dataset, self.world_seed.unwrap_or_default(), false)?;
+        source.trial = self.trial.unwrap_or(source.trial);
+        Ok(source)
+    }
+
+    /// The source that a run was trained on, with what they name in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`source`](Self::source), where the run does not know its data.
+    pub fn of_run(&self, run: &Path) -> Result<DataSource, ProgramError> {
+        let Some(recorded) = DataSource::of_run(run) else { return self.source() };
+        let mut source = match &self.data {
+            // Data that were moved are of the same kind.
+            Some(path) => match self.dataset.or_else(|| DataKind::guess(path)) {
+                None if recorded.kind.is_world() => self.source()?,
+                kind => DataSource { kind: kind.unwrap_or(recorded.kind), path: path.clone(), ..recorded.clone() },
+            },
+            None => {
+                let is_recorded = self.dataset.is_none_or(|kind| kind == recorded.kind)
+                    && self.world_seed.is_none_or(|seed| seed == recorded.world_seed);
+                if is_recorded { recorded.clone() } else { self.source()? }
+            }
+        };
+        source.trial = self.trial.unwrap_or(recorded.trial);
+        Ok(source)
+    }
+
+    /// What they say, as words of a command line.
+    pub(crate) fn words(&self) -> Vec<String> {
+        use clap::ValueEnum;
+        let kind = self.dataset.and_then(|kind| Some(kind.to_possible_value()?.get_name().to_string()));
+        let named = [
+            ("--data", self.data.as_ref().map(|path| path.display().to_string())),
+            ("--dataset", kind),
+            ("--trial", self.trial.map(|trial| trial.to_string())),
+            ("--world-seed", self.world_seed.map(|seed| seed.to_string())),
+        ];
+        named.into_iter().filter_map(|(name, value)| Some([name.to_string(), value?])).flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_methods::RunDir;
+
+    fn run_of(source: &DataSource) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let config = vireid_methods::RunConfig::from_preset("mbccm_sysu_quick", &[]).unwrap();
+        source.record(&RunDir::create(folder.path(), &config, &"").unwrap(), true).unwrap();
+        folder
+    }
+
+    /// Without `--data` a run was gone on with on the default world.
+    #[test]
+    fn a_run_knows_its_data() {
+        let regdb = DataSource {
+            kind: DataKind::Regdb,
+            path: "/data/RegDB".into(),
+            trial: 7,
+            world_seed: 0,
+            full_world: false,
+        };
+        let run = run_of(&regdb);
+        let given = SourceArguments::default();
+        assert_eq!(given.of_run(run.path()).unwrap(), regdb);
+        assert!(DataSource::is_skipping(run.path()));
+        let other = SourceArguments { trial: Some(2), ..given.clone() };
+        assert_eq!(other.of_run(run.path()).unwrap(), DataSource { trial: 2, ..regdb.clone() });
+        let moved = SourceArguments { data: Some("/elsewhere".into()), ..given.clone() };
+        assert_eq!(moved.of_run(run.path()).unwrap(), DataSource { path: "/elsewhere".into(), ..regdb.clone() });
+        let world = SourceArguments { dataset: Some(DataKind::Synthetic), ..given.clone() };
+        let world = world.of_run(run.path()).unwrap();
+        assert_eq!((world.kind, world.path.ends_with("synthetic/sysu-0")), (DataKind::Synthetic, true));
+        let nothing = tempfile::tempdir().unwrap();
+        assert_eq!(given.of_run(nothing.path()).unwrap().kind, DataKind::Synthetic, "an older run");
+    }
+
+    #[test]
+    fn a_relative_place_is_found_from_everywhere() {
+        let source = DataSource::new(Some(Path::new("crops")), Some(DataKind::Folder), 0, false).unwrap();
+        let run = run_of(&source);
+        assert_eq!(DataSource::of_run(run.path()).unwrap().path, std::env::current_dir().unwrap().join("crops"));
+    }
+
+    #[test]
+    fn a_typing_error_draws_no_world() {
+        let run = run_of(&DataSource::new(None, None, 3, false).unwrap());
+        let given = SourceArguments { data: Some("no/such/place".into()), ..SourceArguments::default() };
+        assert!(given.of_run(run.path()).unwrap_err().to_string().starts_with("VR0111"));
+        let without_place = SourceArguments { dataset: Some(DataKind::Regdb), ..SourceArguments::default() };
+        assert!(without_place.source().unwrap_err().to_string().contains("--data must say where RegDB is"));
+    }
+}
