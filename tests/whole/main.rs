@@ -13,3 +13,4 @@ mod protocol_speed;
 mod regdb;
 mod resume;
 mod training;
+mod variants;
