@@ -144,7 +144,7 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
         let data = data(arguments, benchmark);
         // A synthetic world has ten trials too; one is enough for a picture.
         let trials = if data.is_some() { benchmark.trials() } else { 1..=1 };
-        let worlds = if data.is_some() { &[WORLD][..] } else { &arguments.world_seeds };
+        let worlds = if data.is_some() { &[WORLD][..] } else { arguments.world_seeds.as_slice() };
         for variant in &variants {
             let runs = worlds.iter().flat_map(|world| arguments.seeds.iter().map(move |seed| (world, seed)));
             for (&world_seed, &seed, trial) in
