@@ -162,7 +162,8 @@ mod tests {
         let anchors = [[0.8f64, 0.6], [0.0, 1.0], [-1.0, 0.0]];
         let own = [0, 2, 3];
         for temperature in [1.0, 0.05] {
-            let expected = [[0, 1].as_slice(), &[2], &[3]].iter().zip(anchors).map(|(class, anchor)| {
+            let classes = [vec![0, 1], vec![2], vec![3]];
+            let expected = classes.iter().zip(anchors).map(|(class, anchor)| {
                 let exps = entries.map(|e| ((e[0] * anchor[0] + e[1] * anchor[1]) / temperature).exp());
                 -(class.iter().map(|&entry| exps[entry]).sum::<f64>() / exps.iter().sum::<f64>() + 1e-6).ln()
             });
