@@ -14,3 +14,4 @@ mod regdb;
 mod resume;
 mod threads;
 mod training;
+mod variants;

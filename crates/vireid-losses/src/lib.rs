@@ -19,7 +19,7 @@ pub use cross_entropy::{
 };
 pub use mmd::mmd;
 pub use refinement::{refinement, refinement_gradients};
-pub use supervised_contrast::{contrast_among, contrast_with_entries, supervised_contrast};
+pub use supervised_contrast::{contrast_among, contrast_with_classes, contrast_with_entries, supervised_contrast};
 pub use triplet::{batch_hard_triplet, pairwise_distances};
 pub use weighted::{cross_entropies, weighted_cross_entropy, weighted_l1, weighted_l2};
 

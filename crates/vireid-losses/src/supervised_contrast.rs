@@ -1,4 +1,4 @@
-use burn::tensor::activation::log_softmax;
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use vireid_kernels::matmul;
 
@@ -88,11 +88,38 @@ pub fn contrast_with_entries(
     (log_softmax(logits, 1) * weights).sum().neg()
 }
 
+/// Contrast of a batch with stored entries, one per image, by classes: the mean over the batch of
+/// `-log(sum of exp(s / t) over the entries of an anchor's class / sum over all entries + 1e-6)`. An anchor's own entry is
+/// of its class, and an image without a label is a class of its own. No gradient flows into entries.
+///
+/// # Shapes
+///
+/// - as [`contrast_with_entries`]
+pub fn contrast_with_classes(
+    unit: Tensor<2>,
+    entries: Tensor<2>,
+    own: &[usize],
+    labels: &[Option<usize>],
+    temperature: f64,
+) -> Tensor<1> {
+    let (batch, images, device) = (own.len(), labels.len(), unit.device());
+    let class = |(image, label): (usize, &Option<usize>)| label.map_or(-1 - image as i32, |label| label as i32);
+    let classes: Vec<i32> = labels.iter().enumerate().map(class).collect();
+    let of_anchors: Vec<i32> = own.iter().map(|&anchor| classes[anchor]).collect();
+    let integers = |values: Vec<i32>, shape: [usize; 2]| {
+        Tensor::<2, Int>::from_data(TensorData::new(values, shape), (&device, DType::I32)).expand([batch, images])
+    };
+    let is_same = integers(classes, [1, images]).equal(integers(of_anchors, [batch, 1])).float();
+    let entries = if unit.is_autodiff() { Tensor::from_inner(entries) } else { entries };
+    let shares = softmax(unit.matmul(entries.transpose()).div_scalar(temperature), 1);
+    (shares * is_same).sum_dim(1).add_scalar(1e-6).log().mean().neg()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
-    use vireid_compare::assert_near;
+    use burn::tensor::{Device, Tolerance};
+    use vireid_compare::{assert_close, assert_near};
 
     fn unit() -> Tensor<2> {
         Tensor::from_floats([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, -0.6]], &Device::default())
@@ -123,6 +150,35 @@ mod tests {
         assert_near(found, 2.436_112_81, 1e-6);
         let none = contrast_with_entries(unit(), unit(), &[0, 1, 2, 3], &[Some(0), Some(1), Some(2), None], 0.5);
         assert_eq!(none.into_scalar::<f32>(), 0.0);
+    }
+
+    /// Written out over the numbers: a labelled anchor with a partner, an anchor that is noise and has only its own entry,
+    /// and one so far from its class that the small term counts.
+    #[test]
+    fn classes_of_entries() {
+        let entries = [[1.0f64, 0.0], [0.6, 0.8], [0.0, 1.0], [0.8, -0.6]];
+        let labels = [Some(0), Some(0), None, Some(1)];
+        let anchors = [[0.8f64, 0.6], [0.0, 1.0], [-1.0, 0.0]];
+        let own = [0, 2, 3];
+        for temperature in [1.0, 0.05] {
+            let classes = [vec![0, 1], vec![2], vec![3]];
+            let expected = classes.iter().zip(anchors).map(|(class, anchor)| {
+                let exps = entries.map(|e| ((e[0] * anchor[0] + e[1] * anchor[1]) / temperature).exp());
+                -(class.iter().map(|&entry| exps[entry]).sum::<f64>() / exps.iter().sum::<f64>() + 1e-6).ln()
+            });
+            let expected = expected.sum::<f64>() / 3.0;
+            let device = Device::default();
+            let rows = |rows: &[[f64; 2]]| {
+                let values: Vec<f32> = rows.concat().into_iter().map(|x| x as f32).collect();
+                Tensor::<2>::from_data(TensorData::new(values, [rows.len(), 2]), &device)
+            };
+            let found = contrast_with_classes(rows(&anchors), rows(&entries), &own, &labels, temperature);
+            assert_close(&[found.into_scalar::<f32>()], &[expected], 1e-5);
+        }
+        let tracked = unit().to_device(&Device::default().autodiff()).require_grad();
+        let loss = contrast_with_classes(tracked.clone(), unit(), &[0, 1, 2, 3], &labels, 0.5);
+        let gradient = tracked.grad(&loss.backward()).unwrap();
+        assert!(gradient.abs().sum().into_scalar::<f32>() > 0.1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! DMIC and ECUL build on it.
 
 use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 use vireid_clustering::{Expansion, JaccardEncoding, centroids};
 use vireid_core::{Camera, Embeddings, Infrared, PerModality, PseudoLabels, Stream, Visible};
 use vireid_data::DataError;
@@ -61,11 +62,13 @@ pub struct Joint {
 }
 
 /// How the images of joint steps are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JointSampler {
     /// Each modality on its own, over cameras.
     Independent,
     /// The same labels in both modalities.
+    #[default]
     Aligned,
 }
 
@@ -113,12 +116,25 @@ impl Baseline {
         Ok(Self { labels, banks, joint, instances: None })
     }
 
-    /// With the memory of an instance-level loss, where it has one.
+    /// With the memory of an instance-level loss, where it has one: that of the epoch before in its stage (`kept`), or a
+    /// new one.
     #[must_use]
-    pub fn with_instances(mut self, loss: InstanceLoss, embeddings: &PerModality<Embeddings>, device: &Device) -> Self {
+    pub fn with_instances(
+        mut self,
+        loss: InstanceLoss,
+        kept: Option<InstanceMemory>,
+        embeddings: &PerModality<Embeddings>,
+        device: &Device,
+    ) -> Self {
         let joint = self.joint.as_ref().map(|joint| &joint.bank);
-        self.instances = InstanceMemory::new(loss, embeddings, self.banks.as_ref(), joint, device);
+        let new = || InstanceMemory::new(loss, embeddings, self.banks.as_ref(), joint, device);
+        self.instances = kept.or_else(new);
         self
+    }
+
+    /// Takes the memory of an instance-level loss out, where it is to outlive the epoch.
+    pub fn take_lasting(&mut self, loss: InstanceLoss) -> Option<InstanceMemory> {
+        self.instances.take().filter(|_| loss.lasts())
     }
 
     /// The steps of an epoch: `steps` of them on the modalities' own memories, and after each, where there is a joint

@@ -9,7 +9,7 @@ use vireid_data::transform::Transform;
 use vireid_memory::{MemoryBank, normalize_rows};
 
 use crate::baseline::{Baseline, JOINT};
-use crate::contrast::Contrast;
+use crate::contrast::{Contrast, JointMean};
 use crate::instance::InstanceLoss;
 use crate::instance_memory::InstanceBatch;
 use crate::lookups::Update;
@@ -46,6 +46,8 @@ pub struct InstanceTerm {
 pub struct ContrastStep {
     /// Comparison with the memories.
     pub contrast: Contrast,
+    /// What the cluster loss of a joint step averages over.
+    pub joint_mean: JointMean,
     /// How memories move, once after the gradient.
     pub update: UpdateRule,
     /// The instance-level term.
@@ -67,7 +69,8 @@ impl ContrastStep {
         let is_joint = plan.part == JOINT;
         let contrast = match &mut baseline.joint {
             Some(joint) if is_joint => {
-                let contrast = self.contrast.joint_step(&mut joint.bank, &embeddings, slices, still());
+                let contrast =
+                    self.contrast.joint_step_by(self.joint_mean, &mut joint.bank, &embeddings, slices, still());
                 let all = [labels.visible.clone(), labels.infrared.clone()].concat();
                 let rows = Tensor::cat(vec![unit.visible, unit.infrared], 0);
                 self.update.apply(&mut joint.bank, &rows, &all, labels.visible.len(), stream);

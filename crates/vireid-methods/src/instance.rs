@@ -18,11 +18,19 @@ pub enum InstanceLoss {
     Triplet,
     /// All training images, each as it was last seen.
     Memory,
+    /// All training images, each as it was last seen since the stage began, by classes: an image's own entry counts for
+    /// it, and an image without a label is a class of its own.
+    LastingMemory,
     /// A second memory per cluster, that holds one of its instances.
     SecondMemory,
 }
 
 impl InstanceLoss {
+    /// Whether its memory outlives an epoch.
+    pub fn lasts(self) -> bool {
+        self == InstanceLoss::LastingMemory
+    }
+
     /// The loss within a batch whose first `visible` rows are visible views. The losses with a memory are
     /// [`InstanceMemory`](crate::instance_memory::InstanceMemory)'s.
     ///
@@ -36,9 +44,11 @@ impl InstanceLoss {
             InstanceLoss::CrossModality if is_joint => {
                 contrast_among(unit, labels, temperature, |i, j| (i < visible) != (j < visible))
             }
-            InstanceLoss::Batch | InstanceLoss::CrossModality | InstanceLoss::Memory | InstanceLoss::SecondMemory => {
-                supervised_contrast(unit, labels, temperature)
-            }
+            InstanceLoss::Batch
+            | InstanceLoss::CrossModality
+            | InstanceLoss::Memory
+            | InstanceLoss::LastingMemory
+            | InstanceLoss::SecondMemory => supervised_contrast(unit, labels, temperature),
             InstanceLoss::Triplet => weighted_triplet(unit, labels),
         }
     }

@@ -1,9 +1,10 @@
-//! Instances that outlive their batch: what the instance-level losses `memory` and `second_memory` compare with.
+//! Instances that outlive their batch: what the instance-level losses `memory`, `lasting_memory` and `second_memory` compare
+//! with.
 
 use burn::tensor::{Device, Tensor};
 use vireid_core::{Embeddings, PerModality, Stream};
-use vireid_losses::{contrast_with_entries, cross_entropy, label_tensor};
-use vireid_memory::{MemoryBank, by_label};
+use vireid_losses::{contrast_with_classes, contrast_with_entries, cross_entropy, label_tensor};
+use vireid_memory::{MemoryBank, by_label, normalize_rows};
 
 use crate::instance::InstanceLoss;
 use crate::labelling::rows_on;
@@ -15,6 +16,8 @@ use crate::update::UpdateRule;
 pub enum InstanceMemory {
     /// An entry per training image: its embedding when it was last seen.
     Images(PerModality<MemoryBank>),
+    /// The same, made once per stage, its entries of length 1.
+    Lasting(PerModality<MemoryBank>),
     /// An entry per cluster: one of its instances, drawn at random from every batch. It starts at the centroid.
     Picks {
         /// Of the modalities' own clusters.
@@ -40,7 +43,7 @@ pub struct InstanceBatch<'a> {
 }
 
 impl InstanceMemory {
-    /// The memory of a loss that has one, at the start of an epoch.
+    /// The memory of a loss that has one, at the start of an epoch, or of a stage where the memory outlives epochs.
     pub fn new(
         loss: InstanceLoss,
         embeddings: &PerModality<Embeddings>,
@@ -53,6 +56,9 @@ impl InstanceMemory {
             InstanceLoss::Memory => {
                 Some(Self::Images(embeddings.as_ref().map(|of_images| replaced(rows_on(of_images, device)))))
             }
+            InstanceLoss::LastingMemory => Some(Self::Lasting(
+                embeddings.as_ref().map(|of_images| replaced(normalize_rows(rows_on(of_images, device)))),
+            )),
             InstanceLoss::SecondMemory => Some(Self::Picks {
                 own: own.map(|bank| replaced(bank.rows())),
                 joint: joint.map(|bank| Box::new(replaced(bank.rows()))),
@@ -80,6 +86,13 @@ impl InstanceMemory {
                 }
                 loss
             }
+            Self::Lasting(banks) => {
+                let loss = class_loss(banks, batch, temperature);
+                // A momentum rule without momentum: of an image that stands in the batch more than once the last view stays.
+                banks.visible.update(&visible.clone().inner(), &batch.images.visible);
+                banks.infrared.update(&infrared.clone().inner(), &batch.images.infrared);
+                loss
+            }
             Self::Picks { joint: Some(bank), .. } if batch.is_joint => {
                 let loss = pick_loss(bank, visible, &labels.visible, temperature)
                     + pick_loss(bank, infrared, &labels.infrared, temperature);
@@ -104,6 +117,7 @@ impl InstanceMemory {
     pub fn put(&self, state: &mut MethodState) {
         let (kind, banks) = match self {
             Self::Images(banks) => ("images", banks),
+            Self::Lasting(banks) => ("lasting", banks),
             Self::Picks { own, joint } => {
                 if let Some(joint) = joint {
                     state.put_rows("picks/joint", &joint.rows());
@@ -125,7 +139,8 @@ impl InstanceMemory {
             })
         };
         let picks = |own| Self::Picks { own, joint: bank("picks/joint").map(Box::new) };
-        banks("images").map(Self::Images).or_else(|| banks("picks").map(picks))
+        let lasting = || banks("lasting").map(Self::Lasting);
+        banks("images").map(Self::Images).or_else(lasting).or_else(|| banks("picks").map(picks))
     }
 }
 
@@ -140,13 +155,37 @@ fn image_loss(banks: &PerModality<MemoryBank>, batch: &InstanceBatch<'_>, temper
         return of(visible, &banks.visible, &images.visible, &labels.visible)
             + of(infrared, &banks.infrared, &images.infrared, &labels.infrared);
     }
-    let before = labels.visible.len();
     let unit = Tensor::cat(vec![visible.clone(), infrared.clone()], 0);
-    let entries = Tensor::cat(vec![banks.visible.rows(), banks.infrared.rows()], 0);
-    let own: Vec<usize> =
-        images.visible.iter().copied().chain(images.infrared.iter().map(|image| before + image)).collect();
-    let labels = [labels.visible.clone(), labels.infrared.clone()].concat();
+    let own = [images.visible.clone(), after_visible(batch)].concat();
+    let (entries, labels) = all_entries(banks, batch);
     contrast_with_entries(unit, entries, &own, &labels, temperature)
+}
+
+/// Contrast by classes, a mean for either modality: with the images of the same modality, or in joint batches with all.
+fn class_loss(banks: &PerModality<MemoryBank>, batch: &InstanceBatch<'_>, temperature: f64) -> Tensor<1> {
+    let PerModality { visible, infrared } = batch.unit.clone();
+    let (images, labels) = (&batch.images, batch.all_labels);
+    if !batch.is_joint {
+        let of_visible = (banks.visible.rows(), &images.visible, &labels.visible);
+        let of_infrared = (banks.infrared.rows(), &images.infrared, &labels.infrared);
+        return contrast_with_classes(visible, of_visible.0, of_visible.1, of_visible.2, temperature)
+            + contrast_with_classes(infrared, of_infrared.0, of_infrared.1, of_infrared.2, temperature);
+    }
+    let (entries, labels) = all_entries(banks, batch);
+    contrast_with_classes(visible, entries.clone(), &images.visible, &labels, temperature)
+        + contrast_with_classes(infrared, entries, &after_visible(batch), &labels, temperature)
+}
+
+/// The entries of both modalities with their labels, visible ones first.
+fn all_entries(banks: &PerModality<MemoryBank>, batch: &InstanceBatch<'_>) -> (Tensor<2>, Vec<Option<usize>>) {
+    let labels = [batch.all_labels.visible.as_slice(), &batch.all_labels.infrared].concat();
+    (Tensor::cat(vec![banks.visible.rows(), banks.infrared.rows()], 0), labels)
+}
+
+/// The places of a batch's infrared images among the entries of both modalities.
+fn after_visible(batch: &InstanceBatch<'_>) -> Vec<usize> {
+    let before = batch.all_labels.visible.len();
+    batch.images.infrared.iter().map(|image| before + image).collect()
 }
 
 fn pick_loss(bank: &MemoryBank, unit: &Tensor<2>, labels: &[usize], temperature: f64) -> Tensor<1> {
@@ -157,8 +196,8 @@ fn pick_loss(bank: &MemoryBank, unit: &Tensor<2>, labels: &[usize], temperature:
 mod tests {
     use super::*;
     use burn::tensor::TensorData;
+    use vireid_compare::assert_close;
     use vireid_core::Streams;
-    use vireid_memory::normalize_rows;
 
     fn rows(key: f32, count: usize, device: &Device) -> Tensor<2> {
         let values: Vec<f32> = (0..count * 3).map(|i| (i as f32 * key).sin()).collect();
@@ -181,6 +220,7 @@ mod tests {
         let own = PerModality { visible: bank(0.3, 2), infrared: bank(0.4, 2) };
         let memories = [
             InstanceMemory::Images(PerModality { visible: bank(1.1, 4), infrared: bank(1.3, 3) }),
+            InstanceMemory::Lasting(PerModality { visible: bank(1.1, 4), infrared: bank(1.3, 3) }),
             InstanceMemory::Picks { own, joint: Some(Box::new(bank(0.9, 2))) },
         ];
         for mut memory in memories {
@@ -198,7 +238,8 @@ mod tests {
                 let gradient = input.grad(&loss.backward()).unwrap();
                 assert!(gradient.abs().sum().into_scalar::<f32>() > 1e-3);
                 match (&before, &memory) {
-                    (InstanceMemory::Images(before), InstanceMemory::Images(after)) => {
+                    (InstanceMemory::Images(before), InstanceMemory::Images(after))
+                    | (InstanceMemory::Lasting(before), InstanceMemory::Lasting(after)) => {
                         let (old, new) = (read(&before.visible), read(&after.visible));
                         assert_eq!(old[6..], new[6..]);
                         assert!(is_joint || old[..3] != new[..3]);
@@ -215,6 +256,28 @@ mod tests {
         }
     }
 
+    /// Of an image's two views the last one stays, where the memory that is made anew each epoch keeps their mean.
+    #[test]
+    fn a_lasting_memory_keeps_the_last_view() {
+        let device = Device::default();
+        let bank = |key: f32, count: usize| MemoryBank::new(rows(key, count, &device), 0.0);
+        let mut memory = InstanceMemory::Lasting(PerModality { visible: bank(1.1, 3), infrared: bank(1.3, 2) });
+        let visible = rows(0.7, 4, &device.clone().autodiff());
+        let infrared = rows(0.8, 1, &device.clone().autodiff());
+        let batch = InstanceBatch {
+            unit: PerModality { visible: visible.clone(), infrared },
+            images: PerModality { visible: vec![0, 2, 0, 2], infrared: vec![1] },
+            labels: &PerModality { visible: vec![0, 1, 0, 1], infrared: vec![0] },
+            all_labels: &PerModality { visible: vec![Some(0), None, Some(1)], infrared: vec![None, Some(0)] },
+            is_joint: true,
+        };
+        memory.step(&batch, 0.05, &mut Streams::new(0).stream("update", [0; 3]));
+        let InstanceMemory::Lasting(banks) = memory else { unreachable!() };
+        let (kept, views) = (read(&banks.visible), visible.inner().into_data().try_to_vec::<f32>().unwrap());
+        assert_close(&kept[..3], &views[6..9], 1e-6);
+        assert_close(&kept[6..], &views[9..], 1e-6);
+    }
+
     #[test]
     fn a_state_keeps_it() {
         let device = Device::default();
@@ -222,6 +285,7 @@ mod tests {
         let own = PerModality { visible: bank(4), infrared: bank(2) };
         for memory in [
             InstanceMemory::Images(own.clone()),
+            InstanceMemory::Lasting(own.clone()),
             InstanceMemory::Picks { own: own.clone(), joint: Some(Box::new(bank(3))) },
             InstanceMemory::Picks { own, joint: None },
         ] {

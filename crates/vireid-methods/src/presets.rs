@@ -2,6 +2,10 @@
 //!
 //! `<method>_<data set>_<size>` is made of `base_<size>`, then `<method>_<size>`, then, for a data set other than SYSU-MM01,
 //! `<data set>_<size>` and `<method>_<data set>_<size>` where there are such files. Later files override earlier ones.
+//!
+//! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
+//! `dmic_paper+losses`, and for another data set `dmic_<data set>_paper+losses` where there is such a file. Several layers
+//! may follow one another.
 
 use crate::MethodError;
 
@@ -15,11 +19,21 @@ const FILES: &[(&str, &str)] = files![
     "base_paper",
     "base_quick",
     "dmic_paper",
+    "dmic_paper+losses",
+    "dmic_paper+schedules",
+    "dmic_paper+two_cards",
     "dmic_quick",
+    "dmic_quick+losses",
+    "dmic_quick+schedules",
+    "dmic_quick+two_cards",
     "dmic_regdb_paper",
+    "dmic_regdb_paper+schedules",
     "ecul_paper",
+    "ecul_paper+counts",
     "ecul_quick",
+    "ecul_quick+counts",
     "ecul_regdb_paper",
+    "ecul_regdb_paper+counts",
     "mbccm_paper",
     "mbccm_quick",
     "mmm_paper",
@@ -33,11 +47,25 @@ const FILES: &[(&str, &str)] = files![
 const DATA_SETS: [&str; 2] = ["sysu", "regdb"];
 const SIZES: [&str; 2] = ["paper", "quick"];
 
-/// The names of the embedded presets.
+/// The names of the embedded presets, each layer by itself; layers may be put in a row.
 pub fn presets() -> impl Iterator<Item = String> {
     crate::registry::methods()
-        .flat_map(|method| DATA_SETS.iter().map(move |data| format!("{method}_{data}")))
-        .flat_map(|stem| SIZES.iter().map(move |size| format!("{stem}_{size}")))
+        .flat_map(|method| DATA_SETS.iter().map(move |data| (method, data)))
+        .flat_map(|(method, data)| SIZES.iter().map(move |size| (method, data, size)))
+        .flat_map(|(method, data, size)| {
+            let name = format!("{method}_{data}_{size}");
+            let layered = layers(method, size).map({
+                let name = name.clone();
+                move |layer| format!("{name}+{layer}")
+            });
+            std::iter::once(name).chain(layered.collect::<Vec<_>>())
+        })
+}
+
+/// The layers of a method's presets of one size.
+fn layers(method: &str, size: &str) -> impl Iterator<Item = &'static str> {
+    let prefix = format!("{method}_{size}+");
+    FILES.iter().filter_map(move |(name, _)| name.strip_prefix(&prefix))
 }
 
 /// The files of a preset by name, in the order in which they are laid over one another.
@@ -46,16 +74,24 @@ pub fn presets() -> impl Iterator<Item = String> {
 ///
 /// `VR0503` for an unknown preset.
 pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodError> {
-    if !presets().any(|known| known == name) {
-        return Err(MethodError::Unknown { what: "preset", name: name.into(), known: presets().collect() });
-    }
-    // Every known name has three parts.
-    let mut parts = name.splitn(3, '_');
+    let mut laid_over = name.split('+');
+    let base = laid_over.next().unwrap_or_default();
+    let mut parts = base.splitn(3, '_');
     let mut part = || parts.next().unwrap_or_default();
     let (method, data, size) = (part(), part(), part());
     let mut wanted = vec![format!("base_{size}"), format!("{method}_{size}")];
-    if data != DATA_SETS[0] {
+    let is_other = data != DATA_SETS[0];
+    if is_other {
         wanted.extend([format!("{data}_{size}"), format!("{method}_{data}_{size}")]);
+    }
+    let mut is_known = presets().any(|known| known == base);
+    for layer in laid_over {
+        is_known &= layers(method, size).any(|known| known == layer);
+        wanted.push(format!("{method}_{size}+{layer}"));
+        wanted.extend(is_other.then(|| format!("{method}_{data}_{size}+{layer}")));
+    }
+    if !is_known {
+        return Err(MethodError::Unknown { what: "preset", name: name.into(), known: presets().collect() });
     }
     let text = |name: &str| FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
     Ok(wanted.into_iter().filter_map(|name| text(&name).map(|text| (name, text))).collect())
@@ -108,6 +144,41 @@ mod tests {
         assert_eq!((sysu.input.filter.as_str(), regdb.backbone.bn_groups), ("bilinear", 2));
         let unknown = RunConfig::from_preset("mult_cuhk_paper", &[]).unwrap_err().to_string();
         assert!(unknown.starts_with("VR0503") && unknown.contains("mult_regdb_paper"), "{unknown}");
+    }
+
+    #[test]
+    fn layers_lie_over_a_preset_in_their_order() {
+        let read = |name: &str| RunConfig::from_preset(name, &[]).unwrap();
+        let count = |name: &str, key: &str| read(name).settings["emcc"][key].as_integer().unwrap();
+        assert_eq!((count("ecul_sysu_paper", "k2"), count("ecul_sysu_paper+counts", "k2")), (6, 12));
+        assert_eq!((count("ecul_regdb_paper", "joint_k3"), count("ecul_regdb_paper+counts", "joint_k3")), (9, 10));
+        let names = |name: &str| preset_layers(name).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(
+            names("dmic_regdb_paper+losses+schedules")[3..],
+            ["dmic_regdb_paper", "dmic_paper+losses", "dmic_paper+schedules", "dmic_regdb_paper+schedules"]
+        );
+        assert_eq!(read("dmic_sysu_paper+two_cards").backbone.bn_groups, 2);
+        assert_eq!(read("dmic_sysu_quick+losses").preset, "dmic_sysu_quick+losses");
+        for name in ["dmic_sysu_paper+counts", "dmic_sysu_paper+", "dmic_sysu+losses", "mult_sysu_quick+losses"] {
+            let error = preset_layers(name).unwrap_err().to_string();
+            assert!(error.starts_with("VR0503") && error.contains("dmic_sysu_paper+losses"), "{name}: {error}");
+        }
+    }
+
+    /// A new reading stands beside the presets of before: runs and records of these keep the hash of their settings.
+    #[test]
+    fn presets_without_layers_keep_their_hash() {
+        for (name, record) in [
+            ("dmic_sysu_quick", include_str!("../../../docs/results/cells/synthetic-sysu/dmic-s0.json")),
+            ("ecul_sysu_quick", include_str!("../../../docs/results/cells/synthetic-sysu/ecul-s0.json")),
+        ] {
+            let record: serde_json::Value = serde_json::from_str(record).unwrap();
+            assert_eq!(
+                RunConfig::from_preset(name, &["seed=0".into()]).unwrap().hash(),
+                record["config_hash"],
+                "{name}"
+            );
+        }
     }
 
     #[test]

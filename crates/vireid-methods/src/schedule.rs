@@ -1,6 +1,10 @@
 //! Values that move over the epochs of a stage.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How a value moves from one end to the other over the epochs of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +31,28 @@ pub struct Schedule {
     pub to: f64,
 }
 
+/// A stretch of epochs over which a value is multiplied by a factor, evenly in its logarithm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Piece {
+    /// At the first epoch of the stretch.
+    pub from: f64,
+    /// The value grows or shrinks by this, over the whole stretch.
+    pub factor: f64,
+    /// Epochs of the stretch.
+    pub over: usize,
+}
+
+/// How a value moves over the epochs of a stage: in a configuration either `{ from = 0.6, to = 0.5 }`, which a [`Shape`]
+/// leads from one end to the other, or exponential pieces in a row, `[{ from = 0.6, factor = 0.5, over = 10 }, ...]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Course {
+    /// From one end to the other.
+    Ends(Schedule),
+    /// `from * factor^(e / over)`, `e` counted from the piece's first epoch. The last piece goes on to the stage's end.
+    Pieces(Vec<Piece>),
+}
+
 impl Shape {
     /// Share of the way at epoch `epoch` of `epochs`.
     pub fn at(self, epoch: usize, epochs: usize) -> f64 {
@@ -46,17 +72,96 @@ impl Schedule {
     pub fn at(self, shape: Shape, epoch: usize, epochs: usize) -> f64 {
         self.from + (self.to - self.from) * shape.at(epoch, epochs)
     }
+}
+
+impl Course {
+    /// The value at an epoch of a stage. `shape` leads from one end to the other; pieces have their own.
+    pub fn at(&self, shape: Shape, epoch: usize, epochs: usize) -> f64 {
+        let pieces = match self {
+            Course::Ends(ends) => return ends.at(shape, epoch, epochs),
+            Course::Pieces(pieces) => pieces,
+        };
+        let (mut first, mut value) = (0, f64::NAN);
+        for piece in pieces.iter().take_while(|piece| piece.over > 0) {
+            if epoch < first {
+                break;
+            }
+            value = piece.from * piece.factor.powf((epoch - first) as f64 / piece.over as f64);
+            first += piece.over;
+        }
+        value
+    }
 
     /// The value as a count: the nearest whole number, halves up, from 1 to `most`.
-    pub fn count_at(self, shape: Shape, epoch: usize, epochs: usize, most: usize) -> usize {
+    pub fn count_at(&self, shape: Shape, epoch: usize, epochs: usize, most: usize) -> usize {
         ((self.at(shape, epoch, epochs) + 0.5).floor().max(1.0) as usize).min(most.max(1))
+    }
+
+    /// The ends of the course, or of each piece.
+    pub fn ends(&self) -> Vec<f64> {
+        match self {
+            Course::Ends(Schedule { from, to }) => vec![*from, *to],
+            Course::Pieces(pieces) => pieces.iter().flat_map(|piece| [piece.from, piece.from * piece.factor]).collect(),
+        }
+    }
+
+    /// What the course must be and is not, if anything.
+    pub fn fault(&self) -> Option<&'static str> {
+        let is_positive = |value: f64| value > 0.0 && value.is_finite();
+        match self {
+            Course::Ends(Schedule { from, to }) if from.is_finite() && to.is_finite() => None,
+            Course::Ends(_) => Some("numbers at both ends"),
+            Course::Pieces(pieces) if pieces.is_empty() => Some("at least one piece"),
+            Course::Pieces(pieces) => {
+                let is_sound = |piece: &Piece| is_positive(piece.from) && is_positive(piece.factor) && piece.over > 0;
+                (!pieces.iter().all(is_sound)).then_some("pieces with `from`, `factor` and `over` above 0")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Course {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Course::Ends(Schedule { from, to }) => write!(f, "{from} to {to}"),
+            Course::Pieces(pieces) => {
+                for (number, Piece { from, factor, over }) in pieces.iter().enumerate() {
+                    let then = if number > 0 { ", then " } else { "" };
+                    write!(f, "{then}{from} times {factor} over {over} epochs")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+// Not derived: an untagged enum would no longer say which key of it is unknown.
+impl<'de> Deserialize<'de> for Course {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Course;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("{ from, to } or a list of { from, factor, over }")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Course, A::Error> {
+                Schedule::deserialize(MapAccessDeserializer::new(map)).map(Course::Ends)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Course, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Course::Pieces)
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vireid_compare::{assert_near, is_near};
+    use vireid_compare::{assert_close, assert_near, is_near};
 
     const EPOCHS: [usize; 7] = [0, 1, 10, 24, 25, 40, 49];
 
@@ -81,12 +186,57 @@ mod tests {
 
     #[test]
     fn counts() {
-        let at = |from: f64, to: f64| EPOCHS.map(|epoch| Schedule { from, to }.count_at(Shape::Linear, epoch, 50, 40));
+        let course = |from: f64, to: f64| Course::Ends(Schedule { from, to });
+        let at = |from: f64, to: f64| EPOCHS.map(|epoch| course(from, to).count_at(Shape::Linear, epoch, 50, 40));
         assert_eq!(at(6.0, 4.0), [6, 6, 6, 5, 5, 4, 4]);
         assert_eq!(at(4.0, 6.0), [4, 4, 4, 5, 5, 6, 6]);
         assert_eq!(at(16.0, 32.0), [16, 16, 19, 24, 24, 29, 32]);
         assert_eq!(at(9.0, 18.0), [9, 9, 11, 13, 14, 16, 18]);
-        assert_eq!(Schedule { from: 50.0, to: 0.0 }.count_at(Shape::Linear, 0, 1, 40), 40);
-        assert_eq!(Schedule { from: 0.0, to: 0.0 }.count_at(Shape::Linear, 0, 1, 40), 1);
+        assert_eq!(course(50.0, 0.0).count_at(Shape::Linear, 0, 1, 40), 40);
+        assert_eq!(course(0.0, 0.0).count_at(Shape::Linear, 0, 1, 40), 1);
+    }
+
+    /// Down by half over ten epochs and back over forty; the last piece goes on where the stage is longer.
+    #[test]
+    fn pieces_follow_one_another() {
+        let piece = |from: f64, factor: f64, over: usize| Piece { from, factor, over };
+        let course = Course::Pieces(vec![piece(0.6, 0.5, 10), piece(0.3, 2.0, 40)]);
+        let values = EPOCHS.map(|epoch| course.at(Shape::Linear, epoch, 50));
+        assert_close(&values, &[0.6, 0.559_819_8, 0.3, 0.382_368_1, 0.389_052, 0.504_538, 0.589_692], 1e-6);
+        let growing = Course::Pieces(vec![piece(6.0, 3.0, 48)]);
+        assert_eq!(EPOCHS.map(|epoch| growing.count_at(Shape::Fixed, epoch, 50, 100)), [6, 6, 8, 10, 11, 15, 18]);
+        assert_eq!(course.to_string(), "0.6 times 0.5 over 10 epochs, then 0.3 times 2 over 40 epochs");
+    }
+
+    #[test]
+    fn either_form_is_read_and_faults_are_named() {
+        #[derive(Debug, Deserialize, Serialize)]
+        struct Table {
+            eps: Course,
+        }
+        let read = |text: &str| crate::parse_settings::<Table>(text.parse().unwrap(), "settings.");
+        let ends = read("eps = { from = 0.6, to = 0.5 }").unwrap().eps;
+        assert_eq!(ends, Course::Ends(Schedule { from: 0.6, to: 0.5 }));
+        let pieces = read("eps = [{ from = 0.6, factor = 0.5, over = 10 }]").unwrap().eps;
+        assert_eq!(pieces.ends(), [0.6, 0.3]);
+        for course in [&ends, &pieces] {
+            let text = toml::to_string(&Table { eps: course.clone() }).unwrap();
+            assert_eq!(&read(&text).unwrap().eps, course);
+        }
+        let unknown = read("eps = { from = 0.6, to = 0.5, form = 1 }").unwrap_err().to_string();
+        assert!(unknown.starts_with("VR0501") && unknown.contains("settings.eps.form"), "{unknown}");
+        let unknown = read("eps = [{ from = 0.6, factor = 0.5, over = 10, ever = 1 }]").unwrap_err().to_string();
+        assert!(unknown.starts_with("VR0501") && unknown.contains("ever"), "{unknown}");
+        let wrong = read("eps = 0.6").unwrap_err().to_string();
+        assert!(wrong.starts_with("VR0502") && wrong.contains("{ from, to }"), "{wrong}");
+        let piece = Piece { from: 0.6, factor: 0.5, over: 1 };
+        let faults = [
+            vec![],
+            vec![Piece { from: 0.0, ..piece }],
+            vec![piece, Piece { factor: f64::NAN, ..piece }],
+            vec![Piece { over: 0, ..piece }],
+        ];
+        assert!(faults.into_iter().all(|pieces| Course::Pieces(pieces).fault().is_some()));
+        assert!(Course::Ends(Schedule { from: f64::NAN, to: 1.0 }).fault().is_some() && pieces.fault().is_none());
     }
 }

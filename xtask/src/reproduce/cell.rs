@@ -56,6 +56,14 @@ impl Benchmark {
     }
 }
 
+/// The world that the tables of synthetic worlds are made on; presets were chosen on others.
+pub const WORLD: u64 = 5;
+
+/// Whether a preset is one of the small network's.
+pub fn is_quick(preset: &str) -> bool {
+    preset.split('+').next().is_some_and(|name| name.ends_with("_quick"))
+}
+
 /// One training of a table.
 #[derive(Debug, Clone, Args)]
 pub struct Cell {
@@ -64,6 +72,9 @@ pub struct Cell {
     /// Key of an ablation; empty for the whole method
     #[arg(long, default_value = "")]
     pub variant: String,
+    /// Layers over the preset
+    #[arg(long = "layer")]
+    pub layers: Vec<String>,
     /// The ablation's settings
     #[arg(long = "set")]
     pub overrides: Vec<String>,
@@ -92,14 +103,18 @@ impl Cell {
         let quick = if self.data.is_some() && self.quick { "-quick" } else { "" };
         let variant = if self.variant.is_empty() { String::new() } else { format!("-{}", self.variant) };
         let trial = if self.benchmark.trials().count() > 1 { format!("-t{}", self.trial) } else { String::new() };
-        PathBuf::from(format!("{synthetic}{}{quick}", self.benchmark.name()))
+        // Every world but the tables' own has a folder of its own.
+        let is_fresh = self.data.is_none() && self.world_seed != WORLD;
+        let world = if is_fresh { format!("-world{}", self.world_seed) } else { String::new() };
+        PathBuf::from(format!("{synthetic}{}{quick}{world}", self.benchmark.name()))
             .join(format!("{}{variant}-s{}{trial}", self.method, self.seed))
     }
 
     /// Name of its preset; synthetic worlds are made for the quick ones.
     pub fn preset(&self) -> String {
         let size = if self.quick || self.data.is_none() { "quick" } else { "paper" };
-        format!("{}_{}_{size}", self.method, self.benchmark.name())
+        let layers: String = self.layers.iter().map(|layer| format!("+{layer}")).collect();
+        format!("{}_{}_{size}{layers}", self.method, self.benchmark.name())
     }
 
     /// Its configuration.
@@ -162,6 +177,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is of a synthetic world other than the tables' own.
+    pub fn is_of_fresh_world(&self) -> bool {
+        self.synthetic && !self.data.starts_with(&format!("synthetic world {WORLD}:"))
+    }
+
     /// Whether it is what a cell would find: same settings, same data.
     pub fn answers(&self, cell: &Cell) -> bool {
         let same_settings = cell.config().is_ok_and(|config| config.hash() == self.config_hash);
@@ -177,12 +197,13 @@ mod tests {
         Cell {
             method: "mbccm".into(),
             variant: String::new(),
+            layers: Vec::new(),
             overrides: Vec::new(),
             benchmark: Benchmark::Regdb,
             seed: 2,
             trial: 3,
             data: None,
-            world_seed: 5,
+            world_seed: WORLD,
             quick: true,
             device: "cpu".into(),
         }
@@ -192,12 +213,19 @@ mod tests {
     fn synthetic_and_real_cells_never_share_a_folder() {
         let synthetic = cell();
         assert_eq!(synthetic.place(), Path::new("synthetic-regdb/mbccm-s2-t3"));
+        let fresh = Cell { world_seed: 41, ..cell() };
+        assert_eq!(fresh.place(), Path::new("synthetic-regdb-world41/mbccm-s2-t3"));
         let real = Cell { data: Some("RegDB".into()), ..cell() };
         assert_eq!(real.place(), Path::new("regdb-quick/mbccm-s2-t3"));
         let paper = Cell { quick: false, variant: "baseline".into(), ..real };
         assert_eq!(paper.place(), Path::new("regdb/mbccm-baseline-s2-t3"));
         assert_eq!(paper.preset(), "mbccm_regdb_paper");
         assert_eq!(Cell { quick: false, ..cell() }.preset(), "mbccm_regdb_quick");
+        let layers = ["losses", "schedules"].map(String::from).to_vec();
+        let layered = Cell { method: "dmic".into(), variant: "laboratory".into(), layers, ..cell() };
+        assert_eq!(layered.preset(), "dmic_regdb_quick+losses+schedules");
+        assert!(is_quick(&layered.preset()) && !is_quick("dmic_sysu_paper+quick"));
+        assert_eq!(layered.place(), Path::new("synthetic-regdb/dmic-laboratory-s2-t3"));
     }
 
     #[test]
@@ -223,7 +251,9 @@ mod tests {
             std: String::new(),
             evaluations: Vec::new(),
         };
-        assert!(record.answers(&cell));
+        assert!(record.answers(&cell) && !record.is_of_fresh_world());
+        let fresh = Cell { world_seed: 41, ..cell.clone() };
+        assert!(Record { data: fresh.data_title(), ..record.clone() }.is_of_fresh_world());
         assert!(!record.answers(&Cell { seed: 3, ..cell.clone() }));
         assert!(!record.answers(&Cell { world_seed: 6, ..cell.clone() }));
         assert!(!record.answers(&Cell { overrides: vec!["stage1.epochs=1".into()], ..cell }));

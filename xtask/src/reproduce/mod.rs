@@ -18,10 +18,10 @@ use clap::Args;
 use vireid_methods::registry::methods;
 
 use crate::tables::DOCS;
-use cell::Benchmark;
 pub use cell::Cell;
+use cell::{Benchmark, WORLD, is_quick};
 pub use pages::pages;
-use published::Published;
+use published::{Ablation, Published};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -46,9 +46,9 @@ pub struct Arguments {
     /// Folder that holds SYSU-MM01 and RegDB
     #[arg(long, env = "VIREID_DATA", default_value = "data")]
     data_root: PathBuf,
-    /// Seed of the synthetic world; presets were chosen on others
-    #[arg(long, default_value_t = 5)]
-    world_seed: u64,
+    /// Seeds of the synthetic worlds; presets were chosen on others
+    #[arg(long, alias = "world-seed", value_delimiter = ',', default_values_t = [WORLD])]
+    world_seeds: Vec<u64>,
     /// Trainings at a time [default: one per core when quick, else one]
     #[arg(long)]
     jobs: Option<usize>,
@@ -73,10 +73,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         match data(arguments, benchmark) {
             Some(path) => eprintln!("{}: {}", benchmark.title(), path.display()),
             None => eprintln!(
-                "{} is not in {}: the synthetic world {} stands in, with the quick presets; its tables say nothing about real data",
+                "{} is not in {}: synthetic worlds stand in ({}), with the quick presets; their tables say nothing about real data",
                 benchmark.title(),
                 arguments.data_root.display(),
-                arguments.world_seed
+                arguments.world_seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
             ),
         }
     }
@@ -92,7 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let interrupt = Arc::new(AtomicBool::new(false));
     let flag = interrupt.clone();
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))?;
-    let are_small = cells.iter().all(|cell| cell.preset().ends_with("quick"));
+    let are_small = cells.iter().all(|cell| is_quick(&cell.preset()));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.unwrap_or(if are_small { cores } else { 1 });
     let outcome = work::train_all(cells, jobs, &results, &interrupt);
@@ -127,16 +127,16 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
         return Err(format!("there is no method '{wrong}'; there are {}", known.join(", ")).into());
     }
     let is_wanted = |method: &str| arguments.only.is_empty() || arguments.only.iter().any(|name| name == method);
-    let mut variants: Vec<(&str, String, Vec<String>)> =
-        known.iter().filter(|method| is_wanted(method)).map(|&method| (method, String::new(), Vec::new())).collect();
+    let mut variants: Vec<Variant<'_>> =
+        known.iter().filter(|method| is_wanted(method)).map(|&method| Variant { method, ablation: None }).collect();
     if arguments.ablations || !arguments.variants.is_empty() {
         for &method in known.iter().filter(|method| is_wanted(method)) {
             let is_asked = |key: &String| arguments.variants.is_empty() || arguments.variants.contains(key);
             let asked = published.ablations(method).filter(|ablation| is_asked(&ablation.key));
-            variants.extend(asked.map(|ablation| (method, ablation.key.clone(), ablation.set.clone())));
+            variants.extend(asked.map(|ablation| Variant { method, ablation: Some(ablation) }));
         }
     }
-    if let Some(wrong) = arguments.variants.iter().find(|key| !variants.iter().any(|(_, known, _)| known == *key)) {
+    if let Some(wrong) = arguments.variants.iter().find(|key| !variants.iter().any(|known| known.key() == *key)) {
         return Err(format!("no method that is asked for has an ablation '{wrong}'").into());
     }
     let mut cells = Vec::new();
@@ -144,18 +144,22 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
         let data = data(arguments, benchmark);
         // A synthetic world has ten trials too; one is enough for a picture.
         let trials = if data.is_some() { benchmark.trials() } else { 1..=1 };
-        for (method, variant, overrides) in &variants {
-            for (&seed, trial) in arguments.seeds.iter().flat_map(|seed| trials.clone().map(move |trial| (seed, trial)))
+        let worlds = if data.is_some() { &[WORLD][..] } else { arguments.world_seeds.as_slice() };
+        for variant in &variants {
+            let runs = worlds.iter().flat_map(|world| arguments.seeds.iter().map(move |seed| (world, seed)));
+            for (&world_seed, &seed, trial) in
+                runs.flat_map(|(world, seed)| trials.clone().map(move |trial| (world, seed, trial)))
             {
                 cells.push(Cell {
-                    method: method.to_string(),
-                    variant: variant.clone(),
-                    overrides: overrides.clone(),
+                    method: variant.method.to_string(),
+                    variant: variant.key().to_string(),
+                    layers: variant.ablation.map(|ablation| ablation.layers.clone()).unwrap_or_default(),
+                    overrides: variant.ablation.map(|ablation| ablation.set.clone()).unwrap_or_default(),
                     benchmark,
                     seed,
                     trial,
                     data: data.clone(),
-                    world_seed: arguments.world_seed,
+                    world_seed,
                     quick: arguments.quick,
                     device: arguments.device.clone(),
                 });
@@ -163,6 +167,18 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
         }
     }
     Ok(cells)
+}
+
+/// A method, whole or with one of its ablations.
+struct Variant<'a> {
+    method: &'a str,
+    ablation: Option<&'a Ablation>,
+}
+
+impl Variant<'_> {
+    fn key(&self) -> &str {
+        self.ablation.map_or("", |ablation| &ablation.key)
+    }
 }
 
 /// One cell, in this process.
@@ -204,6 +220,14 @@ mod tests {
         let regdb = planned("--only mult,mmm --dataset regdb --seeds 0,1").unwrap();
         assert!(regdb.len() == 4 && regdb[0] == "synthetic-regdb/mult-s0-t1", "{regdb:?}");
         assert!(planned("--quick --ablations").unwrap().len() > 15 + 3 * 15);
+        let study = "--quick --only dmic,ecul --variants losses,schedules,laboratory,counts --world-seeds 41,42,43";
+        let study = planned(study).unwrap();
+        assert_eq!(study.len(), 6 * 3 * 3);
+        assert_eq!(
+            (study[0].as_str(), study[8].as_str()),
+            ("synthetic-sysu-world41/dmic-s0", "synthetic-sysu-world43/dmic-s2")
+        );
+        assert!(study.contains(&"synthetic-sysu-world42/dmic-laboratory-s1".to_string()));
     }
 
     #[test]

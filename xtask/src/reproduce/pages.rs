@@ -6,7 +6,7 @@ use std::path::Path;
 use vireid_methods::registry::methods;
 use vireid_methods::{Evaluation, Score, Spread};
 
-use super::cell::{Benchmark, Record};
+use super::cell::{Benchmark, Record, is_quick};
 use super::published::{Published, Value};
 use super::table::Table;
 
@@ -57,15 +57,19 @@ struct Runs<'a>(Vec<&'a Record>);
 enum Kind {
     Paper,
     QuickOnReal,
+    /// The tables' own synthetic world.
     Synthetic,
+    /// Other synthetic worlds.
+    Fresh,
 }
 
 impl<'a> Runs<'a> {
     fn of(records: &'a [Record], benchmark: Benchmark, kind: Kind, method: &str, variant: &str) -> Self {
         let is_kind = |record: &Record| match kind {
-            Kind::Synthetic => record.synthetic,
-            Kind::QuickOnReal => !record.synthetic && record.preset.ends_with("quick"),
-            Kind::Paper => !record.synthetic && !record.preset.ends_with("quick"),
+            Kind::Synthetic => record.synthetic && !record.is_of_fresh_world(),
+            Kind::Fresh => record.is_of_fresh_world(),
+            Kind::QuickOnReal => !record.synthetic && is_quick(&record.preset),
+            Kind::Paper => !record.synthetic && !is_quick(&record.preset),
         };
         let matches = |record: &&Record| {
             let same = record.benchmark == benchmark.name() && record.method == method && record.variant == variant;
@@ -98,14 +102,15 @@ impl<'a> Runs<'a> {
         }
     }
 
-    /// Difference of the final mAP to that of other runs with the same seeds and trials.
+    /// Difference of the final mAP to that of other runs on the same data with the same seeds and trials.
     fn against(&self, others: &Self, search: &str) -> String {
         let map = |record: &Record| {
             let scores = &record.evaluations.last()?.scores;
             scores.iter().find(|score| score.search == search).map(|score| score.map.mean)
         };
         let difference = |record: &&Record| {
-            let same = |other: &&&Record| (other.seed, other.trial) == (record.seed, record.trial);
+            let of = |record: &Record| (record.data.clone(), record.seed, record.trial);
+            let same = |other: &&&Record| of(other) == of(record);
             Some(map(record)? - map(others.0.iter().find(same)?)?)
         };
         let differences: Vec<f64> = self.0.iter().filter_map(difference).collect();
@@ -147,11 +152,13 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
             Kind::QuickOnReal,
             &format!("Ablations: {title}"),
         ));
-        let title = format!("Synthetic world in the manner of {}: no statement about real data", benchmark.title());
-        let worlds = worlds(records, benchmark);
-        let note = format!("Drawn people, small network, quick presets. World: {worlds}.");
-        tables.extend(alone(records, benchmark, Kind::Synthetic, &title, &note));
-        tables.extend(ablations_alone(records, published, benchmark, Kind::Synthetic, &format!("Ablations: {title}")));
+        for (kind, what) in [(Kind::Synthetic, "Synthetic world"), (Kind::Fresh, "Other synthetic worlds")] {
+            let title = format!("{what} in the manner of {}: no statement about real data", benchmark.title());
+            let worlds = worlds(records, benchmark, kind);
+            let note = format!("Drawn people, small network, quick presets. World: {worlds}.");
+            tables.extend(alone(records, benchmark, kind, &title, &note));
+            tables.extend(ablations_alone(records, published, benchmark, kind, &format!("Ablations: {title}")));
+        }
     }
     for method in methods() {
         tables.extend(ablations_beside_paper(records, published, method));
@@ -159,10 +166,11 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
     tables
 }
 
-fn worlds(records: &[Record], benchmark: Benchmark) -> String {
+fn worlds(records: &[Record], benchmark: Benchmark, kind: Kind) -> String {
     let mut worlds: Vec<&str> = records
         .iter()
-        .filter(|record| record.synthetic && record.benchmark == benchmark.name())
+        .filter(|record| record.synthetic && record.is_of_fresh_world() == (kind == Kind::Fresh))
+        .filter(|record| record.benchmark == benchmark.name())
         .map(|record| record.data.as_str())
         .collect();
     worlds.sort_unstable();
@@ -363,7 +371,7 @@ mod tests {
             overrides: Vec::new(),
             benchmark: "sysu".into(),
             synthetic,
-            data: "a world".into(),
+            data: "synthetic world 5: as drawn".into(),
             data_manifest: String::new(),
             preset: preset.into(),
             config_hash: String::new(),
@@ -408,6 +416,30 @@ mod tests {
         assert_eq!(table.rows[0][4..6], ["61.0 ± 5.7", "-2.0 ± 1.4"].map(String::from));
     }
 
+    /// The same seed on another world is another run, and has a table of its own.
+    #[test]
+    fn worlds_are_not_mixed() {
+        let published = Published::read().unwrap();
+        let dmic = |world: u64, variant: &str, seed: u64, map: f64| Record {
+            method: "dmic".into(),
+            variant: variant.into(),
+            data: format!("synthetic world {world}: as drawn"),
+            ..record(true, "dmic_sysu_quick", seed, map)
+        };
+        let records = [
+            dmic(5, "", 0, 10.0),
+            dmic(41, "", 0, 50.0),
+            dmic(42, "", 0, 60.0),
+            dmic(41, "losses", 0, 53.0),
+            dmic(42, "losses", 0, 61.0),
+        ];
+        let found = tables(&records, &published);
+        let row = |title: &str| found.iter().find(|table| table.title.starts_with(title)).unwrap().rows[0].clone();
+        assert_eq!(row("Synthetic world")[4], "10.0");
+        assert_eq!(row("Other synthetic worlds")[4], "55.0 ± 7.1");
+        assert_eq!(row("Ablations: Other synthetic worlds")[4..6], ["57.0 ± 5.7", "+2.0 ± 1.4"].map(String::from));
+    }
+
     #[test]
     fn runs_on_real_data_are_set_beside_the_paper() {
         let published = Published::read().unwrap();
@@ -415,6 +447,7 @@ mod tests {
         let table = beside_papers(&records, &published, Benchmark::Sysu);
         let row = &table.rows[0];
         assert_eq!(row[5..], ["48.2 [1]", "48.0 ± 1.4", "-0.2", "2 trainings"].map(String::from));
-        assert!(table.remarks[0].contains("to be checked"));
+        assert!(table.remarks[0].contains("later papers") && !table.remarks[0].contains("to be checked"));
+        assert!(table.remarks[2].contains("MULT, all") && table.remarks[2].contains("to be checked"));
     }
 }

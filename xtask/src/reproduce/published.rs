@@ -36,7 +36,11 @@ pub struct Ablation {
     /// Its name in file names.
     pub key: String,
     pub title: String,
+    /// Layers over the preset.
+    #[serde(default)]
+    pub layers: Vec<String>,
     /// Overrides of the preset.
+    #[serde(default)]
     pub set: Vec<String>,
     #[serde(default)]
     pub values: Vec<Value>,
@@ -72,7 +76,8 @@ mod tests {
         for ablation in &published.ablation {
             for preset in ["sysu_quick", "regdb_quick", "sysu_paper", "regdb_paper"] {
                 let whole = RunConfig::from_preset(&format!("{}_{preset}", ablation.method), &[]).unwrap();
-                let changed = RunConfig::from_preset(&whole.preset, &ablation.set).unwrap();
+                let layers: String = ablation.layers.iter().map(|layer| format!("+{layer}")).collect();
+                let changed = RunConfig::from_preset(&format!("{}{layers}", whole.preset), &ablation.set).unwrap();
                 assert_ne!(whole.hash(), changed.hash(), "{} {}", ablation.method, ablation.key);
             }
         }
@@ -86,6 +91,22 @@ mod tests {
             assert!(["all", "indoor", "visible-to-thermal", "thermal-to-visible"].contains(&value.search.as_str()));
             assert!((1.0..100.0).contains(&value.rank1) && value.map.is_none_or(|map| (1.0..100.0).contains(&map)));
         }
-        assert!(published.value("mbccm", "all").is_some_and(|value| value.rank1 == 53.14));
+        // Of these two, comparison tables of later papers confirm every row with its mode and direction.
+        let value = |method: &str, search: &str| {
+            let value = published.value(method, search).unwrap();
+            assert!(value.doubt.is_none() && value.source.contains("later papers"), "{method} {search}");
+            (value.rank1, value.map, value.minp)
+        };
+        let modes = ["all", "indoor", "visible-to-thermal", "thermal-to-visible"];
+        let mbccm = [
+            (53.14, Some(48.16), Some(32.41)),
+            (55.21, Some(61.98), Some(57.13)),
+            (83.79, Some(77.87), Some(65.04)),
+            (82.82, Some(76.74), Some(61.73)),
+        ];
+        let mmm =
+            [(61.6, Some(57.9), None), (64.4, Some(70.4), None), (89.7, Some(80.5), None), (85.8, Some(77.0), None)];
+        assert_eq!(modes.map(|mode| value("mbccm", mode)), mbccm);
+        assert_eq!(modes.map(|mode| value("mmm", mode)), mmm);
     }
 }

@@ -104,6 +104,9 @@ fn train_in_process(cell: &Cell, threads: usize) -> Result<bool, Failure> {
     command.args(["--benchmark", cell.benchmark.name(), "--device", &cell.device]);
     command.args(["--seed", &cell.seed.to_string(), "--trial", &cell.trial.to_string()]);
     command.args(["--world-seed", &cell.world_seed.to_string()]);
+    cell.layers.iter().for_each(|layer| {
+        command.args(["--layer", layer]);
+    });
     cell.overrides.iter().for_each(|set| {
         command.args(["--set", set]);
     });

@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::JointSampler;
+use crate::contrast::JointMean;
 use crate::instance::InstanceLoss;
-use crate::schedule::{Schedule, Shape};
+use crate::schedule::{Course, Shape};
 use crate::update::UpdateRule;
 use crate::{MethodError, RunConfig, parse_settings};
 
@@ -12,6 +14,9 @@ pub struct DmicSettings {
     pub temperature: f64,
     /// Weight of the instance-level loss; 0 is the ablation without it.
     pub instance_weight: f64,
+    /// Its weight in joint steps, where it differs.
+    #[serde(default)]
+    pub joint_instance_weight: Option<f64>,
     /// Temperature of the instance-level loss.
     pub instance_temperature: f64,
     /// Which instance-level loss.
@@ -26,6 +31,15 @@ pub struct DmicSettings {
     pub expansion_within: bool,
     /// Neighbours ranked in the joint clustering.
     pub joint_k1: usize,
+    /// Most neighbours of a camera that count in the camera-invariant expansion of the joint clustering.
+    #[serde(default)]
+    pub joint_cap: Option<usize>,
+    /// What the cluster loss of a joint step averages over.
+    #[serde(default)]
+    pub joint_mean: JointMean,
+    /// How the images of joint steps are drawn.
+    #[serde(default)]
+    pub joint_sampler: JointSampler,
     /// Second phase: only steps on the joint memory, instead of alternating with those on the modalities' own.
     pub joint_only: bool,
     /// The schedules of the clustering.
@@ -45,20 +59,29 @@ pub enum JointExpansion {
 }
 
 /// Dynamic neighbourhood clustering: what moves during the phases, evaluated once per epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dnc {
-    /// How values move.
+    /// How values move from one end to the other; exponential pieces have their own way.
     pub shape: Shape,
     /// DBSCAN's radius in the first phase.
-    pub eps_phase1: Schedule,
+    pub eps_phase1: Course,
     /// DBSCAN's radius in the second phase.
-    pub eps_phase2: Schedule,
+    pub eps_phase2: Course,
     /// Neighbours averaged within a modality in the first phase.
-    pub k2_phase1: Schedule,
+    pub k2_phase1: Course,
     /// Neighbours averaged within a modality in the second phase.
-    pub k2_phase2: Schedule,
+    pub k2_phase2: Course,
     /// Neighbours averaged in the joint clustering.
-    pub joint_k2: Schedule,
+    pub joint_k2: Course,
+    /// Neighbours ranked within a modality in the first phase, where they move.
+    #[serde(default)]
+    pub k1_phase1: Option<Course>,
+    /// Neighbours ranked within a modality in the second phase, where they move.
+    #[serde(default)]
+    pub k1_phase2: Option<Course>,
+    /// Neighbours ranked in the joint clustering, where they move.
+    #[serde(default)]
+    pub joint_k1: Option<Course>,
 }
 
 /// The values of an epoch.
@@ -66,25 +89,58 @@ pub struct Dnc {
 pub struct DncValues {
     /// DBSCAN's radius, above 0 and below 1.
     pub eps: f64,
+    /// Neighbours ranked within a modality.
+    pub k1: usize,
     /// Neighbours averaged within a modality.
     pub k2: usize,
+    /// Neighbours ranked in the joint clustering.
+    pub joint_k1: usize,
     /// Neighbours averaged in the joint clustering.
     pub joint_k2: usize,
 }
 
 impl Dnc {
-    /// The values at an epoch of a phase (0 or 1) of `of` epochs; counts at most `k1` and `joint_k1`.
+    /// The values at an epoch of a phase (0 or 1) of `of` epochs. `k1` and `joint_k1` are the counts of neighbours ranked
+    /// where these do not move; no more are averaged than are ranked.
     pub fn at(&self, phase: usize, epoch: usize, of: usize, k1: usize, joint_k1: usize) -> DncValues {
-        let (eps, k2) = if phase == 0 { (self.eps_phase1, self.k2_phase1) } else { (self.eps_phase2, self.k2_phase2) };
+        let (eps, k1_moves, k2) = match phase {
+            0 => (&self.eps_phase1, &self.k1_phase1, &self.k2_phase1),
+            _ => (&self.eps_phase2, &self.k1_phase2, &self.k2_phase2),
+        };
+        let ranked = |moves: &Option<Course>, still: usize| {
+            moves.as_ref().map_or(still, |course| course.count_at(self.shape, epoch, of, usize::MAX))
+        };
+        let (k1, joint_k1) = (ranked(k1_moves, k1), ranked(&self.joint_k1, joint_k1));
         DncValues {
             eps: eps.at(self.shape, epoch, of).clamp(1e-6, 1.0 - 1e-6),
+            k1,
             k2: k2.count_at(self.shape, epoch, of, k1),
+            joint_k1,
             joint_k2: self.joint_k2.count_at(self.shape, epoch, of, joint_k1),
         }
+    }
+
+    /// Every course by its name.
+    fn courses(&self) -> impl Iterator<Item = (&'static str, &Course)> {
+        let always = [
+            ("eps_phase1", &self.eps_phase1),
+            ("eps_phase2", &self.eps_phase2),
+            ("k2_phase1", &self.k2_phase1),
+            ("k2_phase2", &self.k2_phase2),
+            ("joint_k2", &self.joint_k2),
+        ];
+        let at_times = [("k1_phase1", &self.k1_phase1), ("k1_phase2", &self.k1_phase2), ("joint_k1", &self.joint_k1)];
+        let at_times = at_times.into_iter().filter_map(|(name, course)| Some((name, course.as_ref()?)));
+        always.into_iter().chain(at_times)
     }
 }
 
 impl DmicSettings {
+    /// Weight of the instance-level loss in joint steps.
+    pub fn joint_weight(&self) -> f64 {
+        self.joint_instance_weight.unwrap_or(self.instance_weight)
+    }
+
     /// Reads them.
     ///
     /// # Errors
@@ -96,8 +152,14 @@ impl DmicSettings {
         if !(0.0..=1.0).contains(&settings.momentum) {
             return refuse("momentum", "from 0 to 1");
         }
-        if !(settings.instance_weight >= 0.0 && settings.instance_weight.is_finite()) {
-            return refuse("instance_weight", "0 or more");
+        let weights = [
+            ("instance_weight", Some(settings.instance_weight)),
+            ("joint_instance_weight", settings.joint_instance_weight),
+        ];
+        for (name, weight) in weights {
+            if weight.is_some_and(|weight| !(weight >= 0.0 && weight.is_finite())) {
+                return refuse(name, "0 or more");
+            }
         }
         for (name, value) in
             [("temperature", settings.temperature), ("instance_temperature", settings.instance_temperature)]
@@ -109,9 +171,19 @@ impl DmicSettings {
         if settings.joint_k1 == 0 {
             return refuse("joint_k1", "at least 1");
         }
-        for (name, schedule) in [("eps_phase1", settings.dnc.eps_phase1), ("eps_phase2", settings.dnc.eps_phase2)] {
-            if !(schedule.from > 0.0 && schedule.from < 1.0 && schedule.to > 0.0 && schedule.to < 1.0) {
-                return refuse(&format!("dnc.{name}"), "above 0 and below 1 at both ends");
+        match settings.joint_cap {
+            Some(0) => return refuse("joint_cap", "at least 1"),
+            Some(_) if settings.expansion != JointExpansion::ModalityCamera => {
+                return refuse("expansion", "modality_camera where settings.joint_cap is set");
+            }
+            _ => (),
+        }
+        for (name, course) in settings.dnc.courses() {
+            if let Some(fault) = course.fault() {
+                return refuse(&format!("dnc.{name}"), fault);
+            }
+            if name.starts_with("eps") && course.ends().iter().any(|&end| end <= 0.0 || end >= 1.0) {
+                return refuse(&format!("dnc.{name}"), "above 0 and below 1 at every end");
             }
         }
         Ok(settings)
@@ -144,5 +216,51 @@ mod tests {
             let monotone = (1..50).all(|epoch| at(1, epoch).k2 >= at(1, epoch - 1).k2);
             assert!(monotone);
         }
+    }
+
+    /// The formulas of the later method, epoch by epoch.
+    #[test]
+    fn schedules_of_the_later_method() {
+        for (preset, wide, narrow, joint_k1, cap) in [
+            ("dmic_sysu_paper+schedules", 0.6, 0.3, 40.0, 16),
+            ("dmic_regdb_paper+losses+schedules", 0.3, 0.2, 60.0, 10),
+        ] {
+            let (settings, config) = dnc(preset);
+            let factor: f64 = narrow / wide;
+            let grown = |from: f64, factor: f64, epoch: usize| from * factor.powf(epoch as f64 / 48.0);
+            for epoch in 0..50 {
+                let at = |phase| settings.dnc.at(phase, epoch, 50, config.clustering.k1, settings.joint_k1);
+                let (first, second) = (at(0), at(1));
+                let e = epoch as f64;
+                let back =
+                    if epoch < 10 { wide * factor.powf(e / 10.0) } else { narrow / factor.powf((e - 10.0) / 40.0) };
+                assert_close(&[first.eps, second.eps], &[wide * factor.powf(e / 50.0), back], 1e-12);
+                let count = |value: f64| (value + 0.5).floor() as usize;
+                assert_eq!((first.k2, second.k2), (count(grown(6.0, 3.0, epoch)), count(grown(6.0, 3.0, epoch))));
+                assert_eq!((first.k1, second.k1), (count(grown(20.0, 3.0, epoch)), count(grown(30.0, 2.0, epoch))));
+                let joint = count(grown(joint_k1, 3.0, epoch));
+                assert_eq!((second.joint_k1, second.joint_k2), (joint, joint));
+            }
+            assert_eq!(settings.joint_cap, Some(cap));
+        }
+    }
+
+    #[test]
+    fn courses_without_meaning_are_refused() {
+        for (set, names) in [
+            ("settings.dnc.eps_phase2=[]", "settings.dnc.eps_phase2"),
+            ("settings.dnc.eps_phase1=[{ from = 0.6, factor = 2.0, over = 5 }]", "below 1"),
+            ("settings.dnc.joint_k1=[{ from = 40.0, factor = 3.0, over = 0 }]", "settings.dnc.joint_k1"),
+            ("settings.dnc.k2_phase1.to=nan", "settings.dnc.k2_phase1"),
+            ("settings.joint_cap=0", "settings.joint_cap"),
+            ("settings.joint_instance_weight=-0.1", "settings.joint_instance_weight"),
+        ] {
+            let config = RunConfig::from_preset("dmic_sysu_quick", &[set.to_string()]).unwrap();
+            let error = DmicSettings::read(&config).unwrap_err().to_string();
+            assert!(error.starts_with("VR0502") && error.contains(names), "{set}: {error}");
+        }
+        let both = ["settings.joint_cap=4", "settings.expansion=plain"].map(String::from);
+        let config = RunConfig::from_preset("dmic_sysu_quick", &both).unwrap();
+        assert!(DmicSettings::read(&config).unwrap_err().to_string().contains("modality_camera"));
     }
 }

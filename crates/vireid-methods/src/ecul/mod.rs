@@ -19,9 +19,10 @@ use vireid_losses::{cross_entropy, label_tensor};
 use vireid_memory::normalize_rows;
 
 use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
-use crate::contrast::Contrast;
+use crate::contrast::{Contrast, JointMean};
 use crate::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
 use crate::epoch::{Epoch, EpochAt};
+use crate::instance_memory::InstanceMemory;
 use crate::joint::{JointClustering, joint_origins};
 use crate::lookups::BankGradient;
 use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
@@ -44,6 +45,8 @@ pub struct Ecul {
     streams: Streams,
     cameras: PerModality<Vec<Camera>>,
     baseline: Option<Baseline>,
+    /// The memory of an instance-level loss between two epochs, where it outlives them.
+    kept: Option<InstanceMemory>,
     /// The matched infrared cluster of each visible cluster, and the other way round.
     matches: PerModality<Vec<Option<usize>>>,
     /// The epoch that was prepared: it decides how memories move.
@@ -66,6 +69,7 @@ impl Ecul {
             streams: Streams::new(config.seed),
             cameras: PerModality::default(),
             baseline: None,
+            kept: None,
             matches: PerModality::default(),
             epoch: 0,
             steps: 0,
@@ -242,7 +246,10 @@ impl Method for Ecul {
             }
             self.aggregate(&mut baseline, &pairs, epoch.device());
         }
-        self.baseline = Some(baseline.with_instances(self.settings.instance, &embeddings, epoch.device()));
+        // A stage begins with a new memory of instances.
+        let kept = self.kept.take().filter(|_| at.in_stage > 0);
+        let loss = self.settings.instance;
+        self.baseline = Some(baseline.with_instances(loss, kept, &embeddings, epoch.device()));
         (self.epoch, self.steps) = (at.epoch, 0);
         Ok(())
     }
@@ -269,6 +276,7 @@ impl Method for Ecul {
         let (update, _) = s.tsmem.at(at.epoch, self.epochs);
         let step = ContrastStep {
             contrast: Contrast { temperature: s.temperature, bank_gradient: BankGradient::Snapshot },
+            joint_mean: JointMean::PerModality,
             update,
             instance: InstanceTerm {
                 loss: s.instance,
@@ -299,8 +307,17 @@ impl Method for Ecul {
         loss
     }
 
+    fn finish(&mut self, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let loss = self.settings.instance;
+        self.kept = self.baseline.as_mut().and_then(|baseline| baseline.take_lasting(loss));
+        Ok(())
+    }
+
     fn state(&self, within_epoch: bool) -> MethodState {
         let mut state = MethodState::default();
+        if let Some(kept) = self.kept.as_ref().filter(|_| !within_epoch) {
+            kept.put(&mut state);
+        }
         if let Some(baseline) = self.baseline.as_ref().filter(|_| within_epoch) {
             baseline.put(&mut state);
             state.put_cameras(&self.cameras);
@@ -313,7 +330,10 @@ impl Method for Ecul {
     }
 
     fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
-        if within_epoch {
+        self.kept = None;
+        if !within_epoch {
+            self.kept = InstanceMemory::take(state, device);
+        } else {
             self.cameras = state.cameras()?;
             self.matches =
                 PerModality { visible: state.labels("matches/visible")?, infrared: state.labels("matches/infrared")? };
