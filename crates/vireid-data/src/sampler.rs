@@ -122,7 +122,7 @@ pub fn shared_blocks(
 ) -> Result<StepPlan, DataError> {
     let mut plan = StepPlan::default();
     for pick in draw(groups.len(), count, shape)
-        .ok_or_else(|| DataError::TooFewShared {
+        .ok_or(DataError::TooFewShared {
             found: groups.len(),
             needed: count,
             // Where few are allowed there is none, and no size of a batch would help.

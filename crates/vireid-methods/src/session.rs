@@ -140,7 +140,7 @@ impl TrainingImages {
         let total = lists.iter().map(|list| list.len()).sum();
         let done = AtomicUsize::new(0);
         let count = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-        let unusable: Vec<BadImage> = lists.iter().flat_map(|list| list.check(&count)).collect();
+        let unusable: Vec<BadImage> = lists.iter().flat_map(|list| list.check(count)).collect();
         if !unusable.is_empty() && !skip_corrupt {
             return Err(DataError::BadImages { images: unusable, total }.into());
         }
