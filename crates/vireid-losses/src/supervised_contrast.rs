@@ -118,7 +118,7 @@ pub fn contrast_with_classes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Tolerance};
+    use burn::tensor::Device;
     use vireid_compare::{assert_close, assert_near};
 
     fn unit() -> Tensor<2> {
