@@ -111,7 +111,7 @@ pub fn contrast_with_classes(
     };
     let is_same = integers(classes, [1, images]).equal(integers(of_anchors, [batch, 1])).float();
     let entries = if unit.is_autodiff() { Tensor::from_inner(entries) } else { entries };
-    let shares = softmax(unit.matmul(entries.transpose()).div_scalar(temperature), 1);
+    let shares = softmax(matmul(unit, entries.transpose()).div_scalar(temperature), 1);
     (shares * is_same).sum_dim(1).add_scalar(1e-6).log().mean().neg()
 }
 
@@ -175,7 +175,7 @@ mod tests {
             let found = contrast_with_classes(rows(&anchors), rows(&entries), &own, &labels, temperature);
             assert_close(&[found.into_scalar::<f32>()], &[expected], 1e-5);
         }
-        let tracked = unit().to_device(&Device::default().autodiff()).require_grad();
+        let tracked = Tensor::from_inner(unit()).require_grad();
         let loss = contrast_with_classes(tracked.clone(), unit(), &[0, 1, 2, 3], &labels, 0.5);
         let gradient = tracked.grad(&loss.backward()).unwrap();
         assert!(gradient.abs().sum().into_scalar::<f32>() > 0.1);
