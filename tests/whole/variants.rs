@@ -96,7 +96,7 @@ fn dmic_by_the_laboratory_and_the_later_method() {
     let counts = [grow("k1_phase1", 8.0), grow("k1_phase2", 8.0), grow("joint_k1", 10.0), grow("joint_k2", 10.0)];
     let mut sets = vec!["settings.dnc.eps_phase1=[{ from = 0.6, factor = 0.9, over = 2 }]"];
     sets.push(
-        "settings.dnc.eps_phase2=[{ from = 0.6, factor = 0.9, over = 1 }, { from = 0.54, factor = 1.1, over = 1 }]",
+        "settings.dnc.eps_phase2=[{ from = 0.7, factor = 0.97, over = 1 }, { from = 0.68, factor = 1.02, over = 1 }]",
     );
     sets.extend(counts.iter().map(String::as_str));
     check("dmic_sysu_quick+losses+schedules", &sets, &JOINT, &["k1", "joint k1"]);
@@ -104,7 +104,10 @@ fn dmic_by_the_laboratory_and_the_later_method() {
 
 #[test]
 fn dmic_with_the_laboratorys_losses_alone() {
-    let sets = ["settings.joint_k1=10", "settings.dnc.joint_k2.from=4", "settings.dnc.joint_k2.to=6"];
+    // A radius at which the tiny world's people are joined over the modalities.
+    let radius = ["settings.dnc.eps_phase2.from=0.7", "settings.dnc.eps_phase2.to=0.7"];
+    let counts = ["settings.joint_k1=10", "settings.dnc.joint_k2.from=4", "settings.dnc.joint_k2.to=6"];
+    let sets = [&radius[..], &counts].concat();
     check("dmic_sysu_quick+losses", &sets, &JOINT, &[]);
 }
 
@@ -114,6 +117,7 @@ fn ecul_by_the_later_method() {
     let sets = [
         "settings.emcc.joint_k1=10",
         "settings.emcc.joint_k2=10",
+        "settings.emcc.joint_eps=0.7",
         "settings.tsmem.switch_epoch=2",
         "settings.instance=lasting_memory",
         "settings.instance_weight=0.1",
