@@ -12,6 +12,7 @@ use vireid_data::{Batch, ImageList, Loader, LoaderConfig};
 use crate::checkpoint::{Checkpoint, CheckpointKind, Position};
 use crate::engine_epoch::EngineEpoch;
 use crate::epoch::EpochAt;
+use crate::event_history::GoesOn;
 use crate::events::{EarlierLabels, Event, Observer, Seconds};
 use crate::learner::Learner;
 use crate::loss_log::LossLog;
@@ -148,6 +149,11 @@ impl<B: Backbone> Engine<B> {
         self.prepared = checkpoint.prepared;
         self.evaluations = checkpoint.evaluations;
         Ok(())
+    }
+
+    /// Where the run goes on.
+    pub(crate) fn goes_on(&self) -> GoesOn {
+        GoesOn { position: self.position, prepared: self.prepared, evaluations: self.evaluations.clone() }
     }
 
     /// Seconds spent so far in this process.
@@ -376,7 +382,8 @@ impl<B: Backbone> Engine<B> {
         let total = self.test.images.visible.len() + self.test.images.infrared.len();
         let progress = |done| observer.tick("testing", done, total);
         let scores = evaluate(&self.network().valid(), &self.test, &self.config, &self.devices, progress)?;
-        let evaluation = Evaluation { moment: moment.into(), epochs: self.position.epoch, scores };
+        let seen_people = self.test.seen_people;
+        let evaluation = Evaluation { moment: moment.into(), epochs: self.position.epoch, scores, seen_people };
         self.evaluations.push(evaluation.clone());
         let seconds = clock.elapsed().as_secs_f64();
         self.seconds.evaluation += seconds;

@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
-use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize};
+use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize, Names};
 
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::replicas::stage_backbone;
 use crate::{
-    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, StageSettings, TestImages,
-    build_network, parse_devices, peak_memory_mib, registry, resolve_device,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, SeenPeople, StageSettings,
+    TestImages, TrainingRecord, build_network, parse_devices, peak_memory_mib, registry, resolve_device,
 };
 
 /// What a training session is started with.
@@ -41,6 +41,8 @@ pub struct TrainingImages {
     pub test: TestImages,
     /// Images left out because they can't be used.
     pub skipped: Vec<BadImage>,
+    /// What the user calls the cameras and people.
+    pub names: Names,
 }
 
 impl TrainingImages {
@@ -79,9 +81,16 @@ impl TrainingImages {
             name: dataset.name,
             synthetic: dataset.synthetic,
             train: PerModality { visible, infrared },
-            test: TestImages { images, protocol },
+            test: TestImages { images, protocol, seen_people: None },
             skipped,
+            names: dataset.names,
         })
+    }
+
+    /// How many of the test's people a network was trained on, by the record of its run.
+    pub fn seen_people(&self, record: &TrainingRecord) -> SeenPeople {
+        let PerModality { visible, infrared } = &self.test.images;
+        record.seen(visible.samples().iter().chain(infrared.samples()), &self.names)
     }
 
     /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
@@ -141,6 +150,8 @@ pub struct Session {
     started: std::time::Instant,
     /// Of the sessions before this one.
     before: Cost,
+    /// Lines of the log that tell what this session does again.
+    repeated: usize,
 }
 
 impl Session {
@@ -149,7 +160,7 @@ impl Session {
     /// # Errors
     ///
     /// Whatever is wrong with one of them; nothing has been trained then.
-    pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
+    pub fn open(options: SessionOptions, mut images: TrainingImages) -> Result<Self, MethodError> {
         let SessionOptions { config, out, resume, device } = options;
         let device = resolve_device(&device);
         let opened = parse_devices(&device)?;
@@ -185,20 +196,35 @@ impl Session {
             };
             RunDir::create(&out, &config, &environment)?
         };
+        let record = TrainingRecord::of(&images.train, &images.names);
+        run.write_json(TrainingRecord::FILE, &record)?;
+        if images.test.protocol.is_some() {
+            images.test.seen_people = Some(images.seen_people(&record));
+        }
         let (train, test) = (images.train.clone(), images.test.clone());
         let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
-        let mut before = Cost::default();
+        let (mut before, mut repeated) = (Cost::default(), 0);
         if resume {
             engine.resume()?;
+            repeated = run.rewind_events(&engine.goes_on())?;
             // A session that was killed has left no account; its time is lost, its training is not.
             before = run.read_json("cost.json").unwrap_or_default();
         }
-        Ok(Self { engine, run, config, images, started: std::time::Instant::now(), before })
+        Ok(Self { engine, run, config, images, started: std::time::Instant::now(), before, repeated })
     }
 
     /// What the run will do and hold, in a few lines.
     pub fn plan(&self) -> String {
-        format!("{}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
+        let mut text = self.images.describe(&self.config);
+        if let Some(warning) = self.images.test.seen_people.and_then(|seen| seen.warning()) {
+            text += &format!("\nwarning: of the test set, {warning}");
+        }
+        if self.repeated > 0 {
+            let lines = self.repeated;
+            text +=
+                &format!("\n{lines} lines of the log tell what is done again; they are in events.repeated.jsonl now");
+        }
+        format!("{text}\nrun directory: {}", self.run.root().display())
     }
 
     /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].

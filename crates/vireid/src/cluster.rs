@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let trained = TrainedNetwork::open(&arguments.model, CheckpointKind::Last, device.clone())?;
     let config = RunDir::open(&arguments.model)?.1;
     let file = EmbeddingsFile::load(&arguments.index)?;
-    file.check_model(&arguments.index, trained.hash())?;
+    file.check_recipe(&arguments.index, trained.recipe())?;
     let rows = |modality: Modality| {
         let name = modality.to_string();
         (0..file.images.len()).filter(|&row| file.images[row].modality == name).collect::<Vec<usize>>()

@@ -12,17 +12,26 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let (trained, images, devices) = arguments.model.open()?;
+    let (trained, mut images, devices) = arguments.model.open()?;
     if images.test.protocol.is_none() {
         let message = "there is no test set; a manifest with identities and split = test makes one".to_string();
         return Err(MethodError::Config(message).into());
+    }
+    match trained.training_record() {
+        Ok(record) => images.test.seen_people = Some(images.seen_people(&record)),
+        Err(error) => output.warn(&error.to_string()),
     }
     let total = images.test.images.visible.len() + images.test.images.infrared.len();
     let bar = output.bar("testing", total);
     let scores =
         evaluate(trained.network(), &images.test, trained.config(), &devices, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let evaluation = Evaluation { moment: "trained".into(), epochs: trained.config().epochs(), scores };
+    let evaluation = Evaluation {
+        moment: "trained".into(),
+        epochs: trained.config().epochs(),
+        scores,
+        seen_people: images.test.seen_people,
+    };
     let synthetic = if images.synthetic { " (synthetic: says nothing about real data)" } else { "" };
     let title = format!("{} on {}{synthetic}", arguments.model.model.display(), images.name);
     output.result(&evaluation, || evaluation_table(&title, &[&evaluation]))

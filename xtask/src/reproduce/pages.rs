@@ -349,6 +349,7 @@ mod tests {
         let score = |search: &str| Score {
             search: search.into(),
             trials: 10,
+            queries: None,
             rank1: spread(50.0),
             rank5: spread(60.0),
             rank10: spread(70.0),
@@ -375,7 +376,7 @@ mod tests {
             seconds: 60.0,
             peak_memory_mib: None,
             std: String::new(),
-            evaluations: vec![Evaluation { moment: "final".into(), epochs: 1, scores }],
+            evaluations: vec![Evaluation { moment: "final".into(), epochs: 1, scores, seen_people: None }],
         }
     }
 
