@@ -49,6 +49,9 @@ pub struct Calibration {
     pub same: usize,
     /// Pairs of different people.
     pub different: usize,
+    /// Images of nobody known, which are in no pair.
+    #[serde(default)]
+    pub left_out: usize,
     /// How many of the people the network was trained on, where that is known.
     #[serde(default)]
     pub seen_people: Option<SeenPeople>,
@@ -116,6 +119,7 @@ impl Calibration {
             probabilities: probabilities(same, different),
             same: same.len(),
             different: different.len(),
+            left_out: 0,
             seen_people: None,
         })
     }
@@ -186,6 +190,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let file = embed(&trained, &images, part, None, output)?;
     let (same, different) = pairs(&file);
     let mut calibration = Calibration::fit(trained.recipe(), arguments.far, &same, &different)?;
+    calibration.left_out = file.images.iter().filter(|image| image.identity.is_none()).count();
     match trained.training_record() {
         Ok(record) => {
             let test = [&images.test.images.visible, &images.test.images.infrared];
@@ -204,9 +209,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     output.result(&calibration, || {
         let rows = rates(&same, &different);
         let warning = calibration.seen_people.and_then(|seen| seen.warning());
-        let warning = warning.map_or(String::new(), |warning| format!("\nwarning: {warning}"));
+        let mut below = warning.map_or(String::new(), |warning| format!("\nwarning: {warning}"));
+        if calibration.left_out > 0 {
+            let (left_out, images) = (calibration.left_out, file.images.len());
+            below += &format!("\n{left_out} of {images} images are of nobody known and in no pair");
+        }
         format!(
-            "{} pairs of one person, {} of different people\n{}\n\"same person\" from similarity {:.3} on: at most {} of different people are taken for one (distribution-free), {:.1} % of the same are missed{warning}",
+            "{} pairs of one person, {} of different people\n{}\n\"same person\" from similarity {:.3} on: at most {} of different people are taken for one (distribution-free), {:.1} % of the same are missed{below}",
             calibration.same,
             calibration.different,
             table(&["false acceptance", "threshold", "false rejection"], rows, 0),
