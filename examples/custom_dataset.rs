@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use vireid_core::{Camera, Identity, Modality, PerModality};
 use vireid_data::synthetic::{HEIGHT, WIDTH, World, WorldSpec};
-use vireid_data::{Dataset, Sample, TestSplit};
+use vireid_data::{Dataset, Names, Sample, TestSplit};
 use vireid_methods::{
     CheckpointKind, MethodError, ProgressObserver, RunConfig, Session, SessionOptions, TrainedNetwork, TrainingImages,
     parse_device,
@@ -54,6 +54,7 @@ fn dataset(folder: &Path) -> Dataset {
         synthetic: true,
         train: PerModality { visible: samples("day", 1, train.clone()), infrared: samples("night", 3, train) },
         test: TestSplit::Own { visible: samples("day", 1, test.clone()), infrared: samples("night", 3, test) },
+        names: Names::default(),
     }
 }
 

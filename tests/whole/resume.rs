@@ -17,6 +17,20 @@ fn undisturbed() -> Vec<u8> {
     run.results()
 }
 
+/// What was done again after a kill stood twice in the log.
+fn assert_every_step_is_logged_once(run: &Run) {
+    let log = std::fs::read_to_string(run.out().join("events.jsonl")).unwrap();
+    let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let mut steps: Vec<(u64, u64)> = events
+        .filter(|event| event["event"] == "step")
+        .map(|event| (event["epoch"].as_u64().unwrap(), event["step"].as_u64().unwrap()))
+        .collect();
+    let all = steps.len();
+    assert!(steps.is_sorted());
+    steps.dedup();
+    assert_eq!((steps.len(), all), (120, 120), "three epochs of forty steps");
+}
+
 /// SIGKILL before the first checkpoint, within an epoch, between two epochs right after a checkpoint, and at the end of the last.
 #[test]
 fn killed_runs_end_with_the_same_bytes() {
@@ -31,6 +45,7 @@ fn killed_runs_end_with_the_same_bytes() {
         let output = run.resume();
         assert!(output.status.success(), "{}", stderr(&output));
         assert_eq!(run.results(), expected, "killed at '{moment}'");
+        assert_every_step_is_logged_once(&run);
     }
 }
 

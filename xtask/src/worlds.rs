@@ -13,7 +13,7 @@ use vireid_data::readers::{read_regdb, read_sysu};
 use vireid_data::synthetic::WorldSpec;
 use vireid_methods::events::{ClusterReport, Event, Observer};
 use vireid_methods::{
-    Evaluation, MethodError, Outcome, ProgressObserver, RunConfig, Score, Session, SessionOptions, Spread,
+    Evaluation, MethodError, Outcome, ProgressObserver, QueryCount, RunConfig, Score, Session, SessionOptions, Spread,
     TrainingImages, parse_devices, peak_memory_mib, resolve_device,
 };
 
@@ -85,6 +85,9 @@ struct Row {
     rank1: Spread,
     map: Spread,
     minp: Spread,
+    /// Queries that count, in the run with the fewest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queries: Option<String>,
     /// mAP of each run, world by world and seed by seed.
     map_by_run: Vec<f64>,
 }
@@ -148,11 +151,16 @@ impl Table {
                 rank1: Spread::of(&values(&|score| score.rank1.mean)),
                 map: Spread::of(&map),
                 minp: Spread::of(&values(&|score| score.minp.mean)),
+                queries: fewest(scores).map(|queries| queries.to_string()),
                 map_by_run: map,
             }
         };
         self.order.iter().map(row).collect()
     }
+}
+
+fn fewest(scores: &[Score]) -> Option<QueryCount> {
+    scores.iter().filter_map(|score| score.queries).min_by_key(|queries| queries.counted)
 }
 
 /// Runs the contestants and writes the report.

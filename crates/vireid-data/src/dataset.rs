@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use crate::DataError;
+use crate::{DataError, Names};
 
 /// One image of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub struct Dataset {
     pub train: PerModality<Vec<Sample>>,
     /// Test images and the protocol that scores them.
     pub test: TestSplit,
+    /// What the user calls the cameras and people.
+    pub names: Names,
 }
 
 /// Test images, by the protocol that they are scored with.

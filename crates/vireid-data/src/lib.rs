@@ -12,6 +12,7 @@ mod dataset;
 mod error;
 mod image_list;
 mod loader;
+mod names;
 pub mod readers;
 mod resize;
 pub mod sampler;
@@ -23,6 +24,7 @@ pub use dataset::{Dataset, Sample, TestSplit};
 pub use error::{BadImage, DataError};
 pub use image_list::{CacheBudget, ImageList, ImageSize};
 pub use loader::{Batch, Loader, LoaderConfig, ViewRecipes};
+pub use names::Names;
 pub use resize::{ResizeFilter, resize_rgb};
 pub use spread::Spread;
 

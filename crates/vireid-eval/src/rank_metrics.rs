@@ -25,6 +25,8 @@ pub struct RankMetrics {
     pub minp: f64,
     /// Queries that had a match in the gallery; all figures are means over these.
     pub valid_queries: usize,
+    /// All queries.
+    pub queries: usize,
 }
 
 impl RankMetrics {
@@ -76,6 +78,7 @@ pub fn rank_metrics(
         map: mean(&|score| score.average_precision),
         minp: mean(&|score| score.inverse_negative_penalty),
         valid_queries: valid.len(),
+        queries: queries.len(),
     })
 }
 
@@ -143,7 +146,7 @@ mod tests {
         assert!(none.unwrap_err().to_string().starts_with("VR0401"));
         let one = rank_metrics(&[0.0, 1.0, 0.0, 1.0], &ids(&[9, 1]), &ids(&[1, 2]), CmcRule::Images, 20, |_, _| false)
             .unwrap();
-        assert_eq!((one.valid_queries, one.map), (1, 1.0));
+        assert_eq!((one.valid_queries, one.queries, one.map), (1, 2, 1.0));
     }
 
     proptest! {

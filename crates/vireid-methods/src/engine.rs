@@ -12,6 +12,7 @@ use vireid_data::{Batch, ImageList, Loader, LoaderConfig};
 use crate::checkpoint::{Checkpoint, CheckpointKind, Position};
 use crate::engine_epoch::EngineEpoch;
 use crate::epoch::EpochAt;
+use crate::event_history::GoesOn;
 use crate::events::{EarlierLabels, Event, Observer, Seconds};
 use crate::learner::Learner;
 use crate::loss_log::LossLog;
@@ -149,6 +150,11 @@ impl<B: Backbone> Engine<B> {
         self.prepared = checkpoint.prepared;
         self.evaluations = checkpoint.evaluations;
         Ok(())
+    }
+
+    /// Where the run goes on.
+    pub(crate) fn goes_on(&self) -> GoesOn {
+        GoesOn { position: self.position, prepared: self.prepared, evaluations: self.evaluations.clone() }
     }
 
     /// Seconds spent so far in this process.
@@ -378,7 +384,8 @@ impl<B: Backbone> Engine<B> {
         let progress = |done| observer.tick("testing", done, total);
         let config = self.config.clone().in_use(self.position.epoch);
         let scores = evaluate(&self.network().valid(), &self.test, &config, &self.devices, progress)?;
-        let evaluation = Evaluation { moment: moment.into(), epochs: self.position.epoch, scores };
+        let seen_people = self.test.seen_people;
+        let evaluation = Evaluation { moment: moment.into(), epochs: self.position.epoch, scores, seen_people };
         self.evaluations.push(evaluation.clone());
         let seconds = clock.elapsed().as_secs_f64();
         self.seconds.evaluation += seconds;
@@ -471,7 +478,7 @@ mod tests {
         let (lost, backbone) = (Arc::new(AtomicBool::new(false)), config.backbone.clone());
         let build: BuildNetwork<_> = Box::new(move |_| build_network(&backbone, Streams::new(0), &Device::default()));
         let method = Box::new(OnALostDevice(lost.clone()));
-        let test = TestImages { images: lists(), protocol: None };
+        let test = TestImages { images: lists(), protocol: None, seen_people: None };
         let engine = Engine::new(config, method, build, Device::default(), lists(), test, run).unwrap();
         engine.save(CheckpointKind::Last).unwrap();
         let before = std::fs::read(&path).unwrap();

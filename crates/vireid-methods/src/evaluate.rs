@@ -7,7 +7,7 @@ use vireid_data::{ImageList, Sample, TestSplit};
 use vireid_eval::sysu::SearchMode;
 use vireid_eval::{Annotations, RankMetrics, llcm, regdb, sysu};
 
-use crate::{Devices, MethodError, RunConfig, extract};
+use crate::{Devices, MethodError, RunConfig, SeenPeople, extract};
 
 /// The test images of a run and how they are scored.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct TestImages {
     pub images: PerModality<Arc<ImageList>>,
     /// Whose protocol applies; `None` when there is nothing to test.
     pub protocol: Option<Protocol>,
+    /// How many of the people the network under test was trained on, where that was looked up.
+    pub seen_people: Option<SeenPeople>,
 }
 
 /// A data set's protocol of testing.
@@ -65,6 +67,21 @@ impl Spread {
     }
 }
 
+/// How many queries a score rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryCount {
+    /// Queries with a match in the gallery, in the draw with the fewest: all figures are means over these.
+    pub counted: usize,
+    /// All queries.
+    pub of: usize,
+}
+
+impl std::fmt::Display for QueryCount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}", self.counted, self.of)
+    }
+}
+
 /// The scores of one search mode or direction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Score {
@@ -72,6 +89,9 @@ pub struct Score {
     pub search: String,
     /// Trials averaged.
     pub trials: usize,
+    /// Queries that count; `None` in files of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<QueryCount>,
     /// Rank-1 in percent.
     pub rank1: Spread,
     /// Rank-5 in percent.
@@ -95,12 +115,30 @@ pub struct Evaluation {
     pub epochs: usize,
     /// One entry per search mode or direction.
     pub scores: Vec<Score>,
+    /// How many of the test's people the network was trained on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_people: Option<SeenPeople>,
 }
 
 impl Evaluation {
     /// The mAP of the first search mode, by which the best checkpoint is chosen (on test data: label it so).
     pub fn first_map(&self) -> f64 {
         self.scores.first().map_or(0.0, |score| score.map.mean)
+    }
+
+    /// What weakens the scores: queries that do not count, people that the network was trained on.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.scores.iter().filter_map(Score::warning).collect();
+        warnings.extend(self.seen_people.and_then(|seen| seen.warning()));
+        warnings
+    }
+}
+
+impl Score {
+    fn warning(&self) -> Option<String> {
+        let QueryCount { counted, of } = self.queries.filter(|queries| queries.counted < queries.of)?;
+        let left_out = of - counted;
+        Some(format!("{}: {left_out} of {of} queries have no match in the gallery and count in no figure", self.search))
     }
 }
 
@@ -176,6 +214,10 @@ fn score(search: &str, trials: &[RankMetrics]) -> Score {
     Score {
         search: search.into(),
         trials: trials.len(),
+        queries: trials
+            .iter()
+            .map(|m| QueryCount { counted: m.valid_queries, of: m.queries })
+            .min_by_key(|q| q.counted),
         rank1: spread(&|m| m.rank(1)),
         rank5: spread(&|m| m.rank(5)),
         rank10: spread(&|m| m.rank(10)),
@@ -257,7 +299,7 @@ mod tests {
             visible: list([[[200, 0], [0, 0]], [[140, 90], [140, 90]]], "visible"),
             infrared: list([[[150, 0], [150, 0]], [[140, 90], [140, 90]]], "infrared"),
         };
-        let test = TestImages { images, protocol: Some(Protocol::Own) };
+        let test = TestImages { images, protocol: Some(Protocol::Own), seen_people: None };
         let config = RunConfig::from_preset("mult_sysu_quick", &[]).unwrap();
         assert!(config.evaluation.flip_average);
         let device = Device::default();
@@ -265,5 +307,26 @@ mod tests {
         let scores = evaluate(&network, &test, &config, &device.into(), |_| ()).unwrap();
         let rank1: Vec<f64> = scores.iter().map(|score| score.rank1.mean).collect();
         assert_eq!(rank1, [100.0, 100.0]);
+    }
+
+    /// Half the queries had no match, and a Rank-1 of 100 was all that was said.
+    #[test]
+    fn a_score_tells_how_many_queries_it_rests_on() {
+        let rows = Embeddings::new(vec![1.0, 0.0, 0.0, 1.0], 2, 2).unwrap();
+        let of = |ids: [u32; 2]| ids.map(Identity);
+        let metrics = regdb::evaluate(&rows, &of([1, 9]), &rows, &of([1, 2])).unwrap();
+        let scores = vec![score("visible-to-infrared", &[metrics])];
+        assert_eq!((scores[0].rank1.mean, scores[0].queries), (100.0, Some(QueryCount { counted: 1, of: 2 })));
+        let mut evaluation = Evaluation { moment: "final".into(), epochs: 1, scores, seen_people: None };
+        assert!(evaluation.warnings()[0].contains("1 of 2 queries"), "{:?}", evaluation.warnings());
+        let json = serde_json::to_string(&evaluation).unwrap();
+        assert!(json.contains("\"queries\":{\"counted\":1,\"of\":2}"), "{json}");
+        let table = crate::evaluation_table("title", &[&evaluation]);
+        assert!(table.contains("1 of 2") && table.contains("have no match"), "{table}");
+
+        evaluation.scores[0].queries = None;
+        assert!(evaluation.warnings().is_empty());
+        let older = serde_json::to_string(&evaluation).unwrap();
+        assert_eq!(serde_json::from_str::<Evaluation>(&older).unwrap(), evaluation, "files of older versions are read");
     }
 }

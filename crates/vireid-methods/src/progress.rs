@@ -78,7 +78,10 @@ impl Observer for ProgressObserver {
                 let scores: Vec<String> = evaluation
                     .scores
                     .iter()
-                    .map(|s| format!("{} Rank-1 {:.1} mAP {:.1}", s.search, s.rank1.mean, s.map.mean))
+                    .map(|s| {
+                        let queries = s.queries.map_or(String::new(), |queries| format!(" over {queries} queries"));
+                        format!("{} Rank-1 {:.1} mAP {:.1}{queries}", s.search, s.rank1.mean, s.map.mean)
+                    })
                     .collect();
                 self.line(&format!("test ({}): {} ({seconds:.1} s)", evaluation.moment, scores.join(", ")));
             }

@@ -6,15 +6,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::write_atomically;
+use crate::event_history::GoesOn;
 use crate::events::{Event, Observer};
-use crate::{CheckpointKind, MethodError, RunConfig};
+use crate::{CheckpointKind, MethodError, RunConfig, TrainingRecord};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "environment.json";
 const LOCK: &str = "lock";
 /// What a run and the programs around it write once it has begun, besides the checkpoints.
-const FILES: [&str; 8] = [
-    "events.jsonl",
+const FILES: [&str; 10] = [
+    TrainingRecord::FILE,
+    EVENTS,
+    REPEATED_EVENTS,
     "results.json",
     "cost.json",
     "data.json",
@@ -24,7 +27,8 @@ const FILES: [&str; 8] = [
     "report.html",
 ];
 
-/// The folder of a run: `config.toml`, `environment.json`, `events.jsonl`, `checkpoints/`, `results.json`.
+/// The folder of a run: `config.toml`, `environment.json`, `training_set.json`, `events.jsonl`, `checkpoints/`,
+/// `results.json`.
 #[derive(Debug, Clone)]
 pub struct RunDir {
     root: PathBuf,
@@ -191,15 +195,73 @@ impl RunDir {
     ///
     /// `VR0509`.
     pub fn event_log(&self) -> Result<EventLog, MethodError> {
-        let path = self.root.join("events.jsonl");
+        let path = self.root.join(EVENTS);
         let file = OpenOptions::new().create(true).append(true).open(&path);
         Ok(EventLog { file: file.map_err(MethodError::io("can't open", &path))? })
+    }
+
+    /// Moves the events that a run will do again from `events.jsonl` to `events.repeated.jsonl`, and a last line that was cut
+    /// short with them, so that nothing stands in the log twice and nothing is lost. Returns how many lines were moved.
+    ///
+    /// # Errors
+    ///
+    /// `VR0509`.
+    pub(crate) fn rewind_events(&self, to: &GoesOn) -> Result<usize, MethodError> {
+        let path = self.root.join(EVENTS);
+        let log = match fs::read(&path) {
+            Ok(log) => log,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(MethodError::io("can't read", &path)(error)),
+        };
+        let is_whole = |line: &[u8]| line.ends_with(b"\n");
+        let repeats = |line: &[u8]| serde_json::from_slice(line).is_ok_and(|event| to.repeats(&event));
+        let (kept, moved): (Vec<&[u8]>, Vec<&[u8]>) =
+            log.split_inclusive(|byte| *byte == b'\n').partition(|line| is_whole(line) && !repeats(line));
+        if moved.is_empty() {
+            return Ok(0);
+        }
+        let aside = self.root.join(REPEATED_EVENTS);
+        let mut bytes = moved.concat();
+        if !is_whole(&bytes) {
+            bytes.push(b'\n');
+        }
+        // First to safety, then out of the log: killed in between, a line stands in both.
+        let append = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new().create(true).append(true).open(&aside)?;
+            file.write_all(&bytes)?;
+            file.sync_all()
+        };
+        append().map_err(MethodError::io("can't write", &aside))?;
+        write_atomically(&path, &kept.concat())?;
+        Ok(moved.len())
+    }
+
+    /// Which images and people the run trained on.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when the run does not tell: an older version began it, or the file is damaged.
+    pub(crate) fn training_record(&self) -> Result<TrainingRecord, MethodError> {
+        let path = self.root.join(TrainingRecord::FILE);
+        let cant_tell = |reason: String| {
+            MethodError::RunDir(format!("whether people were trained on can't be told: {} {reason}", path.display()))
+        };
+        let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => cant_tell("is not there, as in runs of older versions".into()),
+            _ => cant_tell(format!("can't be read: {error}")),
+        })?;
+        serde_json::from_str(&text).map_err(|error| cant_tell(format!("is damaged: {error}")))
     }
 
     fn config_path(&self) -> PathBuf {
         self.root.join(CONFIG)
     }
 }
+
+/// The log of a run.
+const EVENTS: &str = "events.jsonl";
+/// Lines of the log that tell what a run did again later.
+const REPEATED_EVENTS: &str = "events.repeated.jsonl";
 
 /// Appends events to a file, one JSON object a line. A log that can't be written does not stop training: the checkpoint
 /// will report a full disk.
@@ -219,6 +281,7 @@ impl Observer for EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Position;
 
     fn config() -> RunConfig {
         RunConfig::from_preset("mbccm_sysu_quick", &[]).unwrap()
@@ -281,5 +344,25 @@ mod tests {
             said.starts_with("VR0510") && said.contains("there is no run in") && !said.contains("resume"),
             "{said}"
         );
+    }
+
+    /// A run killed in its second epoch, within the writing of a line, that goes on from the end of the first.
+    #[test]
+    fn a_log_is_cut_where_the_run_goes_on_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir { root: folder.path().into() };
+        let to = GoesOn { position: Position { epoch: 1, step: 0 }, prepared: false, evaluations: Vec::new() };
+        assert_eq!(run.rewind_events(&to).unwrap(), 0, "no log yet");
+        let step = |epoch: usize, step: usize| format!("{{\"event\":\"step\",\"epoch\":{epoch},\"step\":{step}}}\n");
+        let (before, behind) = (step(0, 0) + &step(0, 1), step(1, 0) + "{\"event\":\"st");
+        let (log, aside) = (folder.path().join(EVENTS), folder.path().join(REPEATED_EVENTS));
+        fs::write(&log, format!("{before}{behind}")).unwrap();
+        assert_eq!(run.rewind_events(&to).unwrap(), 2);
+        assert_eq!(fs::read_to_string(&log).unwrap(), before);
+        assert_eq!(fs::read_to_string(&aside).unwrap(), behind.clone() + "\n");
+        assert_eq!(run.rewind_events(&to).unwrap(), 0, "nothing is left to move");
+        fs::write(&log, before.clone() + &step(1, 0)).unwrap();
+        assert_eq!(run.rewind_events(&to).unwrap(), 1);
+        assert_eq!(fs::read_to_string(&aside).unwrap(), format!("{behind}\n{}", step(1, 0)), "killed twice");
     }
 }

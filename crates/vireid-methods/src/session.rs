@@ -6,15 +6,15 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
-use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize};
+use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize, Names};
 
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
 use crate::replicas::stage_backbone;
 use crate::step_memory::{MemoryNeed, memory_needs};
 use crate::{
-    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, RunLock, StageSettings,
-    TestImages, build_network, parse_devices, peak_memory_mib, registry, resolve_device,
+    CheckpointKind, Engine, Evaluation, MethodError, Outcome, Protocol, RunConfig, RunDir, RunLock, SeenPeople,
+    StageSettings, TestImages, TrainingRecord, build_network, parse_devices, peak_memory_mib, registry, resolve_device,
 };
 
 /// What a training session is started with.
@@ -52,6 +52,8 @@ pub struct TrainingImages {
     pub test: TestImages,
     /// Images left out because they can't be used.
     pub skipped: Vec<BadImage>,
+    /// What the user calls the cameras and people.
+    pub names: Names,
 }
 
 impl TrainingImages {
@@ -116,8 +118,9 @@ impl TrainingImages {
             name: dataset.name,
             synthetic: dataset.synthetic,
             train: PerModality { visible, infrared },
-            test: TestImages { images, protocol },
+            test: TestImages { images, protocol, seen_people: None },
             skipped: Vec::new(),
+            names: dataset.names,
         })
     }
 
@@ -149,6 +152,12 @@ impl TrainingImages {
         }
         self.skipped.extend(unusable);
         Ok(())
+    }
+
+    /// How many of the test's people a network was trained on, by the record of its run.
+    pub fn seen_people(&self, record: &TrainingRecord) -> SeenPeople {
+        let PerModality { visible, infrared } = &self.test.images;
+        record.seen(visible.samples().iter().chain(infrared.samples()), &self.names)
     }
 
     /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
@@ -213,6 +222,8 @@ pub struct Session {
     started: std::time::Instant,
     /// Of the sessions before this one.
     before: Cost,
+    /// Lines of the log that tell what this session does again.
+    repeated: usize,
     /// Nobody else trains in the run directory meanwhile.
     _lock: RunLock,
 }
@@ -223,7 +234,7 @@ impl Session {
     /// # Errors
     ///
     /// Whatever is wrong with one of them; nothing has been trained then, and no run directory made.
-    pub fn open(options: SessionOptions, images: TrainingImages) -> Result<Self, MethodError> {
+    pub fn open(options: SessionOptions, mut images: TrainingImages) -> Result<Self, MethodError> {
         let SessionOptions { config, out, resume, device } = options;
         let device = resolve_device(&device);
         let opened = parse_devices(&device)?;
@@ -239,9 +250,13 @@ impl Session {
             })
         };
         let run = if resume { RunDir::open(&out)?.0 } else { RunDir::vacant(&out)? };
+        let record = TrainingRecord::of(&images.train, &images.names);
+        if images.test.protocol.is_some() {
+            images.test.seen_people = Some(images.seen_people(&record));
+        }
         let (train, test) = (images.train.clone(), images.test.clone());
         let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
-        let (mut before, mut data) = (Cost::default(), images.name.clone());
+        let (mut before, mut data, mut repeated) = (Cost::default(), images.name.clone(), 0);
         let lock = if resume {
             let lock = run.lock()?;
             let (found, expected) = (run.data_manifest()?, images.manifest());
@@ -250,6 +265,7 @@ impl Session {
                 return Err(MethodError::ForeignCheckpoint { path, what: "data", found, expected });
             }
             engine.resume()?;
+            repeated = run.rewind_events(&engine.goes_on())?;
             // A session that was killed has left no account; its time is lost, its training is not.
             before = run.read_json("cost.json").unwrap_or_default();
             data = run.data_name().unwrap_or(data);
@@ -268,7 +284,9 @@ impl Session {
             // Last: what fails above leaves nothing behind.
             run.start(&config, &environment)?
         };
-        Ok(Self { engine, run, config, images, device, data, started: std::time::Instant::now(), before, _lock: lock })
+        run.write_json(TrainingRecord::FILE, &record)?;
+        let started = std::time::Instant::now();
+        Ok(Self { engine, run, config, images, device, data, started, before, repeated, _lock: lock })
     }
 
     /// What the run will hold of every memory that it uses, an estimate; [`MemoryNeed::shortage`] is the warning.
@@ -289,7 +307,16 @@ impl Session {
     /// What the run will do and hold, in a few lines.
     pub fn plan(&self) -> String {
         let notes: String = self.config.notes().iter().map(|note| format!("\nnote: {note}")).collect();
-        format!("{}{notes}\nrun directory: {}", self.images.describe(&self.config), self.run.root().display())
+        let mut text = self.images.describe(&self.config) + &notes;
+        if let Some(warning) = self.images.test.seen_people.and_then(|seen| seen.warning()) {
+            text += &format!("\nwarning: of the test set, {warning}");
+        }
+        if self.repeated > 0 {
+            let lines = self.repeated;
+            text +=
+                &format!("\n{lines} lines of the log tell what is done again; they are in events.repeated.jsonl now");
+        }
+        format!("{text}\nrun directory: {}", self.run.root().display())
     }
 
     /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].

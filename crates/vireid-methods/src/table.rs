@@ -4,11 +4,11 @@ use comfy_table::{CellAlignment, Table};
 use crate::Evaluation;
 use crate::events::Seconds;
 
-/// The scores of several moments as a table, search mode by search mode.
+/// The scores of several moments as a table, search mode by search mode; what weakens them stands below it.
 pub fn evaluation_table(title: &str, evaluations: &[&Evaluation]) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["search", "network", "Rank-1", "Rank-5", "Rank-10", "Rank-20", "mAP", "mINP"]);
+    table.set_header(["search", "network", "Rank-1", "Rank-5", "Rank-10", "Rank-20", "mAP", "mINP", "queries"]);
     let searches: Vec<&str> =
         evaluations.first().map(|e| e.scores.iter().map(|s| s.search.as_str()).collect()).unwrap_or_default();
     for search in searches {
@@ -18,12 +18,20 @@ pub fn evaluation_table(title: &str, evaluations: &[&Evaluation]) -> String {
                 let figures = [score.rank1, score.rank5, score.rank10, score.rank20, score.map, score.minp];
                 let mut row = vec![search.to_string(), network];
                 row.extend(figures.map(|figure| format!("{:.2} ± {:.2}", figure.mean, figure.std)));
+                row.push(score.queries.map_or("-".into(), |queries| queries.to_string()));
                 table.add_row(row);
             }
         }
     }
     align_right(&mut table, 2);
-    format!("{title}\n{table}")
+    let mut text = format!("{title}\n{table}");
+    let mut warnings: Vec<String> = evaluations.iter().flat_map(|evaluation| evaluation.warnings()).collect();
+    warnings.sort();
+    warnings.dedup();
+    for warning in warnings {
+        text += &format!("\nwarning: {warning}");
+    }
+    text
 }
 
 /// Where the time of a run went, as a table.

@@ -8,7 +8,8 @@ use vireid_core::{Embeddings, Modality, Streams};
 use vireid_data::{BadImage, DataError, ImageList, ImageSize};
 
 use crate::{
-    BackboneSettings, Checkpoint, CheckpointKind, Devices, MethodError, RunConfig, RunDir, build_network, extract,
+    BackboneSettings, Checkpoint, CheckpointKind, Devices, EmbeddingRecipe, MethodError, RunConfig, RunDir,
+    TrainingRecord, build_network, extract,
 };
 
 /// Images that are decoded at once.
@@ -19,7 +20,8 @@ const DECODED: usize = 1024;
 pub struct TrainedNetwork {
     network: TwoStreamNet,
     config: RunConfig,
-    hash: String,
+    recipe: EmbeddingRecipe,
+    run: RunDir,
     devices: Devices,
 }
 
@@ -65,7 +67,9 @@ impl TrainedNetwork {
             let (found, expected) = (format!("{report:?}"), format!("a {}", config.backbone.name));
             return Err(MethodError::ForeignCheckpoint { path, what: "parameters", found, expected });
         }
-        Ok(Self { network: network.valid(), config: config.in_use(trained_epochs), hash, devices })
+        let config = config.in_use(trained_epochs);
+        let recipe = EmbeddingRecipe::new(&hash, network.dim(), &config, &settings);
+        Ok(Self { network: network.valid(), config, recipe, run, devices })
     }
 
     /// Settings of the run, as they hold for the network in use: images are resized and mirrored as in the test after the
@@ -76,7 +80,21 @@ impl TrainedNetwork {
 
     /// A fingerprint of the parameters: embeddings of networks with different ones can't be compared.
     pub fn hash(&self) -> &str {
-        &self.hash
+        &self.recipe.weights
+    }
+
+    /// All that an embedding of this network depends on besides its image.
+    pub fn recipe(&self) -> &EmbeddingRecipe {
+        &self.recipe
+    }
+
+    /// Which images and people the network was trained on.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when the run does not tell: an older version trained it, or its file is damaged.
+    pub fn training_record(&self) -> Result<TrainingRecord, MethodError> {
+        self.run.training_record()
     }
 
     /// The network.

@@ -1,9 +1,12 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use vireid::{EmbeddedImage, EmbeddingsFile, OutputKind, Overwriting, ProgramError, write_bytes};
 use vireid_core::Modality;
+use vireid_data::Sample;
+use vireid_methods::{EmbeddingRecipe, SeenPeople};
 
 use crate::extract::{Part, embed};
 use crate::model::{ModelArguments, NetworkArguments, Which};
@@ -32,6 +35,9 @@ pub struct Arguments {
 pub struct Calibration {
     /// Fingerprint of the network.
     pub model: String,
+    /// Settings that it embedded with; none in files of older versions.
+    #[serde(default)]
+    pub settings: Option<BTreeMap<String, String>>,
     /// False acceptance rate that the threshold promises.
     pub far: f64,
     /// Least similarity of "the same person".
@@ -45,16 +51,38 @@ pub struct Calibration {
     pub same: usize,
     /// Pairs of different people.
     pub different: usize,
+    /// Images of nobody known, which are in no pair.
+    #[serde(default)]
+    pub left_out: usize,
+    /// How many of the people the network was trained on, where that is known.
+    #[serde(default)]
+    pub seen_people: Option<SeenPeople>,
 }
 
 impl Calibration {
-    /// That of a run directory; `None` when the network was never calibrated, or trained further since.
-    pub fn load(network: &NetworkArguments, hash: &str) -> Result<Option<Self>, ProgramError> {
+    /// That of a run directory; `None` when the network was never calibrated.
+    pub fn load(network: &NetworkArguments) -> Result<Option<Self>, ProgramError> {
         let path = file_of(network);
-        let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-        let bad = |error: serde_json::Error| ProgramError::BadCalibration { path, reason: error.to_string() };
-        let calibration: Self = serde_json::from_str(&text).map_err(bad)?;
-        Ok(Some(calibration).filter(|calibration| calibration.model == hash))
+        let bad = |reason: String| ProgramError::BadCalibration { path: path.clone(), reason };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| bad(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(bad(error.to_string())),
+        }
+    }
+
+    /// Why it says nothing about similarities of a network's embeddings; `None` where it does.
+    pub fn unfit_for(&self, network: &EmbeddingRecipe) -> Option<String> {
+        let again = "there is no verdict until it is calibrated again";
+        if self.model != network.weights {
+            return Some(format!("the network was trained further since it was calibrated; {again}"));
+        }
+        let Some(settings) = self.settings.clone() else {
+            return Some(format!("an older version calibrated the network and kept no settings; {again}"));
+        };
+        let difference = EmbeddingRecipe { weights: self.model.clone(), settings }.difference(network)?;
+        let (field, found, expected) = (difference.field, difference.found, difference.expected);
+        Some(format!("the network was calibrated with {field} = {found} and embeds with {expected} now; {again}"))
     }
 
     /// The probability that a pair of this similarity shows one person, if as many pairs do as do not.
@@ -70,31 +98,57 @@ impl Calibration {
 
     /// From the similarities of pairs of one person and of different people.
     ///
-    /// The threshold is the ceil((n + 1)(1 - far))-th smallest of the n similarities of different people: a new such pair,
-    /// exchangeable with them, lies above it with a probability of at most `far`, whatever the distribution (conformal
-    /// prediction; Vovk et al. 2005). Pairs that share an image are not independent, so over few people the rate varies.
-    fn fit(model: &str, far: f64, mut same: Vec<f64>, mut different: Vec<f64>) -> Result<Self, ProgramError> {
+    /// See [`threshold`] for what the threshold promises. Both kinds of pairs are ascending.
+    fn fit(network: &EmbeddingRecipe, far: f64, same: &[f64], different: &[f64]) -> Result<Self, ProgramError> {
         if same.is_empty() || different.is_empty() {
             let message = "no pairs of a visible and an infrared image, of one person and of different people; give data with identities in both modalities";
             return Err(ProgramError::NoPairs(message.into()));
         }
-        same.sort_unstable_by(f64::total_cmp);
-        different.sort_unstable_by(f64::total_cmp);
-        let rank = ((different.len() + 1) as f64 * (1.0 - far)).ceil() as usize;
-        if rank > different.len() {
+        let Some(threshold) = threshold(different, far) else {
             let needed = (1.0 / far).ceil() as usize;
             let message = format!(
                 "{} pairs of different people can't promise a false acceptance rate of {far}; {needed} are needed",
                 different.len()
             );
             return Err(ProgramError::NoPairs(message));
-        }
-        let threshold = different[rank.max(1) - 1].next_up();
-        let frr = share_below(&same, threshold);
-        let probabilities = probabilities(&same, &different);
-        let (same, different) = (same.len(), different.len());
-        Ok(Self { model: model.into(), far, threshold, frr, probabilities, same, different })
+        };
+        Ok(Self {
+            model: network.weights.clone(),
+            settings: Some(network.settings.clone()),
+            far,
+            threshold,
+            frr: share_below(same, threshold),
+            probabilities: probabilities(same, different),
+            same: same.len(),
+            different: different.len(),
+            left_out: 0,
+            seen_people: None,
+        })
     }
+}
+
+/// The least similarity that at most a share `far` of different people reaches; `None` where there are too few pairs to
+/// promise that. `different` is ascending.
+///
+/// It lies just above the ceil((n + 1)(1 - far))-th smallest of the n similarities of different people: a new such pair,
+/// exchangeable with them, lies above it with a probability of at most `far`, whatever the distribution (conformal
+/// prediction; Vovk et al. 2005). Pairs that share an image are not independent, so over few people the rate varies.
+fn threshold(different: &[f64], far: f64) -> Option<f64> {
+    let rank = ((different.len() + 1) as f64 * (1.0 - far)).ceil() as usize;
+    different.get(rank.max(1) - 1).map(|similarity| similarity.next_up())
+}
+
+/// A row of the table for each rate: threshold and share of missed pairs of one person, or a dash where there are too few
+/// pairs of different people.
+fn rates(same: &[f64], different: &[f64]) -> Vec<Vec<String>> {
+    let row = |&rate: &f64| match threshold(different, rate) {
+        Some(threshold) => {
+            let missed = 100.0 * share_below(same, threshold);
+            vec![rate.to_string(), format!("{threshold:.3}"), format!("{missed:.1} %")]
+        }
+        None => vec![rate.to_string(), "-".into(), "-".into()],
+    };
+    RATES.iter().map(row).collect()
 }
 
 /// Share of ascending values below a limit.
@@ -139,21 +193,32 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let part = if images.test.protocol.is_some() { Part::Test } else { Part::All };
     let file = embed(&trained, &images, part, None, arguments.model.skip_corrupt, output)?;
     let (same, different) = pairs(&file);
-    let (roc_same, roc_different) = (sorted(&same), sorted(&different));
-    let calibration = Calibration::fit(trained.hash(), arguments.far, same, different)?;
+    let mut calibration = Calibration::fit(trained.recipe(), arguments.far, &same, &different)?;
+    calibration.left_out = file.images.iter().filter(|image| image.identity.is_none()).count();
+    match trained.training_record() {
+        Ok(record) => {
+            let test = [&images.test.images.visible, &images.test.images.infrared];
+            let train = [&images.train.visible, &images.train.infrared];
+            let lists = if part == Part::Test { test.to_vec() } else { [train, test].concat() };
+            let samples = lists.into_iter().flat_map(|list| list.samples()).collect::<Vec<&Sample>>();
+            calibration.seen_people = Some(record.seen(samples, &images.names));
+        }
+        Err(error) => output.warn(&error.to_string()),
+    }
     let text =
         serde_json::to_string_pretty(&calibration).map_err(|error| ProgramError::NoPairs(error.to_string()))? + "\n";
     write_bytes(&path, text.as_bytes())?;
     output.say(&format!("kept in {}", path.display()));
     output.result(&calibration, || {
-        let rows = RATES.iter().map(|&rate| {
-            let at = ((1.0 - rate) * roc_different.len() as f64) as usize;
-            let threshold = roc_different[at.min(roc_different.len() - 1)];
-            let frr = share_below(&roc_same, threshold);
-            vec![format!("{rate}"), format!("{threshold:.3}"), format!("{:.1} %", 100.0 * frr)]
-        });
+        let rows = rates(&same, &different);
+        let warning = calibration.seen_people.and_then(|seen| seen.warning());
+        let mut below = warning.map_or(String::new(), |warning| format!("\nwarning: {warning}"));
+        if calibration.left_out > 0 {
+            let (left_out, images) = (calibration.left_out, file.images.len());
+            below += &format!("\n{left_out} of {images} images are of nobody known and in no pair");
+        }
         format!(
-            "{} pairs of one person, {} of different people\n{}\n\"same person\" from similarity {:.3} on: at most {} of different people are taken for one (distribution-free), {:.1} % of the same are missed",
+            "{} pairs of one person, {} of different people\n{}\n\"same person\" from similarity {:.3} on: at most {} of different people are taken for one (distribution-free), {:.1} % of the same are missed{below}",
             calibration.same,
             calibration.different,
             table(&["false acceptance", "threshold", "false rejection"], rows, 0),
@@ -169,19 +234,14 @@ fn file_of(network: &NetworkArguments) -> PathBuf {
     network.model.join(name)
 }
 
-fn sorted(values: &[f64]) -> Vec<f64> {
-    let mut values = values.to_vec();
-    values.sort_unstable_by(f64::total_cmp);
-    values
-}
-
-/// Similarities of all pairs of a visible and an infrared image: of one person, and of different people.
-fn pairs(file: &EmbeddingsFile) -> (Vec<f64>, Vec<f64>) {
+/// Similarities of all pairs of a visible and an infrared image: of one person, and of different people, both ascending.
+fn pairs<'a>(file: &'a EmbeddingsFile) -> (Vec<f64>, Vec<f64>) {
     let of = |modality: Modality| {
         let name = modality.to_string();
-        let known =
-            |(row, image): (usize, &EmbeddedImage)| Some((row, image.identity?)).filter(|_| image.modality == name);
-        file.images.iter().enumerate().filter_map(known).collect::<Vec<(usize, u32)>>()
+        let known = |(row, image): (usize, &'a EmbeddedImage)| {
+            Some((row, image.identity.as_deref()?)).filter(|_| image.modality == name)
+        };
+        file.images.iter().enumerate().filter_map(known).collect::<Vec<(usize, &'a str)>>()
     };
     let (visible, infrared) = (of(Modality::Visible), of(Modality::Infrared));
     let (mut same, mut different) = (Vec::new(), Vec::new());
@@ -192,6 +252,8 @@ fn pairs(file: &EmbeddingsFile) -> (Vec<f64>, Vec<f64>) {
             if person == other { &mut same } else { &mut different }.push(f64::from(similarity));
         }
     }
+    same.sort_unstable_by(f64::total_cmp);
+    different.sort_unstable_by(f64::total_cmp);
     (same, different)
 }
 
@@ -200,11 +262,16 @@ mod tests {
     use super::*;
     use vireid_compare::assert_near;
 
+    fn network() -> EmbeddingRecipe {
+        let settings = BTreeMap::from([("input.height".to_string(), "96".to_string())]);
+        EmbeddingRecipe { weights: "m".into(), settings }
+    }
+
     #[test]
     fn the_threshold_keeps_its_promise_and_probabilities_rise() {
         let same: Vec<f64> = (0..200).map(|i| 0.3 + 0.003 * f64::from(i)).collect();
         let different: Vec<f64> = (0..999).map(|i| 0.0006 * f64::from(i)).collect();
-        let fitted = Calibration::fit("m", 0.05, same.clone(), different.clone()).unwrap();
+        let fitted = Calibration::fit(&network(), 0.05, &same, &different).unwrap();
         let accepted = different.iter().filter(|s| fitted.verdict(**s) == "same person").count();
         assert!(accepted as f64 <= 0.05 * 1000.0, "{accepted}");
         assert_near(fitted.frr, share_below(&same, fitted.threshold), 1e-12);
@@ -215,9 +282,48 @@ mod tests {
 
     #[test]
     fn too_few_pairs_promise_nothing() {
-        let few = Calibration::fit("m", 0.01, vec![0.9], vec![0.1; 50]).unwrap_err().to_string();
+        let few = Calibration::fit(&network(), 0.01, &[0.9], &[0.1; 50]).unwrap_err().to_string();
         assert!(few.starts_with("VR0604") && few.contains("100 are needed"), "{few}");
-        let none = Calibration::fit("m", 0.01, vec![], vec![0.1; 50]).unwrap_err().to_string();
+        let none = Calibration::fit(&network(), 0.01, &[], &[0.1; 50]).unwrap_err().to_string();
         assert!(none.starts_with("VR0604"), "{none}");
+    }
+
+    /// A rate of one in a thousand stood in the table beside a threshold from ninety-nine pairs.
+    #[test]
+    fn the_table_promises_no_more_than_the_kept_threshold() {
+        let different: Vec<f64> = (0..99).map(|i| 0.01 * f64::from(i)).collect();
+        let rows = rates(&[0.5, 0.99], &different);
+        // The 90th and the 99th of 99.
+        assert_eq!(rows[0], ["0.1", "0.890", "50.0 %"]);
+        assert_eq!(rows[1], ["0.01", "0.980", "50.0 %"]);
+        assert_eq!(rows[2], ["0.001", "-", "-"]);
+        assert_eq!(rows[3], ["0.0001", "-", "-"]);
+        let kept = Calibration::fit(&network(), 0.01, &[0.5], &different).unwrap();
+        assert_eq!(rows[1][1], format!("{:.3}", kept.threshold));
+    }
+
+    #[test]
+    fn a_calibration_of_other_weights_or_settings_gives_no_verdict() {
+        let fitted = Calibration::fit(&network(), 0.5, &[0.9], &[0.1, 0.2]).unwrap();
+        assert_eq!(fitted.unfit_for(&network()), None);
+        let further = EmbeddingRecipe { weights: "n".into(), ..network() };
+        assert!(fitted.unfit_for(&further).unwrap().contains("trained further"));
+        let mut larger = network();
+        larger.settings.insert("input.height".into(), "288".into());
+        assert!(fitted.unfit_for(&larger).unwrap().contains("input.height = 96"));
+        let older = Calibration { settings: None, ..fitted };
+        assert!(older.unfit_for(&network()).unwrap().contains("older version"));
+    }
+
+    #[test]
+    fn a_damaged_calibration_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for which in [Which::Last, Which::Best] {
+            let network = NetworkArguments { model: folder.path().into(), which };
+            assert!(Calibration::load(&network).unwrap().is_none());
+            std::fs::write(file_of(&network), "{\"model\":").unwrap();
+            let said = Calibration::load(&network).unwrap_err().to_string();
+            assert!(said.starts_with("VR0627") && said.contains("calibrate"), "{said}");
+        }
     }
 }

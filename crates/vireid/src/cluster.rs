@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let trained = arguments.network.open(device.clone())?;
     let config = RunConfig::from_toml(&trained.config().to_toml(), &arguments.overrides)?;
     let file = EmbeddingsFile::load(&arguments.index)?;
-    file.check_model(&arguments.index, trained.hash())?;
+    file.check_recipe(&arguments.index, trained.recipe())?;
     let rows = |modality: Modality| {
         let name = modality.to_string();
         (0..file.images.len()).filter(|&row| file.images[row].modality == name).collect::<Vec<usize>>()

@@ -41,20 +41,26 @@ impl Tile {
     pub const WRONG: [u8; 3] = [200, 40, 40];
 }
 
-/// Writes rows of images as one PNG; an image that can't be read is grey.
+/// Writes rows of images as one PNG. An image that can't be read is grey; returns which they are.
 ///
 /// # Errors
 ///
 /// `VR0605`.
-pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), ProgramError> {
+pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<Vec<PathBuf>, ProgramError> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1) as u32;
     let (across, down) = (WIDTH + 2 * FRAME + SPACE, HEIGHT + 2 * FRAME + SPACE);
     let mut sheet = RgbImage::from_pixel(columns * across + SPACE, rows.len().max(1) as u32 * down + SPACE, BACKGROUND);
+    let mut unreadable = Vec::new();
     for (y, row) in rows.iter().enumerate() {
         for (x, tile) in row.iter().enumerate() {
-            let picture = match image::open(&tile.path) {
-                Ok(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
-                Err(_) => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
+            // By content, whatever a file's name ends in, as images are read everywhere.
+            let read = std::fs::read(&tile.path).ok().and_then(|bytes| image::load_from_memory(&bytes).ok());
+            let picture = match read {
+                Some(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
+                None => {
+                    unreadable.push(tile.path.clone());
+                    RgbImage::from_pixel(WIDTH, HEIGHT, MISSING)
+                }
             };
             let frame = RgbImage::from_pixel(WIDTH + 2 * FRAME, HEIGHT + 2 * FRAME, Rgb(tile.frame));
             let (left, top) = (i64::from(SPACE + x as u32 * across), i64::from(SPACE + y as u32 * down));
@@ -69,7 +75,8 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), Progra
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&sheet)?;
         Ok(writer.finish()?)
-    })
+    })?;
+    Ok(unreadable)
 }
 
 /// Whether a file is a sheet that was written here.
@@ -86,11 +93,15 @@ mod tests {
     #[test]
     fn frames_and_unreadable_images() {
         let folder = tempfile::tempdir().unwrap();
-        let (red, sheet) = (folder.path().join("red.png"), folder.path().join("sheet.png"));
-        RgbImage::from_pixel(10, 30, Rgb([255, 0, 0])).save(&red).unwrap();
+        let (png, sheet) = (folder.path().join("red.png"), folder.path().join("sheet.png"));
+        RgbImage::from_pixel(10, 30, Rgb([255, 0, 0])).save(&png).unwrap();
+        // A name that tells nothing.
+        let red = folder.path().join("red.crop");
+        std::fs::rename(&png, &red).unwrap();
         let tile = |path: &Path, frame| Tile { path: path.into(), frame };
         let row = vec![tile(&red, Tile::QUERY), tile(&folder.path().join("gone.png"), Tile::WRONG)];
-        write_contact_sheet(&sheet, &[row]).unwrap();
+        let unreadable = write_contact_sheet(&sheet, &[row]).unwrap();
+        assert_eq!(unreadable, [folder.path().join("gone.png")]);
         let sheet = image::open(&sheet).unwrap().into_rgb8();
         assert_eq!(sheet.dimensions(), (2 * 74 + 4, 138 + 4));
         assert_eq!(sheet.get_pixel(5, 5).0, Tile::QUERY);

@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vireid_core::{Embeddings, Modality};
+use vireid_methods::{EmbeddingRecipe, RecipeDifference};
 
+use crate::fingerprint::{self, Fingerprint};
 use crate::npy::{npy_shape, prepare_npy};
 use crate::overwriting::Prepared;
 use crate::{ProgramError, embeddings_parquet, read_npy};
@@ -11,14 +13,14 @@ use crate::{ProgramError, embeddings_parquet, read_npy};
 /// One image of a file of embeddings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddedImage {
-    /// Where the image is.
+    /// Where the image is, from the root of the file system: a search may start from any folder.
     pub path: PathBuf,
     /// `visible` or `infrared`.
     pub modality: String,
-    /// Number of the camera.
-    pub camera: u16,
-    /// Who is on it, where known.
-    pub identity: Option<u32>,
+    /// What the user calls the camera.
+    pub camera: String,
+    /// What the user calls the person on it, where known.
+    pub identity: Option<String>,
 }
 
 /// What a file of embeddings was made of.
@@ -27,20 +29,20 @@ struct Origin {
     version: String,
     model: String,
     data: String,
-    rows: usize,
-    dim: usize,
+    // Older versions wrote none.
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Embeddings of many images on disk, in one of two forms: the matrix in `<name>.npy` (rows of length 1), a line per row in
-/// `<name>.csv`, and the fingerprints of network and data in `<name>.json`; or all of it in `<name>.parquet`.
+/// `<name>.csv`, and the fingerprints of network, settings, data and rows in `<name>.json`; or all of it in `<name>.parquet`.
 #[derive(Debug, Clone)]
 pub struct EmbeddingsFile {
     /// One row per image.
     pub embeddings: Embeddings,
     /// The images, row by row.
     pub images: Vec<EmbeddedImage>,
-    /// Fingerprint of the network.
-    pub model: String,
+    /// How the embeddings were made.
+    pub recipe: EmbeddingRecipe,
     /// Fingerprint of the lists of images.
     pub data: String,
 }
@@ -80,38 +82,55 @@ impl EmbeddingsFile {
     pub fn save(&self, path: &Path) -> Result<(), ProgramError> {
         match Form::of(path)? {
             Form::Npy => self.save_npy(path),
-            Form::Parquet => embeddings_parquet::save(self, path),
+            Form::Parquet => embeddings_parquet::save(self, path, &self.fingerprint(path)),
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote.
+    /// Reads what [`save`](Self::save) wrote. Images that were moved together with their index are found beside it.
     ///
     /// # Errors
     ///
-    /// `VR0601` when a file is missing, damaged, or does not belong to the others; `VR0606` for another ending.
+    /// `VR0601` when a file is missing, damaged, or does not belong to the others, `VR0611` when an older version wrote it;
+    /// `VR0606` for another ending.
     pub fn load(path: &Path) -> Result<Self, ProgramError> {
-        let file = match Form::of(path)? {
+        let (mut file, fingerprint) = match Form::of(path)? {
             Form::Npy => Self::load_npy(path)?,
             Form::Parquet => embeddings_parquet::load(path)?,
         };
+        let bad = |reason| ProgramError::BadIndex { path: path.into(), reason };
+        fingerprint.check(&file.embeddings, &file.images).map_err(bad)?;
         // A row of any other would be in no list, and nobody would be told.
         let is_known = |name: &str| Modality::ALL.into_iter().any(|modality| modality.to_string() == name);
-        match file.images.iter().find(|image| !is_known(&image.modality)) {
-            Some(EmbeddedImage { path: image, modality, .. }) => Err(ProgramError::BadIndex {
-                path: path.into(),
-                reason: format!("'{modality}' of {} is neither visible nor infrared", image.display()),
-            }),
-            None => Ok(file),
+        if let Some(image) = file.images.iter().find(|image| !is_known(&image.modality)) {
+            let (modality, image) = (&image.modality, image.path.display());
+            return Err(bad(format!("'{modality}' of {image} is neither visible nor infrared")));
+        }
+        let folder = folder_of(path);
+        for image in &mut file.images {
+            if let Some(moved) = fingerprint::relocate(&image.path, &fingerprint.folder, &folder) {
+                image.path = moved;
+            }
+        }
+        Ok(file)
+    }
+
+    fn fingerprint(&self, path: &Path) -> Fingerprint {
+        Fingerprint {
+            settings: self.recipe.settings.clone(),
+            rows: self.embeddings.rows(),
+            dim: self.embeddings.dim(),
+            paths: fingerprint::paths(&self.images),
+            values: fingerprint::values(&self.embeddings),
+            folder: folder_of(path),
         }
     }
 
     fn save_npy(&self, npy: &Path) -> Result<(), ProgramError> {
         let origin = Origin {
             version: env!("CARGO_PKG_VERSION").into(),
-            model: self.model.clone(),
+            model: self.recipe.weights.clone(),
             data: self.data.clone(),
-            rows: self.embeddings.rows(),
-            dim: self.embeddings.dim(),
+            fingerprint: Some(self.fingerprint(npy)),
         };
         let origin =
             Prepared::write(&npy.with_extension("json"), |file| Ok(serde_json::to_writer_pretty(file, &origin)?))?;
@@ -127,38 +146,37 @@ impl EmbeddingsFile {
         matrix.rename()
     }
 
-    fn load_npy(npy: &Path) -> Result<Self, ProgramError> {
+    fn load_npy(npy: &Path) -> Result<(Self, Fingerprint), ProgramError> {
         let embeddings = read_npy(npy)?;
         let (table, origin) = (npy.with_extension("csv"), npy.with_extension("json"));
         let bad = |path: &Path, reason: String| ProgramError::BadIndex { path: path.into(), reason };
         let text = fs::read_to_string(&origin).map_err(|error| bad(&origin, error.to_string()))?;
-        let Origin { model, data, rows, dim, .. } =
+        let Origin { model, data, fingerprint, .. } =
             serde_json::from_str(&text).map_err(|error| bad(&origin, error.to_string()))?;
+        let fingerprint = fingerprint.ok_or_else(|| ProgramError::NoFingerprint { path: npy.into() })?;
         let mut reader = csv::Reader::from_path(&table).map_err(|error| bad(&table, error.to_string()))?;
         let images: Vec<EmbeddedImage> =
             reader.deserialize().collect::<Result<_, _>>().map_err(|error| bad(&table, error.to_string()))?;
-        if (rows, dim) != (embeddings.rows(), embeddings.dim()) || images.len() != rows {
-            let reason = format!(
-                "{} rows of {} in the matrix, {rows} of {dim} in the .json, {} in the .csv",
-                embeddings.rows(),
-                embeddings.dim(),
-                images.len()
-            );
-            return Err(bad(npy, reason));
-        }
-        Ok(Self { embeddings, images, model, data })
+        let recipe = EmbeddingRecipe { weights: model, settings: fingerprint.settings.clone() };
+        Ok((Self { embeddings, images, recipe, data }, fingerprint))
     }
 
-    /// Refuses the embeddings of another network.
+    /// Refuses embeddings that can't be compared with a network's: of other weights, or made with other settings.
     ///
     /// # Errors
     ///
-    /// `VR0602`.
-    pub fn check_model(&self, npy: &Path, expected: &str) -> Result<(), ProgramError> {
-        if self.model == expected {
-            return Ok(());
+    /// `VR0602`, `VR0612`.
+    pub fn check_recipe(&self, path: &Path, network: &EmbeddingRecipe) -> Result<(), ProgramError> {
+        if self.recipe.weights != network.weights {
+            let (found, expected) = (self.recipe.weights.clone(), network.weights.clone());
+            return Err(ProgramError::ForeignIndex { path: path.into(), found, expected });
         }
-        Err(ProgramError::ForeignIndex { path: npy.into(), found: self.model.clone(), expected: expected.into() })
+        match self.recipe.difference(network) {
+            None => Ok(()),
+            Some(RecipeDifference { field, found, expected }) => {
+                Err(ProgramError::OtherSettings { path: path.into(), field, found, expected })
+            }
+        }
     }
 }
 
@@ -179,8 +197,8 @@ pub(crate) fn is_part(path: &Path) -> bool {
     let origin = fs::read(path.with_extension("json")).ok();
     // By its figures alone: an older or a newer program keeps more or less beside them.
     let origin: serde_json::Value = origin.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-    let (Some(rows), Some(dim), Some(_)) = (origin["rows"].as_u64(), origin["dim"].as_u64(), origin["model"].as_str())
-    else {
+    let figure = |key: &str| origin["fingerprint"][key].as_u64().or_else(|| origin[key].as_u64());
+    let (Some(rows), Some(dim), Some(_)) = (figure("rows"), figure("dim"), origin["model"].as_str()) else {
         return false;
     };
     match path.extension().and_then(|ending| ending.to_str()) {
@@ -195,9 +213,29 @@ pub(crate) fn is_part(path: &Path) -> bool {
     }
 }
 
+/// The folder that a file lies in, from the root of the file system.
+fn folder_of(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    path.parent().map_or_else(PathBuf::new, Path::to_path_buf)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::write_npy;
+
+    const NAMES: [&str; 2] = ["made/gallery.npy", "made/gallery.parquet"];
+
+    fn image(path: &str, identity: Option<&str>) -> EmbeddedImage {
+        let (modality, camera) = ("visible".into(), "noto, 2nd".into());
+        EmbeddedImage { path: PathBuf::from(path), modality, camera, identity: identity.map(String::from) }
+    }
+
+    fn recipe() -> EmbeddingRecipe {
+        let settings = [("dimension", "2"), ("input.filter", "\"lanczos\""), ("unit_length", "true")];
+        let settings = settings.map(|(key, value)| (key.to_string(), value.to_string())).into();
+        EmbeddingRecipe { weights: "m".into(), settings }
+    }
 
     /// What was written may be written again; what has the name alone may not.
     #[test]
@@ -222,36 +260,99 @@ mod tests {
     }
 
     fn file() -> EmbeddingsFile {
-        let image = |name: &str, identity| EmbeddedImage {
-            path: PathBuf::from(name),
-            modality: "visible".into(),
-            camera: 2,
-            identity,
-        };
         EmbeddingsFile {
             embeddings: Embeddings::new(vec![1.0, 0.0, 0.6, 0.8], 2, 2).unwrap(),
-            images: vec![image("a, b.png", None), image("c.png", Some(7))],
-            model: "m".into(),
+            images: vec![image("/a, b.png", None), image("/c.png", Some("ann"))],
+            recipe: recipe(),
             data: "d".into(),
         }
     }
 
+    fn says(path: &Path, code: &str, word: &str) {
+        let said = EmbeddingsFile::load(path).unwrap_err().to_string();
+        assert!(said.starts_with(code) && said.contains(word), "{said}");
+    }
+
     #[test]
     fn round_trip() {
-        for name in ["made/gallery.npy", "made/gallery.parquet"] {
+        for name in NAMES {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);
             file().save(&path).unwrap();
             let loaded = EmbeddingsFile::load(&path).unwrap();
-            assert_eq!(loaded.images, file().images);
+            assert_eq!(loaded.images, file().images, "names of cameras and people are the user's");
             assert_eq!(loaded.embeddings.as_slice(), file().embeddings.as_slice());
-            assert_eq!((loaded.model.as_str(), loaded.data.as_str()), ("m", "d"));
-            assert!(loaded.check_model(&path, "m").is_ok());
-            let foreign = loaded.check_model(&path, "other").unwrap_err().to_string();
-            assert!(foreign.starts_with("VR0602"), "{foreign}");
+            assert_eq!((&loaded.recipe, loaded.data.as_str()), (&recipe(), "d"));
         }
         let other = file().save(Path::new("gallery.txt")).unwrap_err().to_string();
         assert!(other.starts_with("VR0606"), "{other}");
+    }
+
+    /// The hash of the weights was all that was compared.
+    #[test]
+    fn an_index_of_other_weights_or_settings_is_refused_by_name() {
+        for name in NAMES {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            file().save(&path).unwrap();
+            let loaded = EmbeddingsFile::load(&path).unwrap();
+            assert!(loaded.check_recipe(&path, &recipe()).is_ok());
+            let refused = |network: &EmbeddingRecipe| loaded.check_recipe(&path, network).unwrap_err().to_string();
+            let foreign = refused(&EmbeddingRecipe { weights: "other".into(), ..recipe() });
+            assert!(foreign.starts_with("VR0602"), "{foreign}");
+            for (field, value) in [("dimension", "3"), ("input.filter", "\"bilinear\""), ("input.range", "\"image\"")] {
+                let mut network = recipe();
+                network.settings.insert(field.into(), value.into());
+                let said = refused(&network);
+                assert!(said.starts_with("VR0612") && said.contains(&format!("{field} = ")), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_in_another_order_or_of_another_length_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let npy = folder.path().join("gallery.npy");
+        let rows = |values: [f32; 4]| Embeddings::new(values.into(), 2, 2).unwrap();
+        file().save(&npy).unwrap();
+        write_npy(&npy, &rows([0.6, 0.8, 1.0, 0.0])).unwrap();
+        says(&npy, "VR0601", "another order");
+        write_npy(&npy, &rows([1.0, 0.0, 1.2, 1.6])).unwrap();
+        says(&npy, "VR0601", "row 1 of the matrix has a length of 2.000");
+        write_npy(&npy, &Embeddings::new(vec![1.0, 1.0], 2, 1).unwrap()).unwrap();
+        says(&npy, "VR0601", "2 of 1 numbers in the matrix");
+        file().save(&npy).unwrap();
+        let table = fs::read_to_string(npy.with_extension("csv")).unwrap();
+        let lines: Vec<&str> = table.lines().collect();
+        fs::write(npy.with_extension("csv"), [lines[0], lines[2], lines[1]].join("\n") + "\n").unwrap();
+        says(&npy, "VR0601", "paths");
+    }
+
+    #[test]
+    fn an_index_of_an_older_version_is_named_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let npy = folder.path().join("gallery.npy");
+        file().save(&npy).unwrap();
+        let older = r#"{"version": "0.1.0", "model": "m", "data": "d", "rows": 2, "dim": 2}"#;
+        fs::write(npy.with_extension("json"), older).unwrap();
+        says(&npy, "VR0611", "older version");
+    }
+
+    #[test]
+    fn an_index_that_moves_with_its_images_finds_them() {
+        for name in ["gallery.npy", "gallery.parquet"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+            fs::create_dir(&before).unwrap();
+            fs::write(before.join("a.png"), "an image").unwrap();
+            let mut file = file();
+            file.images[0].path = before.join("a.png");
+            file.save(&before.join(name)).unwrap();
+            fs::rename(&before, &after).unwrap();
+            let images = EmbeddingsFile::load(&after.join(name)).unwrap().images;
+            assert_eq!(images[0].path, after.join("a.png"));
+            assert_eq!(images[1].path, Path::new("/c.png"), "not beside it before, so not now");
+        }
     }
 
     #[test]
@@ -262,8 +363,7 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for bytes in [&whole[..whole.len() - 9], &b"\xff\xd8\xff\xe0 a picture, no table"[..], &[]] {
             fs::write(&path, bytes).unwrap();
-            let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
-            assert!(said.starts_with("VR0601"), "{said}");
+            says(&path, "VR0601", "");
         }
     }
 
@@ -276,7 +376,7 @@ mod tests {
             thermal.images[1].modality = "thermal".into();
             thermal.save(&path).unwrap();
             let said = EmbeddingsFile::load(&path).unwrap_err().to_string();
-            assert!(said.starts_with("VR0601") && said.contains("'thermal' of c.png"), "{said}");
+            assert!(said.starts_with("VR0601") && said.contains("'thermal' of /c.png"), "{said}");
         }
     }
 
@@ -284,13 +384,12 @@ mod tests {
     fn parts_that_do_not_belong_together() {
         let folder = tempfile::tempdir().unwrap();
         let npy = folder.path().join("gallery.npy");
-        let code = || EmbeddingsFile::load(&npy).unwrap_err().to_string();
         file().save(&npy).unwrap();
         fs::write(npy.with_extension("csv"), "path,modality,camera,identity\nx.png,visible,1,\n").unwrap();
-        assert!(code().starts_with("VR0601") && code().contains("1 in the .csv"), "{}", code());
+        says(&npy, "VR0601", "1 in the list of images");
         fs::write(npy.with_extension("csv"), "colour\nred\n").unwrap();
-        assert!(code().starts_with("VR0601"));
+        says(&npy, "VR0601", "");
         fs::remove_file(npy.with_extension("json")).unwrap();
-        assert!(code().starts_with("VR0601"));
+        says(&npy, "VR0601", "");
     }
 }

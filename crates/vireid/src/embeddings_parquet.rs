@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::column::reader::get_typed_column_reader;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType, Int32Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -14,27 +14,36 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 use vireid_core::Embeddings;
+use vireid_methods::EmbeddingRecipe;
 
+use crate::fingerprint::Fingerprint;
 use crate::overwriting::write_whole;
 use crate::{EmbeddedImage, EmbeddingsFile, ProgramError};
 
 const SCHEMA: &str = "message embeddings {
     required binary path (UTF8);
     required binary modality (UTF8);
-    required int32 camera;
-    optional int32 identity;
+    required binary camera (UTF8);
+    optional binary identity (UTF8);
     repeated float embedding;
 }";
 const MODEL: &str = "vireid.model";
 const DATA: &str = "vireid.data";
+const FINGERPRINT: &str = "vireid.fingerprint";
 const VERSION: &str = "vireid.version";
 /// Rows of a row group: bounds the memory that writing takes.
 const GROUP: usize = 65_536;
 
 /// Writes the file.
-pub(crate) fn save(of: &EmbeddingsFile, path: &Path) -> Result<(), ProgramError> {
+pub(crate) fn save(of: &EmbeddingsFile, path: &Path, fingerprint: &Fingerprint) -> Result<(), ProgramError> {
     let entry = |key: &str, value: &str| KeyValue::new(key.to_string(), value.to_string());
-    let entries = vec![entry(MODEL, &of.model), entry(DATA, &of.data), entry(VERSION, env!("CARGO_PKG_VERSION"))];
+    let told = serde_json::to_string(fingerprint).map_err(std::io::Error::other);
+    let entries = vec![
+        entry(MODEL, &of.recipe.weights),
+        entry(DATA, &of.data),
+        entry(VERSION, env!("CARGO_PKG_VERSION")),
+        entry(FINGERPRINT, &told.map_err(ProgramError::io("can't write", path))?),
+    ];
     let properties = WriterProperties::builder().set_key_value_metadata(Some(entries)).build();
     let write = |file: File| -> Result<(), ParquetError> {
         let schema = Arc::new(parse_message_type(SCHEMA)?);
@@ -48,11 +57,12 @@ pub(crate) fn save(of: &EmbeddingsFile, path: &Path) -> Result<(), ProgramError>
             column::<ByteArrayType>(&mut group, &paths, None, None)?;
             let modalities: Vec<ByteArray> = images.iter().map(|image| bytes(&image.modality)).collect();
             column::<ByteArrayType>(&mut group, &modalities, None, None)?;
-            let cameras: Vec<i32> = images.iter().map(|image| i32::from(image.camera)).collect();
-            column::<Int32Type>(&mut group, &cameras, None, None)?;
-            let known: Vec<i32> = images.iter().filter_map(|image| image.identity).map(|id| id as i32).collect();
+            let cameras: Vec<ByteArray> = images.iter().map(|image| bytes(&image.camera)).collect();
+            column::<ByteArrayType>(&mut group, &cameras, None, None)?;
+            let known: Vec<ByteArray> =
+                images.iter().filter_map(|image| image.identity.as_deref()).map(bytes).collect();
             let is_known: Vec<i16> = images.iter().map(|image| i16::from(image.identity.is_some())).collect();
-            column::<Int32Type>(&mut group, &known, Some(&is_known), None)?;
+            column::<ByteArrayType>(&mut group, &known, Some(&is_known), None)?;
             let dim = of.embeddings.dim();
             let values = &of.embeddings.as_slice()[rows.start * dim..rows.end * dim];
             // A value repeats its row's list, but for the first, which begins it.
@@ -84,23 +94,29 @@ fn column<T: DataType>(
     writer.close()
 }
 
-/// Reads the file.
-pub(crate) fn load(path: &Path) -> Result<EmbeddingsFile, ProgramError> {
+/// Reads the file and what it tells about itself.
+pub(crate) fn load(path: &Path) -> Result<(EmbeddingsFile, Fingerprint), ProgramError> {
     let bad = |reason: String| ProgramError::BadIndex { path: path.into(), reason };
     let broken = |error: ParquetError| bad(format!("it is no Parquet file of embeddings: {error}"));
     let file = File::open(path).map_err(|error| bad(error.to_string()))?;
     let reader = SerializedFileReader::new(file).map_err(broken)?;
     let metadata = reader.metadata().file_metadata();
     let expected = parse_message_type(SCHEMA).map_err(broken)?;
-    if metadata.schema().get_fields() != expected.get_fields() {
-        return Err(bad("its columns are others than vireid extract writes".into()));
-    }
     let value = |key: &str| {
         let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == key)?;
         entry.value.clone()
     };
-    let fingerprint = |key: &str| value(key).ok_or_else(|| bad(format!("its metadata lacks {key}")));
-    let (model, data) = (fingerprint(MODEL)?, fingerprint(DATA)?);
+    // Before the columns: older versions had others.
+    if value(MODEL).is_some() && value(FINGERPRINT).is_none() {
+        return Err(ProgramError::NoFingerprint { path: path.into() });
+    }
+    if metadata.schema().get_fields() != expected.get_fields() {
+        return Err(bad("its columns are others than vireid extract writes".into()));
+    }
+    let told = |key: &str| value(key).ok_or_else(|| bad(format!("its metadata lacks {key}")));
+    let (weights, data) = (told(MODEL)?, told(DATA)?);
+    let fingerprint: Fingerprint = serde_json::from_str(&told(FINGERPRINT)?)
+        .map_err(|error| bad(format!("{FINGERPRINT} in its metadata: {error}")))?;
     let (mut images, mut values) = (Vec::new(), Vec::new());
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number).map_err(broken)?;
@@ -108,7 +124,8 @@ pub(crate) fn load(path: &Path) -> Result<EmbeddingsFile, ProgramError> {
     }
     let dim = values.len().checked_div(images.len()).unwrap_or(0);
     let embeddings = Embeddings::new(values, images.len(), dim).map_err(|error| bad(error.to_string()))?;
-    Ok(EmbeddingsFile { embeddings, images, model, data })
+    let recipe = EmbeddingRecipe { weights, settings: fingerprint.settings.clone() };
+    Ok((EmbeddingsFile { embeddings, images, recipe, data }, fingerprint))
 }
 
 fn read_group(
@@ -119,16 +136,17 @@ fn read_group(
     let rows = group.metadata().num_rows() as usize;
     let (paths, _) = read_column::<ByteArrayType>(group, 0, rows)?;
     let (modalities, _) = read_column::<ByteArrayType>(group, 1, rows)?;
-    let (cameras, _) = read_column::<Int32Type>(group, 2, rows)?;
-    let (identities, is_known) = read_column::<Int32Type>(group, 3, rows)?;
+    let (cameras, _) = read_column::<ByteArrayType>(group, 2, rows)?;
+    let (identities, is_known) = read_column::<ByteArrayType>(group, 3, rows)?;
     values.extend(read_column::<FloatType>(group, 4, rows)?.0);
-    let mut identities = identities.into_iter();
-    for (((path, modality), camera), is_known) in paths.iter().zip(&modalities).zip(cameras).zip(is_known) {
+    let mut identities = identities.iter();
+    let text = |name: &ByteArray| name.as_utf8().map(str::to_string);
+    for (((path, modality), camera), is_known) in paths.iter().zip(&modalities).zip(&cameras).zip(is_known) {
         images.push(EmbeddedImage {
             path: PathBuf::from(path.as_utf8()?),
             modality: modality.as_utf8()?.to_string(),
-            camera: camera as u16,
-            identity: if is_known > 0 { identities.next().map(|id| id as u32) } else { None },
+            camera: camera.as_utf8()?.to_string(),
+            identity: if is_known > 0 { identities.next().map(text).transpose()? } else { None },
         });
     }
     if images.len() < rows {

@@ -34,6 +34,36 @@ pub enum ProgramError {
         /// Fingerprint of the network.
         expected: String,
     },
+    /// A file of embeddings that does not tell how it was made.
+    #[error(
+        "VR0611: {} was written by an older version, without a fingerprint of how it was made, so it can't be told whether its embeddings fit this network; make it again with: vireid extract", path.display()
+    )]
+    NoFingerprint {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The embeddings were made with other settings.
+    #[error(
+        "VR0612: {} was made with {field} = {found}, this network embeds with {expected}: such embeddings can't be compared; make it again with: vireid extract", path.display()
+    )]
+    OtherSettings {
+        /// The file.
+        path: PathBuf,
+        /// The setting that differs.
+        field: String,
+        /// Its value in the file.
+        found: String,
+        /// Its value in the run of the network.
+        expected: String,
+    },
+    /// Files of a run that can't be read; the report shows the rest.
+    #[error("VR0610: {}; the rest is drawn in {}", faults.join("; "), page.display())]
+    UnreadableRun {
+        /// What is wrong, file by file.
+        faults: Vec<String>,
+        /// The page.
+        page: PathBuf,
+    },
     /// An image can't be used.
     #[error("VR0603: the query {}: {reason}", path.display())]
     BadQuery {

@@ -29,12 +29,21 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     if !images.skipped.is_empty() {
         output.say(&format!("{} images that can't be used left out", images.skipped.len()));
     }
+    match trained.training_record() {
+        Ok(record) => images.test.seen_people = Some(images.seen_people(&record)),
+        Err(error) => output.warn(&error.to_string()),
+    }
     let total = images.test.images.visible.len() + images.test.images.infrared.len();
     let bar = output.bar("testing", total);
     let scores =
         evaluate(trained.network(), &images.test, trained.config(), &devices, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let evaluation = Evaluation { moment: "trained".into(), epochs: trained.config().epochs(), scores };
+    let evaluation = Evaluation {
+        moment: "trained".into(),
+        epochs: trained.config().epochs(),
+        scores,
+        seen_people: images.test.seen_people,
+    };
     let synthetic = if images.synthetic { " (synthetic: says nothing about real data)" } else { "" };
     let title = format!("{} on {}{synthetic}", arguments.model.network.model.display(), images.name);
     output.result(&evaluation, || evaluation_table(&title, &[&evaluation]))

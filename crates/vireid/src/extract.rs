@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let file = embed(&trained, &images, arguments.part, arguments.modality, skip_corrupt, output)?;
     file.save(&arguments.out)?;
     let (rows, dim) = (file.embeddings.rows(), file.embeddings.dim());
-    let result = serde_json::json!({ "file": arguments.out, "images": rows, "dim": dim, "model": file.model });
+    let result = serde_json::json!({ "file": arguments.out, "images": rows, "dim": dim, "model": trained.hash() });
     output.result(&result, || format!("{rows} embeddings of {dim} numbers in {}", arguments.out.display()))
 }
 
@@ -85,10 +85,10 @@ pub fn embed(
             let usable = fresh.without(&bad);
             unusable += bad.len();
             rows.extend(usable.samples().iter().map(|sample| EmbeddedImage {
-                path: sample.path.clone(),
+                path: std::path::absolute(&sample.path).unwrap_or_else(|_| sample.path.clone()),
                 modality: modality.to_string(),
-                camera: sample.camera.0,
-                identity: sample.identity.map(|identity| identity.0),
+                camera: images.names.camera(sample.camera),
+                identity: sample.identity.map(|identity| images.names.person(identity)),
             }));
         }
     }
@@ -102,5 +102,5 @@ pub fn embed(
         return Err(ProgramError::Usage("there is no such image to embed; see --part and --modality".into()));
     }
     let embeddings = Embeddings::new(values, rows.len(), trained.dim()).map_err(vireid_methods::MethodError::from)?;
-    Ok(EmbeddingsFile { embeddings, images: rows, model: trained.hash().into(), data: images.manifest() })
+    Ok(EmbeddingsFile { embeddings, images: rows, recipe: trained.recipe().clone(), data: images.manifest() })
 }

@@ -7,6 +7,7 @@ mod contact_sheet;
 mod embeddings_file;
 mod embeddings_parquet;
 mod error;
+mod fingerprint;
 mod lending;
 mod nearest;
 mod npy;

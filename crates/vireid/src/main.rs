@@ -41,7 +41,7 @@ struct Arguments {
     /// Print results as JSON
     #[arg(long, global = true)]
     json: bool,
-    /// Say nothing but results and errors
+    /// Say nothing but results, warnings and errors
     #[arg(long, short, global = true)]
     quiet: bool,
 }

@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
@@ -42,6 +43,19 @@ impl Output {
             counted.set_length(total as u64);
             counted.set_position(done as u64);
         })
+    }
+
+    /// Something that a result must not be read without; said to who wants no talk, too.
+    pub fn warn(self, text: &str) {
+        eprintln!("warning: {text}");
+    }
+
+    /// Says which images of a contact sheet are grey because they can't be read.
+    pub fn warn_of_grey(self, sheet: &Path, unreadable: &[PathBuf], of: usize) {
+        if let Some(first) = unreadable.first() {
+            let (count, sheet, first) = (unreadable.len(), sheet.display(), first.display());
+            self.warn(&format!("{count} of {of} images can't be read and are grey in {sheet}, such as {first}"));
+        }
     }
 
     /// A progress bar on standard error.

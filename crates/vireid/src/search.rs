@@ -47,7 +47,7 @@ struct Answer {
     similarity: f32,
     path: PathBuf,
     modality: String,
-    camera: u16,
+    camera: String,
     /// Of being the same person; only with a calibrated network.
     probability: Option<f64>,
     verdict: Option<&'static str>,
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     }
     let trained = arguments.network.open(device)?;
     let mut index = EmbeddingsFile::load(&arguments.index)?;
-    index.check_model(&arguments.index, trained.hash())?;
+    index.check_recipe(&arguments.index, trained.recipe())?;
     if let Some(among) = arguments.among {
         let name = among.to_string();
         let rows: Vec<usize> = (0..index.images.len()).filter(|&row| index.images[row].modality == name).collect();
@@ -72,7 +72,19 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         }
     }
     let query = embed_query(&trained, &arguments.query, arguments.modality)?;
-    let calibration = Calibration::load(&arguments.network, trained.hash())?;
+    let calibration = match Calibration::load(&arguments.network)? {
+        Some(calibration) => match calibration.unfit_for(trained.recipe()) {
+            None => Some(calibration),
+            Some(reason) => {
+                output.warn(&reason);
+                None
+            }
+        },
+        None => None,
+    };
+    if let Some(warning) = calibration.as_ref().and_then(|c| c.seen_people?.warning()) {
+        output.warn(&format!("of the people whom it was calibrated on, {warning}"));
+    }
     let answers: Vec<Answer> = nearest(&index.embeddings, &query, arguments.top)
         .into_iter()
         .enumerate()
@@ -86,7 +98,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
                 similarity: hit.similarity,
                 path: image.path.clone(),
                 modality: image.modality.clone(),
-                camera: image.camera,
+                camera: image.camera.clone(),
                 probability: calibration.map(|c| c.probability(f64::from(hit.similarity))),
                 verdict: calibration.map(|c| c.verdict(f64::from(hit.similarity))),
             }
@@ -95,7 +107,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     if let Some(sheet) = &arguments.sheet {
         let query = Tile { path: arguments.query.clone(), frame: Tile::QUERY };
         let found = answers.iter().map(|answer| Tile { path: answer.path.clone(), frame: Tile::PLAIN });
-        write_contact_sheet(sheet, &[std::iter::once(query).chain(found).collect()])?;
+        let unreadable = write_contact_sheet(sheet, &[std::iter::once(query).chain(found).collect()])?;
+        output.warn_of_grey(sheet, &unreadable, answers.len() + 1);
         output.say(&format!("contact sheet: {}", sheet.display()));
     }
     output.result(&answers, || {
@@ -104,7 +117,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
                 answer.rank.to_string(),
                 answer.path.display().to_string(),
                 answer.modality.clone(),
-                answer.camera.to_string(),
+                answer.camera.clone(),
                 format!("{:.3}", answer.similarity),
                 answer.probability.map_or("-".into(), |p| format!("{p:.2}")),
                 answer.verdict.unwrap_or("-").to_string(),

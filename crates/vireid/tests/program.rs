@@ -338,6 +338,78 @@ fn bad_input_gets_a_code_and_no_panic() {
     }
 }
 
+/// An index shows the users' names, and its images are found from whichever folder somebody searches.
+#[test]
+fn an_index_is_searched_from_another_folder_and_shows_the_users_names() {
+    let desk = desk();
+    let here = |arguments: &[&str]| {
+        let run = Command::new(env!("CARGO_BIN_EXE_vireid")).args(arguments).current_dir(desk.folder.path()).output();
+        let output = run.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let names = fs::read_to_string(desk.at("labelled.csv")).unwrap();
+    let named = |line: &str| match line.split(',').collect::<Vec<_>>()[..] {
+        [path, modality, camera, identity, split] if modality == "visible" || modality == "infrared" => {
+            format!("{path},{modality},noto {camera},person {identity},{split}")
+        }
+        _ => line.to_string(),
+    };
+    fs::write(desk.at("people.csv"), names.lines().map(named).collect::<Vec<_>>().join("\n")).unwrap();
+    for index in ["named.npy", "named.parquet"] {
+        here(&["extract", "--model", "model", "--data", "people.csv", "--part", "test", "--out", index]);
+        let (model, index, sheet) = (desk.at("model"), desk.at(index), desk.at("named.png"));
+        let query = desk.at("crops/infrared/camera3/0000.jpg");
+        let arguments = ["search", "--model", text(&model), "--index", text(&index), "--query", text(&query)];
+        let answer = vireid(&[&arguments[..], &["--modality", "infrared", "--sheet", text(&sheet)]].concat());
+        let (said, answer) = (String::from_utf8(answer.stderr).unwrap(), String::from_utf8(answer.stdout).unwrap());
+        assert!(answer.contains("noto ") && !said.contains("grey"), "{answer}{said}");
+        let sheet = image::open(sheet).unwrap().into_rgb8();
+        // The first answer's picture, between its frames.
+        let pixels = (90..130).flat_map(|x| (20..120).map(move |y| (x, y)));
+        let grey = pixels.filter(|&(x, y)| sheet.get_pixel(x, y).0 == [200; 3]).count();
+        assert!(grey < 2000, "{grey} of 4000 pixels are what stands for a missing image");
+    }
+    let table = fs::read_to_string(desk.at("named.csv")).unwrap();
+    assert!(table.starts_with("path,modality,camera,identity") && table.contains(",noto 3,person "), "{table}");
+}
+
+/// The crops that the model trained on, under other names, with everybody known and for testing.
+#[test]
+fn a_model_that_is_judged_by_people_of_its_training_set_says_so() {
+    let desk = desk();
+    let labelled = fs::read_to_string(desk.at("labelled.csv")).unwrap();
+    let swapped = labelled.replace(",train\n", ",?\n").replace(",test\n", ",train\n").replace(",?\n", ",test\n");
+    fs::write(desk.at("swapped.csv"), swapped).unwrap();
+    let (model, swapped, labelled) = (desk.at("model"), desk.at("swapped.csv"), desk.at("labelled.csv"));
+    let (model, swapped, labelled) = (text(&model), text(&swapped), text(&labelled));
+    let table = told(&["eval", "--quiet", "--model", model, "--data", swapped]);
+    assert!(table.contains("10 of 10 people were in this network's training set"), "{table}");
+    assert!(table.contains("queries"), "{table}");
+    let new = told(&["eval", "--model", model, "--data", labelled]);
+    assert!(!new.contains("training set"), "{new}");
+    let json: serde_json::Value =
+        serde_json::from_str(&told(&["eval", "--json", "--model", model, "--data", swapped])).unwrap();
+    assert_eq!(json["seen_people"]["by_image"], 10);
+    assert_eq!(json["scores"][0]["queries"]["counted"], json["scores"][0]["queries"]["of"]);
+}
+
+#[test]
+fn a_report_of_a_damaged_run_names_the_file_and_draws_the_rest() {
+    let desk = desk();
+    let copy = desk.at("damaged-run");
+    fs::create_dir_all(&copy).unwrap();
+    for entry in fs::read_dir(desk.at("model")).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let evidence = fs::read(copy.join("evidence.json")).unwrap();
+    fs::write(copy.join("evidence.json"), &evidence[..evidence.len() / 2]).unwrap();
+    let page = desk.at("damaged.html");
+    let said = refused(&["report", text(&copy), "--out", text(&page)]);
+    assert!(said.contains("VR0610") && said.contains("evidence.json"), "{said}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("evidence.json") && page.contains("Curves"));
+}
+
 /// Outputs replaced manifests, queries and runs without a word.
 #[test]
 fn no_verb_writes_over_what_it_reads_or_did_not_write() {

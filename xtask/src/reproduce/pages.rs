@@ -122,6 +122,13 @@ impl<'a> Runs<'a> {
         }
     }
 
+    /// How many queries the last tests rest on, in the training with the fewest; `None` where no record tells.
+    fn queries(&self, search: &str) -> Option<String> {
+        let scores = self.0.iter().filter_map(|record| record.evaluations.last()).flat_map(|last| &last.scores);
+        let counts = scores.filter(|score| score.search == search).filter_map(|score| score.queries);
+        counts.min_by_key(|queries| queries.counted).map(|queries| format!("{queries} queries count"))
+    }
+
     fn minutes(&self) -> String {
         let minutes = Spread::of(&self.0.iter().map(|record| record.seconds / 60.0).collect::<Vec<_>>());
         format!("{:.1}", minutes.mean)
@@ -200,6 +207,7 @@ fn line(name: &str, search: &str, value: Option<&Value>, runs: &Runs<'_>, remark
     let of_rank1: fn(&Score) -> f64 = |score| score.rank1.mean;
     let of_map: fn(&Score) -> f64 = |score| score.map.mean;
     let (our_rank1, our_map) = (runs.spread(last, search, of_rank1), runs.spread(last, search, of_map));
+    remarks.extend(runs.queries(search).map(|queries| format!("{name}, {search}: {queries}")));
     let status = match runs.0.len() {
         0 => "not run".into(),
         1 => "1 training".into(),
@@ -285,6 +293,8 @@ fn alone(records: &[Record], benchmark: Benchmark, kind: Kind, title: &str, note
             continue;
         }
         for search in benchmark.searches() {
+            let queries = runs.queries(search).map(|queries| format!("{}, {search}: {queries}", method.to_uppercase()));
+            table.remarks.extend(queries);
             table.rows.push(vec![
                 method.to_uppercase(),
                 search.into(),
@@ -357,6 +367,7 @@ mod tests {
         let score = |search: &str| Score {
             search: search.into(),
             trials: 10,
+            queries: None,
             rank1: spread(50.0),
             rank5: spread(60.0),
             rank10: spread(70.0),
@@ -383,7 +394,7 @@ mod tests {
             seconds: 60.0,
             peak_memory_mib: None,
             std: String::new(),
-            evaluations: vec![Evaluation { moment: "final".into(), epochs: 1, scores }],
+            evaluations: vec![Evaluation { moment: "final".into(), epochs: 1, scores, seen_people: None }],
         }
     }
 

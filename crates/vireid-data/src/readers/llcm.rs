@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use vireid_core::{Camera, Identity, PerModality};
 
 use super::{images_in, labelled_paths, name_of};
-use crate::{DataError, Dataset, Sample, TestSplit};
+use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "LLCM";
 const HINT: &str = "see datasets/llcm.md for how to get and lay out the data";
@@ -33,6 +33,7 @@ pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
             visible: testing(root, "test_vis", &identities)?,
             infrared: testing(root, "test_nir", &identities)?,
         },
+        names: Names::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use vireid_core::{Camera, Identity, Modality, PerModality};
 
-use crate::{DataError, Dataset, Sample, TestSplit};
+use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 /// Columns that every manifest has, in any order.
 const NEEDED: [&str; 3] = ["path", "modality", "camera"];
@@ -31,8 +31,8 @@ pub(super) struct Table {
 /// feature `parquet`, a Parquet file (`.parquet`) with these columns.
 ///
 /// Paths are relative to the manifest's folder. `modality` is `visible` or `infrared`; `camera` and `identity` are names of
-/// any kind, numbered here in order of their names; an empty `identity` is an unknown one; `split` is `train` (the default)
-/// or `test`. Identities of training images serve diagnostics only. When both modalities have test images, each queries the
+/// any kind, numbered here in order of their names ([`Dataset::names`] keeps them); an empty `identity` is an unknown one;
+/// `split` is `train` (the default) or `test`. Identities of training images serve diagnostics only. When both modalities have test images, each queries the
 /// other; those of one modality alone can be embedded, not scored.
 ///
 /// # Errors
@@ -70,8 +70,12 @@ pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
         true => TestSplit::Nothing,
         false => TestSplit::Own { visible, infrared },
     };
+    let names = Names {
+        cameras: cameras.iter().map(|(name, number)| (Camera(*number as u16 + 1), name.clone())).collect(),
+        people: identities.iter().map(|(name, number)| (Identity(*number as u32), name.clone())).collect(),
+    };
     let name = format!("own data of {}", manifest.display());
-    Ok(Dataset { name, synthetic: false, train: both(false), test })
+    Ok(Dataset { name, synthetic: false, train: both(false), test, names })
 }
 
 #[cfg(feature = "parquet")]
@@ -164,6 +168,8 @@ mod tests {
         .unwrap();
         assert_eq!(dataset.train.visible[0].identity, None);
         assert_eq!(dataset.train.infrared[0].identity, Some(Identity(0)));
+        assert_eq!([1, 2].map(|camera| dataset.names.camera(Camera(camera))), ["door", "night"]);
+        assert_eq!([0, 1].map(|person| dataset.names.person(Identity(person))), ["bob", "eve"]);
         let TestSplit::Own { visible, infrared } = dataset.test else { panic!("no test split") };
         assert_eq!((visible[0].identity, visible[0].camera), (Some(Identity(1)), Camera(1)));
         assert!(infrared[0].path.ends_with("d, e.png") && infrared[0].camera == Camera(2));

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use vireid_core::{Camera, Identity, PerModality};
 
 use super::{images_in, name_of};
-use crate::{DataError, Dataset, Sample, TestSplit};
+use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "SYSU-MM01 (converted)";
 const HINT: &str = "see datasets/sysu-mm01.md for the converted layout";
@@ -43,6 +43,7 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
             infrared: part("ir_modify", "bounding_box_train")?,
         },
         test: TestSplit::Sysu { queries: test("ir_modify")?, pool: test("rgb_modify")? },
+        names: Names::default(),
     })
 }
 

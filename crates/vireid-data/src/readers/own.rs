@@ -5,7 +5,7 @@ use vireid_core::{Camera, Modality, PerModality};
 
 use super::images_in;
 use super::manifest::read_manifest;
-use crate::{DataError, Dataset, Sample, TestSplit};
+use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "own data";
 const HINT: &str = "put the crops into visible/<camera>/ and infrared/<camera>/, or list them in a manifest.csv";
@@ -16,8 +16,8 @@ const MANIFEST: &str = "manifest.csv";
 /// (see [`read_manifest`]).
 ///
 /// Nobody has to know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
-/// numbered by name, visible ones first; images that lie directly in `visible/` or `infrared/` are one camera's. One of the
-/// two folders is enough to be read, though not to be trained on.
+/// numbered by name, visible ones first, and go by their folder's name in results; images that lie directly in `visible/`
+/// or `infrared/` are one camera's, of that name. One of the two folders is enough to be read, though not to be trained on.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     if let [Some(missing), Some(_)] = missing_folders(root) {
         return Err(DataError::MissingPart { dataset: NAME, path: missing, hint: HINT });
     }
-    let mut cameras = 0;
+    let mut names = Names::default();
     let mut samples = |modality: Modality| -> Result<Vec<Sample>, DataError> {
         let folder = root.join(modality.to_string());
         if !folder.is_dir() {
@@ -42,8 +42,12 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
         let mut samples = Vec::new();
         for folder in [vec![folder.clone()], folders_in(&folder)?].concat() {
             let images = images_in(&folder)?;
-            cameras += u16::from(!images.is_empty());
-            let camera = Camera(cameras);
+            if images.is_empty() {
+                continue;
+            }
+            let camera = Camera(names.cameras.len() as u16 + 1);
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            names.cameras.insert(camera, name);
             samples.extend(images.into_iter().map(|path| Sample { path, identity: None, camera }));
         }
         samples.sort_unstable();
@@ -51,7 +55,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     };
     let train = PerModality { visible: samples(Modality::Visible)?, infrared: samples(Modality::Infrared)? };
     let name = format!("{NAME} in {}", root.display());
-    Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing })
+    Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing, names })
 }
 
 /// Refuses a folder of crops that lacks one of the two that training needs; one with a manifest has neither.
@@ -104,6 +108,8 @@ mod tests {
         let cameras = |samples: &[Sample]| samples.iter().map(|s| s.camera.0).collect::<Vec<_>>();
         assert_eq!(cameras(&dataset.train.visible), [1, 1, 2]);
         assert_eq!(cameras(&dataset.train.infrared), [3]);
+        let names: Vec<String> = [1, 2, 3].map(|camera| dataset.names.camera(Camera(camera))).into();
+        assert_eq!(names, ["door", "hall", "infrared"], "results show the folders' names");
         assert!(dataset.train.visible.iter().all(|sample| sample.identity.is_none()));
         assert!(dataset.train.visible[0].path.ends_with("door/a.jpg"));
         assert!(matches!(dataset.test, TestSplit::Nothing));

@@ -3,7 +3,7 @@ use std::path::Path;
 use vireid_core::{Camera, PerModality};
 
 use super::{labelled_paths, name_of};
-use crate::{DataError, Dataset, Sample, TestSplit};
+use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "RegDB";
 const HINT: &str = "see datasets/regdb.md for how to get and lay out the data";
@@ -34,6 +34,7 @@ pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
             visible: list("test", "visible", VISIBLE_CAMERA)?,
             thermal: list("test", "thermal", THERMAL_CAMERA)?,
         },
+        names: Names::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use vireid_core::{Camera, Identity, PerModality};
 
 use super::{images_in, name_of};
-use crate::{DataError, Dataset, Sample, TestSplit};
+use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 pub(crate) const VISIBLE_CAMERAS: [u16; 4] = [1, 2, 4, 5];
 pub(crate) const INFRARED_CAMERAS: [u16; 2] = [3, 6];
@@ -41,6 +41,7 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
             queries: samples(root, &test_identities, &INFRARED_CAMERAS)?,
             pool: samples(root, &test_identities, &VISIBLE_CAMERAS)?,
         },
+        names: Names::default(),
     };
     for &identity in train_identities.iter().chain(&test_identities) {
         let seen = (1..=6).any(|camera| folder(root, camera, identity).is_dir());

@@ -3,7 +3,7 @@ use rayon::ThreadPoolBuilder;
 use serde::{Deserialize, Serialize};
 use vireid_core::{Modality, Streams};
 
-use super::{Embedded, spread};
+use super::{Embedded, known_name, name, spread};
 
 /// Images of each modality on the map.
 const IMAGES: usize = 250;
@@ -18,8 +18,12 @@ pub struct Point {
     pub x: f32,
     pub y: f32,
     pub modality: String,
-    pub camera: u16,
-    pub identity: Option<u32>,
+    /// What the user calls the camera.
+    #[serde(deserialize_with = "name")]
+    pub camera: String,
+    /// What the user calls the person, where known.
+    #[serde(deserialize_with = "known_name")]
+    pub identity: Option<String>,
 }
 
 /// Exact t-SNE (van der Maaten and Hinton, 2008) of images spread evenly over the lists, on cosine distances; the same
@@ -32,8 +36,9 @@ pub fn map(images: &Embedded<'_>, seed: u64) -> Vec<Point> {
         for at in spread(IMAGES, samples.len()) {
             rows.push(embeddings.row(at));
             let sample = &samples[at];
-            let identity = sample.identity.map(|identity| identity.0);
-            points.push(Point { x: 0.0, y: 0.0, modality: modality.to_string(), camera: sample.camera.0, identity });
+            let identity = sample.identity.map(|identity| images.names.person(identity));
+            let camera = images.names.camera(sample.camera);
+            points.push(Point { x: 0.0, y: 0.0, modality: modality.to_string(), camera, identity });
         }
     }
     // The library wants more than three times the perplexity.
@@ -64,7 +69,7 @@ pub fn map(images: &Embedded<'_>, seed: u64) -> Vec<Point> {
 mod tests {
     use super::*;
     use vireid_core::{Camera, Embeddings, Identity, PerModality};
-    use vireid_data::Sample;
+    use vireid_data::{Names, Sample};
 
     #[test]
     fn people_lie_together_and_the_picture_repeats() {
@@ -80,7 +85,9 @@ mod tests {
             Embeddings::new(values.concat(), 60, 3).unwrap().normalized()
         };
         let rows = PerModality { visible: rows(), infrared: rows() };
-        let images = Embedded { samples: PerModality { visible: &samples[..], infrared: &samples[..] }, rows };
+        let names = Names::default();
+        let samples = PerModality { visible: &samples[..], infrared: &samples[..] };
+        let images = Embedded { samples, rows, names: &names };
         let points = map(&images, 0);
         assert_eq!(points.len(), 120);
         assert_eq!(points, map(&images, 0));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vireid::{Tile, nearest};
 use vireid_core::{Identity, Modality};
 
-use super::{Embedded, is_same, spread};
+use super::{Embedded, is_same, name, spread};
 
 const LISTS: usize = 10;
 /// Of them, those that failed worst; the others are spread over the rest.
@@ -18,7 +18,9 @@ pub const SCORED: usize = 2000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RankedList {
     pub query: PathBuf,
-    pub camera: u16,
+    /// What the user calls the camera.
+    #[serde(deserialize_with = "name")]
+    pub camera: String,
     /// Rank of the first right answer among all visible images, where identities are known and there is one.
     pub first_right: Option<usize>,
     /// Average precision over all visible images, likewise.
@@ -31,7 +33,9 @@ pub struct RankedList {
 pub struct Answer {
     pub path: PathBuf,
     pub modality: String,
-    pub camera: u16,
+    /// What the user calls the camera.
+    #[serde(deserialize_with = "name")]
+    pub camera: String,
     pub similarity: f32,
     /// Whether it is the person of the query, where known.
     pub right: Option<bool>,
@@ -60,14 +64,14 @@ pub fn ranked(images: &Embedded<'_>, progress: impl Fn()) -> (Vec<RankedList>, V
             Answer {
                 path: sample.path.clone(),
                 modality: Modality::Visible.to_string(),
-                camera: sample.camera.0,
+                camera: images.names.camera(sample.camera),
                 similarity: hit.similarity,
                 right: is_same(&queries[query], sample),
             }
         });
         RankedList {
             query: queries[query].path.clone(),
-            camera: queries[query].camera.0,
+            camera: images.names.camera(queries[query].camera),
             first_right: score.map(|(rank, _)| rank),
             average_precision: score.map(|(_, precision)| precision),
             answers: answers.collect(),
@@ -122,7 +126,7 @@ fn choose<T: Copy>(sorted: &[(usize, T)], identity: impl Fn(usize) -> Option<Ide
 mod tests {
     use super::*;
     use vireid_core::{Camera, Embeddings, PerModality};
-    use vireid_data::Sample;
+    use vireid_data::{Names, Sample};
 
     fn sample(name: &str, identity: Option<u32>) -> Sample {
         Sample { path: name.into(), identity: identity.map(Identity), camera: Camera(1) }
@@ -137,9 +141,11 @@ mod tests {
             samples: PerModality { visible: &visible[..], infrared: &infrared[..] },
             // The second query lies where the first person does.
             rows: PerModality { visible: rows([1.0, 0.0, 0.0, 1.0]), infrared: rows([1.0, 0.0, 1.0, 0.0]) },
+            names: &Names { cameras: [(Camera(1), "noto".to_string())].into(), ..Names::default() },
         };
         let (lists, sheet) = ranked(&images, || ());
         assert_eq!(lists[0].query, PathBuf::from("bad"));
+        assert_eq!((lists[0].camera.as_str(), lists[0].answers[0].camera.as_str()), ("noto", "noto"));
         assert_eq!((lists[0].first_right, lists[0].average_precision), (Some(2), Some(0.5)));
         assert_eq!(lists[0].answers[0].right, Some(false));
         assert_eq!(lists[1].first_right, Some(1));
@@ -153,6 +159,7 @@ mod tests {
         let images = Embedded {
             samples: PerModality { visible: &visible[..], infrared: &infrared[..] },
             rows: PerModality { visible: row(), infrared: row() },
+            names: &Names::default(),
         };
         let (lists, sheet) = ranked(&images, || ());
         assert_eq!((lists.len(), lists[0].first_right, lists[0].answers[0].right), (1, None, None));

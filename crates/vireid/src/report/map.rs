@@ -26,13 +26,14 @@ pub fn maps(run: &Run) -> String {
     html += &map("By camera", points, |point| Some(format!("camera {}", point.camera)));
     if points.iter().any(|point| point.identity.is_some()) {
         // The people with the most images, and as many as there are colours.
-        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-        points.iter().filter_map(|point| point.identity).for_each(|identity| *counts.entry(identity).or_default() += 1);
-        let mut people: Vec<(u32, usize)> = counts.into_iter().collect();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let known = points.iter().filter_map(|point| point.identity.as_deref());
+        known.for_each(|identity| *counts.entry(identity).or_default() += 1);
+        let mut people: Vec<(&str, usize)> = counts.into_iter().collect();
         people.sort_by_key(|&(identity, count)| (std::cmp::Reverse(count), identity));
         people.truncate(COLOURS.len());
         html += &map("By person, some of them", points, |point| {
-            let person = point.identity.filter(|identity| people.iter().any(|(known, _)| known == identity))?;
+            let person = point.identity.as_deref().filter(|name| people.iter().any(|(known, _)| known == name))?;
             Some(format!("person {person}"))
         });
     }
@@ -89,10 +90,15 @@ mod tests {
 
     #[test]
     fn groups_get_colours_and_the_rest_is_grey() {
-        let point =
-            |x: f32, modality: &str, identity| Point { x, y: 0.0, modality: modality.into(), camera: 1, identity };
-        let points = [point(0.0, "visible", Some(1)), point(1.0, "infrared", None)];
-        let svg = map("By person", &points, |point| point.identity.map(|identity| identity.to_string()));
+        let point = |x: f32, modality: &str, identity: Option<&str>| Point {
+            x,
+            y: 0.0,
+            modality: modality.into(),
+            camera: "noto".into(),
+            identity: identity.map(String::from),
+        };
+        let points = [point(0.0, "visible", Some("ann")), point(1.0, "infrared", None)];
+        let svg = map("By person", &points, |point| point.identity.clone());
         assert!(svg.contains(OTHERS) && svg.contains(COLOURS[0]) && !svg.contains("NaN"), "{svg}");
         assert_eq!(svg.matches("<path").count(), 1);
     }

@@ -6,11 +6,14 @@ mod pictures;
 mod river;
 mod run;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Deserialize;
 use vireid::{OutputKind, Overwriting, ProgramError, REPORT_TITLE, write_bytes};
+use vireid_methods::Evaluation;
 
 use crate::output::Output;
 use chart::{Line, chart, escape};
@@ -34,15 +37,26 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let default = || arguments.runs.first().map_or_else(PathBuf::new, |run| run.join("report.html"));
     let out = arguments.out.clone().unwrap_or_else(default);
     arguments.overwriting.check(&out, OutputKind::Report, &[])?;
-    let page = write(&arguments.runs, &out)?;
+    let (page, notes) = draw(&arguments.runs, &out)?;
+    notes.iter().for_each(|note| output.say(note));
     output.result(&page, || page.display().to_string())
 }
 
 /// Writes the page of some runs.
 pub fn write(runs: &[PathBuf], out: &Path) -> Result<PathBuf, ProgramError> {
+    draw(runs, out).map(|(page, _)| page)
+}
+
+/// Writes the page of some runs, and says what it lacks. Where a file of a run can't be read, the page shows the rest and
+/// names the file, and the error does.
+fn draw(runs: &[PathBuf], out: &Path) -> Result<(PathBuf, Vec<String>), ProgramError> {
     let runs: Vec<Run> = runs.iter().map(|path| Run::open(path)).collect::<Result<_, _>>()?;
     write_bytes(out, page(&runs).as_bytes())?;
-    Ok(out.into())
+    let faults: Vec<String> = runs.iter().flat_map(|run| run.faults.iter().cloned()).collect();
+    if !faults.is_empty() {
+        return Err(ProgramError::UnreadableRun { faults, page: out.into() });
+    }
+    Ok((out.into(), runs.iter().flat_map(Run::notes).collect()))
 }
 
 fn page(runs: &[Run]) -> String {
@@ -53,6 +67,9 @@ fn page(runs: &[Run]) -> String {
     );
     if runs.iter().any(Run::is_synthetic) {
         html += "<p class=\"note\"><strong>Synthetic images.</strong> These figures say nothing about real data and stand beside no paper's.</p>";
+    }
+    for note in runs.iter().flat_map(Run::notes) {
+        let _ = write!(html, "<p class=\"note\">{}</p>", escape(&note));
     }
     html += &summary(runs);
     html += "<h2>Results</h2>";
@@ -151,8 +168,12 @@ fn results(run: &Run) -> String {
     for (_, title) in FIGURES {
         let _ = write!(html, "<th scope=\"col\">{title}</th>");
     }
-    html += "</tr></thead><tbody>";
+    html += "<th scope=\"col\">Queries that count</th></tr></thead><tbody>";
+    let mut warnings = BTreeSet::new();
     for event in evaluations {
+        if let Ok(evaluation) = Evaluation::deserialize(event) {
+            warnings.extend(evaluation.warnings());
+        }
         for score in event["scores"].as_array().into_iter().flatten() {
             let text = |value: &serde_json::Value| escape(value.as_str().unwrap_or("-"));
             let _ = write!(
@@ -165,10 +186,19 @@ fn results(run: &Run) -> String {
                 let of = |part: &str| score[key][part].as_f64().unwrap_or(f64::NAN);
                 let _ = write!(html, "<td class=\"number\">{:.2} ± {:.2}</td>", of("mean"), of("std"));
             }
-            html += "</tr>";
+            let queries = &score["queries"];
+            let queries = match (queries["counted"].as_u64(), queries["of"].as_u64()) {
+                (Some(counted), Some(of)) => format!("{counted} of {of}"),
+                _ => "unknown".into(),
+            };
+            let _ = write!(html, "<td class=\"number\">{queries}</td></tr>");
         }
     }
-    html + "</tbody></table>"
+    html += "</tbody></table>";
+    for warning in warnings {
+        let _ = write!(html, "<p class=\"note\"><strong>Warning.</strong> {}</p>", escape(&warning));
+    }
+    html
 }
 
 fn time(run: &Run) -> String {

@@ -14,21 +14,24 @@ pub fn ranked(run: &Run) -> String {
     );
     html += "<table tabindex=\"0\"><caption>The same in words</caption><thead><tr><th scope=\"col\">row</th><th scope=\"col\">query</th><th scope=\"col\">first right answer</th><th scope=\"col\">average precision</th><th scope=\"col\">answers: visible cameras, ✓ right, ✗ wrong</th></tr></thead><tbody>";
     for (row, list) in run.evidence.ranked.iter().enumerate() {
-        let rank = list.first_right.map_or("unknown".into(), |rank| format!("rank {rank}"));
-        let precision = list.average_precision.map_or("unknown".into(), |precision| format!("{precision:.2}"));
+        // Of a known person of whom there is no visible image, no answer can be right.
+        let is_known = list.answers.iter().any(|answer| answer.right.is_some());
+        let otherwise = || if is_known { "no match" } else { "unknown" }.to_string();
+        let rank = list.first_right.map_or_else(otherwise, |rank| format!("rank {rank}"));
+        let precision = list.average_precision.map_or_else(otherwise, |precision| format!("{precision:.2}"));
         let answers: Vec<String> = list
             .answers
             .iter()
             .map(|answer| {
                 let mark = answer.right.map_or("", |right| if right { " ✓" } else { " ✗" });
-                format!("{}{mark}", answer.camera)
+                format!("{}{mark}", escape(&answer.camera))
             })
             .collect();
         let _ = write!(
             html,
             "<tr><th scope=\"row\">{}</th><td>infrared camera {}</td><td class=\"number\">{rank}</td><td class=\"number\">{precision}</td><td>{}</td></tr>",
             row + 1,
-            list.camera,
+            escape(&list.camera),
             answers.join(", ")
         );
     }

@@ -4,13 +4,20 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use image::ImageFormat;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use vireid::ProgramError;
-use vireid_methods::RunDir;
+use vireid_methods::{RunConfig, RunDir, without_repeated};
 
 use super::chart::Line;
 use super::river::Flow;
 use crate::evidence::{self, Evidence};
+
+const EVENTS: &str = "events.jsonl";
+const RESULTS: &str = "results.json";
+/// What every whole PNG ends with; a decoder may not miss it.
+const PNG_END: &[u8] = b"IEND\xae\x42\x60\x82";
 
 /// The files of a run, read.
 #[derive(Debug)]
@@ -25,24 +32,131 @@ pub struct Run {
     /// The two contact sheets, PNGs in base64.
     pub ranked: Option<String>,
     pub pairs: Option<String>,
+    /// What is not there, as in a run that has not ended.
+    pub missing: Vec<String>,
+    /// What can't be read.
+    pub faults: Vec<String>,
+}
+
+/// Reads the files of a run one by one and keeps what was wrong with them.
+struct Files<'a> {
+    run: &'a Path,
+    missing: Vec<String>,
+    faults: Vec<String>,
+}
+
+impl Files<'_> {
+    fn bytes(&mut self, name: &str) -> Option<Vec<u8>> {
+        let path = self.run.join(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.missing.push(name.into());
+                None
+            }
+            Err(error) => {
+                self.fault(name, error);
+                None
+            }
+        }
+    }
+
+    fn fault(&mut self, name: &str, reason: impl std::fmt::Display) {
+        self.faults.push(format!("{}: {reason}", self.run.join(name).display()));
+    }
+
+    fn json<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let bytes = self.bytes(name)?;
+        serde_json::from_slice(&bytes).map_err(|error| self.fault(name, format!("damaged or cut short: {error}"))).ok()
+    }
+
+    /// A picture in base64.
+    fn picture(&mut self, name: &str) -> Option<String> {
+        let png = self.bytes(name)?;
+        match image::load_from_memory_with_format(&png, ImageFormat::Png) {
+            Ok(_) if png.ends_with(PNG_END) => Some(STANDARD.encode(png)),
+            Ok(_) => {
+                self.fault(name, "cut short");
+                None
+            }
+            Err(error) => {
+                self.fault(name, format!("damaged or cut short: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The events that the log holds, each once. Only while a run has not `ended` may its last line be cut.
+    fn events(&mut self, config: &RunConfig, ended: bool) -> Vec<Value> {
+        let Some(log) = self.bytes(EVENTS) else { return Vec::new() };
+        let (mut events, mut bad) = (Vec::new(), Vec::new());
+        for (number, line) in log.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let event = serde_json::from_slice(line).ok().filter(|event: &Value| event["event"].is_string());
+            let is_cut = !line.ends_with(b"\n");
+            match event {
+                Some(event) => events.push(event),
+                None if is_cut && !ended => {
+                    self.missing.push(format!("the end of the last line of {EVENTS}"));
+                }
+                None => bad.push(number + 1),
+            }
+        }
+        if let Some(first) = bad.first() {
+            let more = if bad.len() > 1 { format!(" and {} more lines are", bad.len() - 1) } else { " is".into() };
+            self.fault(EVENTS, format!("line {first}{more} damaged or cut short"));
+        }
+        let events = without_repeated(events);
+        let trained = events.iter().filter(|event| event["event"] == "epoch").count();
+        if ended && trained < config.epochs() {
+            self.fault(
+                EVENTS,
+                format!("it tells of {trained} of the {} epochs that the run has ended with", config.epochs()),
+            );
+        }
+        events
+    }
 }
 
 impl Run {
     /// Reads a run; one that is still going, or was stopped, lacks its last files.
     pub fn open(path: &Path) -> Result<Self, ProgramError> {
-        let config = RunDir::open(path)?.1.to_toml();
-        let json = |name: &str| -> Value {
-            let text = std::fs::read_to_string(path.join(name)).unwrap_or_default();
-            serde_json::from_str(&text).unwrap_or(Value::Null)
+        let config = RunDir::open(path)?.1;
+        let mut files = Files { run: path, missing: Vec::new(), faults: Vec::new() };
+        // Every run begins with it.
+        let environment = Value::Object(files.json("environment.json").unwrap_or_default());
+        let is_missing = !std::mem::take(&mut files.missing).is_empty();
+        if is_missing {
+            files.fault("environment.json", "missing");
+        }
+        let ended = path.join(RESULTS).exists();
+        let _: Option<Map<String, Value>> = files.json(RESULTS);
+        let events = files.events(&config, ended);
+        if ended && files.missing.iter().any(|name| name == EVENTS) {
+            files.missing.retain(|name| name != EVENTS);
+            files.fault(EVENTS, "missing, though the run has ended");
+        }
+        let cost = Value::Object(files.json("cost.json").unwrap_or_default());
+        let evidence: Evidence = files.json(evidence::FILE).unwrap_or_default();
+        let ranked = files.picture(evidence::RANKED);
+        let pairs = match evidence.pairs.is_empty() {
+            // Where no clusters found each other there is no picture of them.
+            true => None,
+            false => files.picture(evidence::PAIRS),
         };
-        let log = std::fs::read_to_string(path.join("events.jsonl")).unwrap_or_default();
-        // The last line of a run that was killed may be cut.
-        let events = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let (environment, cost) = (json("environment.json"), json("cost.json"));
-        let evidence = serde_json::from_value(json(evidence::FILE)).unwrap_or_default();
-        let picture = |name: &str| std::fs::read(path.join(name)).ok().map(|png| STANDARD.encode(png));
-        let (ranked, pairs) = (picture(evidence::RANKED), picture(evidence::PAIRS));
-        Ok(Self { path: path.into(), config, environment, events, cost, evidence, ranked, pairs })
+        let Files { missing, faults, .. } = files;
+        let config = config.to_toml();
+        Ok(Self { path: path.into(), config, environment, events, cost, evidence, ranked, pairs, missing, faults })
+    }
+
+    /// What the page lacks and why, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.missing.is_empty() {
+            let (name, missing) = (self.name(), self.missing.join(", "));
+            notes.push(format!("{name}: not there, as in a run that has not ended: {missing}"));
+        }
+        notes.extend(self.faults.iter().map(|fault| format!("can't be read: {fault}")));
+        notes
     }
 
     /// The run's name in legends.
@@ -115,5 +229,87 @@ impl Run {
             }
         }
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A run of one epoch that has ended.
+    fn run() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = ["stage1.epochs=1", "stage2.epochs=0"].map(String::from);
+        let config = RunConfig::from_preset("mbccm_sysu_quick", &settings).unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("config.toml", &config.to_toml());
+        write("environment.json", "{\"data\": \"drawn\"}");
+        write(EVENTS, "{\"event\":\"step\",\"epoch\":0,\"step\":0}\n{\"event\":\"epoch\",\"epoch\":0,\"losses\":[]}\n");
+        write(RESULTS, "{}");
+        write("cost.json", "{}");
+        write(evidence::FILE, r#"{"part": "test", "ranked": [], "pairs": [], "map": []}"#);
+        image::RgbImage::new(4, 4).save(folder.path().join(evidence::RANKED)).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_whole_run_has_no_notes() {
+        assert_eq!(Run::open(run().path()).unwrap().notes(), Vec::<String>::new());
+    }
+
+    /// Whatever was left was drawn, without a word.
+    #[test]
+    fn a_file_that_is_cut_is_named() {
+        for name in [RESULTS, EVENTS, "environment.json", "cost.json", evidence::FILE, evidence::RANKED] {
+            let folder = run();
+            let path = folder.path().join(name);
+            let whole = fs::read(&path).unwrap();
+            for length in [whole.len() - 2, whole.len() / 2, 1] {
+                fs::write(&path, &whole[..length]).unwrap();
+                let faults = Run::open(folder.path()).unwrap().faults;
+                assert!(!faults.is_empty() && faults.iter().all(|fault| fault.contains(name)), "{name}: {faults:?}");
+            }
+        }
+        for name in [EVENTS, "environment.json"] {
+            let folder = run();
+            fs::remove_file(folder.path().join(name)).unwrap();
+            let faults = Run::open(folder.path()).unwrap().faults;
+            assert!(faults.len() == 1 && faults[0].contains(name), "{faults:?}");
+        }
+        let folder = run();
+        let log = folder.path().join(EVENTS);
+        let whole = fs::read(&log).unwrap();
+        let damaged = whole.iter().enumerate().map(|(at, byte)| if at == 3 { 0xff } else { *byte });
+        fs::write(&log, damaged.collect::<Vec<u8>>()).unwrap();
+        let faults = Run::open(folder.path()).unwrap().faults;
+        assert!(faults.len() == 1 && faults[0].contains("line 1"), "{faults:?}");
+    }
+
+    #[test]
+    fn what_a_running_run_lacks_is_said_and_no_fault() {
+        let folder = run();
+        for name in [RESULTS, "cost.json", evidence::FILE, evidence::RANKED] {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        let log = fs::read_to_string(folder.path().join(EVENTS)).unwrap();
+        fs::write(folder.path().join(EVENTS), log + "{\"event\":\"st").unwrap();
+        let run = Run::open(folder.path()).unwrap();
+        assert_eq!((run.faults.len(), run.events.len()), (0, 2));
+        let notes = run.notes();
+        let said = |words: &str| notes.iter().any(|note| note.contains(words));
+        assert!(said(RESULTS) && said("cost.json") && said("last line of events.jsonl"), "{notes:?}");
+    }
+
+    #[test]
+    fn steps_that_an_older_version_logged_twice_are_drawn_once() {
+        let folder = run();
+        let stage = "{\"event\":\"stage\",\"first_epoch\":0,\"epochs\":1,\"steps\":1,\"done\":0}\n";
+        let log = fs::read_to_string(folder.path().join(EVENTS)).unwrap();
+        fs::write(folder.path().join(EVENTS), format!("{stage}{log}{stage}{log}")).unwrap();
+        let run = Run::open(folder.path()).unwrap();
+        assert_eq!(run.of_kind("step").count(), 1);
+        assert_eq!(run.of_kind("epoch").count(), 1);
     }
 }
