@@ -242,7 +242,11 @@ mod tests {
         assert_eq!(code(&at("manifest.npy"), OutputKind::Embeddings, &[at("manifest.csv")]), "VR0625");
         let clusters = at("clusters.csv");
         fs::write(&clusters, CLUSTERS_HEADER).unwrap();
-        assert_eq!(code(&clusters, OutputKind::Clusters, std::slice::from_ref(&clusters)), "VR0625", "its own, and read");
+        assert_eq!(
+            code(&clusters, OutputKind::Clusters, std::slice::from_ref(&clusters)),
+            "VR0625",
+            "its own, and read"
+        );
     }
 
     #[test]

@@ -7,8 +7,8 @@ use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
-use super::Values;
 use super::layout::empty;
+use super::{Values, is_tried};
 use crate::adam::AdamRule;
 
 #[cube(launch)]
@@ -43,7 +43,9 @@ fn update(
 
 /// Whether there is a kernel for these tensors.
 pub(super) fn takes(tensors: &[&Values; 4]) -> bool {
-    tensors.iter().all(|tensor| tensor.dtype() == DType::F32) && tensors[0].shape().num_elements() > 0
+    is_tried(tensors[0])
+        && tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
+        && tensors[0].shape().num_elements() > 0
 }
 
 /// Parameters, gradient and both moments to new parameters and moments.

@@ -9,8 +9,8 @@ use burn::tensor::DType;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
-use super::Values;
 use super::layout::{TALL, WIDE, channels_last, channels_second, element, empty, grid, sizes};
+use super::{Values, is_tried};
 
 /// Sums of values and of their squares, a part for each group along the positions.
 #[cube(launch)]
@@ -267,7 +267,7 @@ pub(super) fn takes(images: &[&Values], channels: &[&Values]) -> bool {
     let one_type = images.iter().all(|tensor| tensor.dtype() == images[0].dtype());
     let is_filled = images.iter().all(|tensor| tensor.shape().num_elements() > 0);
     let is_f32 = channels.iter().all(|tensor| tensor.dtype() == DType::F32);
-    one_type && is_filled && is_f32 && element(images[0].dtype()).is_some()
+    is_tried(images[0]) && one_type && is_filled && is_f32 && element(images[0].dtype()).is_some()
 }
 
 fn per_channel(tensor: Values) -> Values {

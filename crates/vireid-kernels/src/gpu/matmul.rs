@@ -8,13 +8,13 @@ use cubek::matmul::multi_level;
 use cubek::matmul::strategy::Strategy;
 use cubek::std::InputBinding;
 
-use super::Values;
 use super::layout::{element, empty};
+use super::{Values, is_tried};
 
 /// Nothing where there is no such kernel for the matrices.
 pub(super) fn run(lhs: Values, rhs: Values) -> Option<Values> {
     let ([rows, inner], [_, columns]) = (lhs.shape().dims(), rhs.shape().dims());
-    if lhs.dtype() != DType::F32 || rhs.dtype() != DType::F32 || rows * inner * columns == 0 {
+    if !is_tried(&lhs) || lhs.dtype() != DType::F32 || rhs.dtype() != DType::F32 || rows * inner * columns == 0 {
         return None;
     }
     let element = element(DType::F32)?;
