@@ -1,7 +1,8 @@
 //! The operations that a backend may have kernels for, with the stock ones as default bodies.
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, backend_extension};
+use burn::backend::{Backend, TensorMetadata, backend_extension};
+use burn::tensor::DType;
 use burn::tensor::ops::ConvOptions;
 
 use crate::adam::AdamRule;
@@ -54,6 +55,8 @@ pub(crate) fn stock_batch_norm_gradients<B: Backend>(
     epsilon: f64,
     relu: bool,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let precision = input.dtype();
+    let (input, gradient) = (in_type_of::<B>(input, weight.dtype()), in_type_of::<B>(gradient, weight.dtype()));
     let gradient = if relu {
         let statistics = (mean.clone(), variance.clone());
         let output = B::batch_norm(input.clone(), weight.clone(), bias, statistics.0, statistics.1, epsilon);
@@ -62,7 +65,52 @@ pub(crate) fn stock_batch_norm_gradients<B: Backend>(
         gradient
     };
     let result = B::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
-    (result.x_grad, result.gamma_grad, result.beta_grad)
+    (in_type_of::<B>(result.x_grad, precision), result.gamma_grad, result.beta_grad)
+}
+
+/// Images in another number type: stock operations want those of weights and statistics, which stay f32 where images are
+/// bf16.
+fn in_type_of<B: Backend>(images: FloatTensor<B>, dtype: DType) -> FloatTensor<B> {
+    if images.dtype() == dtype { images } else { B::float_cast(images, dtype.into()) }
+}
+
+/// What follows a normalisation: the sum with `residual` and a ReLU, or a ReLU, or nothing.
+fn with_tail<B: Backend>(output: FloatTensor<B>, residual: Option<FloatTensor<B>>, relu: bool) -> FloatTensor<B> {
+    let dtype = output.dtype();
+    match residual {
+        Some(residual) => B::relu(B::float_add(output, in_type_of::<B>(residual, dtype))),
+        None if relu => B::relu(output),
+        None => output,
+    }
+}
+
+/// Batch norm with the statistics of the batch and what follows it: output, mean and biased variance.
+pub(crate) fn stock_batch_norm<B: Backend>(
+    input: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    residual: Option<FloatTensor<B>>,
+    epsilon: f64,
+    relu: bool,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let precision = input.dtype();
+    let input = in_type_of::<B>(input, weight.dtype());
+    let result = B::batch_norm_train(input, weight, bias, epsilon);
+    let output = with_tail::<B>(result.output, residual, relu);
+    (in_type_of::<B>(output, precision), result.mean, result.variance)
+}
+
+/// Batch norm with given statistics, which stand after the input with weight and bias before them, and what follows it.
+pub(crate) fn stock_batch_norm_inference<B: Backend>(
+    [input, weight, bias, mean, variance]: [FloatTensor<B>; 5],
+    residual: Option<FloatTensor<B>>,
+    epsilon: f64,
+    relu: bool,
+) -> FloatTensor<B> {
+    let precision = input.dtype();
+    let input = in_type_of::<B>(input, weight.dtype());
+    let output = B::batch_norm(input, weight, bias, mean, variance, epsilon);
+    in_type_of::<B>(with_tail::<B>(output, residual, relu), precision)
 }
 
 /// The operations that a backend may have kernels for. The bodies here are the stock ones.
@@ -119,8 +167,7 @@ pub trait Kernels: Backend {
         epsilon: f64,
         relu: bool,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let result = Self::batch_norm_train(input, weight, bias, epsilon);
-        (if relu { Self::relu(result.output) } else { result.output }, result.mean, result.variance)
+        stock_batch_norm::<Self>(input, weight, bias, None, epsilon, relu)
     }
 
     /// Batch norm with the statistics of the batch, then the sum with `residual`, then a ReLU.
@@ -131,8 +178,7 @@ pub trait Kernels: Backend {
         residual: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let result = Self::batch_norm_train(input, weight, bias, epsilon);
-        (Self::relu(Self::float_add(result.output, residual)), result.mean, result.variance)
+        stock_batch_norm::<Self>(input, weight, bias, Some(residual), epsilon, true)
     }
 
     /// The gradients of batch norm, and of a ReLU after it, with respect to input, weight and bias.
@@ -164,8 +210,7 @@ pub trait Kernels: Backend {
         epsilon: f64,
         relu: bool,
     ) -> FloatTensor<Self> {
-        let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
-        if relu { Self::relu(output) } else { output }
+        stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], None, epsilon, relu)
     }
 
     /// Batch norm with given statistics, then the sum with `residual`, then a ReLU.
@@ -178,7 +223,7 @@ pub trait Kernels: Backend {
         residual: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self> {
-        Self::relu(Self::float_add(Self::batch_norm(input, weight, bias, mean, variance, epsilon), residual))
+        stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], Some(residual), epsilon, true)
     }
 
     /// One update of Adam: parameters and both moments.

@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use crate::adam::{self, AdamRule};
 use crate::batch_norm::{Planes, Statistics, Tail, relu_gradient};
 use crate::convolution::Convolution;
-use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients, stock_sgd};
+use crate::extension::{
+    Kernels, options, stock_adam, stock_batch_norm, stock_batch_norm_gradients, stock_batch_norm_inference, stock_sgd,
+};
 use crate::sgd::{self, SgdRule};
 
 /// Parameters that one thread updates at a time.
@@ -168,9 +170,7 @@ impl Kernels for Flex {
             return (narrow(output), mean, variance);
         }
         if !are_f32([&input, &weight, &bias]) {
-            let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
-            let output = if relu { <Flex as ActivationOps<Flex>>::relu(result.output) } else { result.output };
-            return (output, result.mean, result.variance);
+            return stock_batch_norm::<Flex>(input, weight, bias, None, epsilon, relu);
         }
         normalize(input, weight, bias, None, epsilon, relu)
     }
@@ -188,9 +188,7 @@ impl Kernels for Flex {
             return (narrow(output), mean, variance);
         }
         if !are_f32([&input, &weight, &bias, &residual]) {
-            let result = <Flex as ModuleOps<Flex>>::batch_norm_train(input, weight, bias, epsilon);
-            let sum = <Flex as FloatTensorOps<Flex>>::float_add(result.output, residual);
-            return (<Flex as ActivationOps<Flex>>::relu(sum), result.mean, result.variance);
+            return stock_batch_norm::<Flex>(input, weight, bias, Some(residual), epsilon, true);
         }
         normalize(input, weight, bias, Some(residual), epsilon, true)
     }
@@ -249,8 +247,7 @@ impl Kernels for Flex {
             return narrow(apply([wide(input), weight, bias, mean, variance], None, epsilon, relu));
         }
         if !are_f32([&input, &weight, &bias, &mean, &variance]) {
-            let output = <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
-            return if relu { <Flex as ActivationOps<Flex>>::relu(output) } else { output };
+            return stock_batch_norm_inference::<Flex>([input, weight, bias, mean, variance], None, epsilon, relu);
         }
         apply([input, weight, bias, mean, variance], None, epsilon, relu)
     }
@@ -269,8 +266,8 @@ impl Kernels for Flex {
             return narrow(apply([images.0, weight, bias, mean, variance], Some(images.1), epsilon, true));
         }
         if !are_f32([&input, &weight, &bias, &mean, &variance, &residual]) {
-            let output = <Flex as ModuleOps<Flex>>::batch_norm(input, weight, bias, mean, variance, epsilon);
-            return <Flex as ActivationOps<Flex>>::relu(<Flex as FloatTensorOps<Flex>>::float_add(output, residual));
+            let tensors = [input, weight, bias, mean, variance];
+            return stock_batch_norm_inference::<Flex>(tensors, Some(residual), epsilon, true);
         }
         apply([input, weight, bias, mean, variance], Some(residual), epsilon, true)
     }

@@ -300,3 +300,53 @@ fn bf16_convolution_sums_in_f32() {
         half.into_data().assert_eq(&rounded(whole).into_data(), true);
     }
 }
+
+/// Images in bf16 beside weights in f32: every pass is the f32 pass over the rounded images, rounded once; statistics and
+/// gradients of weights stay f32.
+#[test]
+fn bf16_batch_norm_sums_in_f32() {
+    use burn::tensor::{
+        DType,
+        FloatDType::{BF16, F32},
+    };
+    let device = Device::default().autodiff();
+    let rounded = |tensor: Tensor<4>| tensor.cast(BF16).cast(F32);
+    let x = rounded(random([3, 4, 5, 2], 1, &device)).detach().require_grad();
+    let shortcut = rounded(random([3, 4, 5, 2], 2, &device)).detach().require_grad();
+    let upstream = rounded(random([3, 4, 5, 2], 3, &device));
+    let weight = random([4], 4, &device).require_grad();
+    let bias = random([4], 5, &device).require_grad();
+    for kind in 0..3 {
+        let run = |half: bool| {
+            let images = |tensor: &Tensor<4>| if half { tensor.clone().cast(BF16) } else { tensor.clone() };
+            let tail = match kind {
+                0 => Tail::Nothing,
+                1 => Tail::Relu,
+                _ => Tail::Residual(images(&shortcut)),
+            };
+            let result = batch_norm_train(images(&x), weight.clone(), bias.clone(), 1e-5, tail.clone());
+            assert_eq!((result.mean.dtype(), result.variance.dtype()), (DType::F32, DType::F32));
+            assert_eq!(result.output.dtype(), if half { DType::BF16 } else { DType::F32 });
+            let y = result.output.cast(F32);
+            let gradients = (y.clone() * upstream.clone()).sum().backward();
+            let (mean, variance) = (result.mean.clone().inner(), result.variance.clone().inner());
+            let plain = |tensor: &Tensor<4>| images(tensor).inner();
+            let tail = match kind {
+                0 => Tail::Nothing,
+                1 => Tail::Relu,
+                _ => Tail::Residual(plain(&shortcut)),
+            };
+            let (w, b) = (weight.clone().inner(), bias.clone().inner());
+            let inferred = batch_norm_inference(plain(&x), w, b, mean.clone(), variance.clone(), 1e-5, tail).cast(F32);
+            let images = [y.inner(), inferred, x.grad(&gradients).unwrap()];
+            (images, [mean, variance, weight.grad(&gradients).unwrap(), bias.grad(&gradients).unwrap()])
+        };
+        let ((half, half_sums), (whole, whole_sums)) = (run(true), run(false));
+        for (half, whole) in half.into_iter().zip(whole) {
+            half.into_data().assert_eq(&rounded(whole).into_data(), true);
+        }
+        for (half, whole) in half_sums.into_iter().zip(whole_sums) {
+            half.into_data().assert_eq(&whole.into_data(), true);
+        }
+    }
+}

@@ -22,7 +22,9 @@ pub use algorithm::{ConvolutionAlgorithm, set_convolution_algorithm};
 
 use self::batch_norm::Channels;
 use crate::adam::AdamRule;
-use crate::extension::{Kernels, options, stock_adam, stock_batch_norm_gradients};
+use crate::extension::{
+    Kernels, options, stock_adam, stock_batch_norm, stock_batch_norm_gradients, stock_batch_norm_inference,
+};
 
 type Values = FloatTensor<Cube>;
 
@@ -191,8 +193,7 @@ impl Kernels for Cube {
         relu: bool,
     ) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input], &[&weight, &bias]) {
-            let result = Self::batch_norm_train(input, weight, bias, epsilon);
-            return (if relu { Self::relu(result.output) } else { result.output }, result.mean, result.variance);
+            return stock_batch_norm::<Self>(input, weight, bias, None, epsilon, relu);
         }
         let (mean, variance) = batch_norm::batch_statistics(input.clone());
         let by = Channels { weight, bias, mean: mean.clone(), variance: variance.clone() };
@@ -207,8 +208,7 @@ impl Kernels for Cube {
         epsilon: f64,
     ) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input, &residual], &[&weight, &bias]) {
-            let result = Self::batch_norm_train(input, weight, bias, epsilon);
-            return (Self::relu(Self::float_add(result.output, residual)), result.mean, result.variance);
+            return stock_batch_norm::<Self>(input, weight, bias, Some(residual), epsilon, true);
         }
         let (mean, variance) = batch_norm::batch_statistics(input.clone());
         let by = Channels { weight, bias, mean: mean.clone(), variance: variance.clone() };
@@ -248,8 +248,7 @@ impl Kernels for Cube {
         relu: bool,
     ) -> Values {
         if !batch_norm::takes(&[&input], &[&weight, &bias, &mean, &variance]) {
-            let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
-            return if relu { Self::relu(output) } else { output };
+            return stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], None, epsilon, relu);
         }
         batch_norm::apply(input, Channels { weight, bias, mean, variance }, None, epsilon, relu)
     }
@@ -264,8 +263,8 @@ impl Kernels for Cube {
         epsilon: f64,
     ) -> Values {
         if !batch_norm::takes(&[&input, &residual], &[&weight, &bias, &mean, &variance]) {
-            let output = Self::batch_norm(input, weight, bias, mean, variance, epsilon);
-            return Self::relu(Self::float_add(output, residual));
+            let tensors = [input, weight, bias, mean, variance];
+            return stock_batch_norm_inference::<Self>(tensors, Some(residual), epsilon, true);
         }
         batch_norm::apply(input, Channels { weight, bias, mean, variance }, Some(residual), epsilon, true)
     }
