@@ -19,11 +19,10 @@ pub(crate) fn image_tensor(pixels: Vec<f32>, size: ImageSize, device: &Device) -
 
 /// Some images, normalised, one after another and channel by channel.
 pub(crate) fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>, DataError> {
-    let step = range.start;
     let views: Result<Vec<Vec<f32>>, DataError> = range
         .into_par_iter()
         .map(|position| {
-            let bytes = images.get(position).map_err(|bad| DataError::Loader { step, reason: bad.to_string() })?;
+            let bytes = images.get(position).map_err(DataError::Image)?;
             let mut view = to_planar(&bytes);
             // Normalising draws nothing, so any stream will do.
             let mut stream = vireid_core::Streams::new(0).stream("none", [0; 3]);

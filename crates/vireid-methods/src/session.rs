@@ -1,11 +1,13 @@
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
-use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize};
+use vireid_data::{BadImage, CacheBudget, DataError, Dataset, Depth, ImageList, ImageSize, fingerprint};
 
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
@@ -41,7 +43,13 @@ pub struct TrainingImages {
     pub test: TestImages,
     /// Images left out because they can't be used.
     pub skipped: Vec<BadImage>,
+    /// What is worth knowing about the data, a sentence each: see [`Dataset::notes`], and what decoding showed.
+    pub notes: Vec<String>,
+    manifest: OnceLock<String>,
 }
+
+/// Work that takes longer shows a progress bar.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl TrainingImages {
     /// Decodes every image of a data set once.
@@ -51,7 +59,8 @@ impl TrainingImages {
     /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality is left empty.
     pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
         let size = ImageSize { height: config.input.height, width: config.input.width };
-        let (filter, budget) = (config.filter()?, CacheBudget::new(config.input.cache_mib << 20));
+        let (filter, range) = (config.filter()?, config.range()?);
+        let budget = CacheBudget::new(config.input.cache_mib << 20);
         let protocol = Protocol::of(&dataset.test);
         let test = dataset.test.images();
         let lists = [
@@ -60,7 +69,9 @@ impl TrainingImages {
             test.visible.to_vec(),
             test.infrared.to_vec(),
         ]
-        .map(|samples| ImageList::new(samples, size, filter, budget.clone()));
+        .map(|samples| ImageList::new(samples, size, filter, budget.clone()).with_range(range));
+        let named = PerModality { visible: &dataset.train.visible, infrared: &dataset.train.infrared }
+            .map(|samples| samples.iter().map(|sample| sample.path.clone()).collect::<HashSet<PathBuf>>());
         let total = lists.iter().map(ImageList::len).sum();
         let progress = bar("decoding", total);
         let skipped: Vec<BadImage> = lists.iter().flat_map(|list| list.check(|| progress.inc(1))).collect();
@@ -71,9 +82,19 @@ impl TrainingImages {
         let [visible, infrared, test_visible, test_infrared] = lists.map(|list| Arc::new(list.without(&skipped)));
         for (modality, list) in [(Modality::Visible, &visible), (Modality::Infrared, &infrared)] {
             if list.is_empty() {
-                return Err(DataError::EmptyModality { modality }.into());
+                // Which is why it is empty, where there were any.
+                let images: Vec<BadImage> =
+                    skipped.iter().filter(|bad| named.get(modality).contains(&bad.path)).cloned().collect();
+                return Err(match images.is_empty() {
+                    true => DataError::EmptyModality { modality },
+                    false => DataError::NothingUsable { modality, images },
+                }
+                .into());
             }
         }
+        let mut notes = dataset.notes;
+        let lists = [&visible, &infrared, &test_visible, &test_infrared];
+        notes.extend(collapsed(&lists.map(Arc::as_ref)));
         let images = PerModality { visible: test_visible, infrared: test_infrared };
         Ok(Self {
             name: dataset.name,
@@ -81,13 +102,42 @@ impl TrainingImages {
             train: PerModality { visible, infrared },
             test: TestImages { images, protocol },
             skipped,
+            notes,
+            manifest: OnceLock::new(),
         })
     }
 
-    /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
-    pub fn manifest(&self) -> String {
-        let lists = [&self.train.visible, &self.train.infrared, &self.test.images.visible, &self.test.images.infrared];
-        let text = lists.into_iter().flat_map(|list| list.samples()).flat_map(|sample| {
+    /// A fingerprint of the lists and of every image's contents; see [`fingerprint`]. Two copies of a data set agree.
+    ///
+    /// Images are hashed when they are decoded, so this reads no file again.
+    ///
+    /// # Errors
+    ///
+    /// `VR0113` when an image that was not decoded yet can't be read.
+    pub fn manifest(&self) -> Result<String, MethodError> {
+        if let Some(manifest) = self.manifest.get() {
+            return Ok(manifest.clone());
+        }
+        let lists = self.lists();
+        let total: usize = lists.iter().map(|(_, list)| list.len()).sum();
+        let (started, done, shown) = (Instant::now(), AtomicUsize::new(0), OnceLock::new());
+        let progress = || {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if started.elapsed() > PATIENCE {
+                shown.get_or_init(|| bar("hashing", total)).set_position(done as u64);
+            }
+        };
+        let manifest = fingerprint(&lists, progress)?;
+        if let Some(shown) = shown.get() {
+            shown.finish_and_clear();
+        }
+        Ok(self.manifest.get_or_init(|| manifest).clone())
+    }
+
+    /// A fingerprint of names and lengths only: which files, of whom, by which camera, how long. Contents may change
+    /// without it; runs of earlier versions recorded it.
+    pub fn quick_manifest(&self) -> String {
+        let text = self.lists().into_iter().flat_map(|(_, list)| list.samples()).flat_map(|sample| {
             let name = sample.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let length = std::fs::metadata(&sample.path).map_or(0, |m| m.len());
             let identity = sample.identity.map_or("-".into(), |identity| identity.0.to_string());
@@ -95,6 +145,35 @@ impl TrainingImages {
         });
         format!("{:016x}", crate::system::fnv1a(text))
     }
+
+    /// The manifest as it was recorded: an earlier version's of 16 digits is a quick one.
+    fn manifest_like(&self, recorded: &str) -> Result<String, MethodError> {
+        if recorded.len() == 16 { Ok(self.quick_manifest()) } else { self.manifest() }
+    }
+
+    /// All lists by name.
+    fn lists(&self) -> [(&'static str, &ImageList); 4] {
+        [
+            ("training visible", &self.train.visible),
+            ("training infrared", &self.train.infrared),
+            ("test visible", &self.test.images.visible),
+            ("test infrared", &self.test.images.infrared),
+        ]
+    }
+}
+
+/// Says when images of more than 8 bits have hardly any grey levels left.
+fn collapsed(lists: &[&ImageList]) -> Option<String> {
+    let depths = lists.iter().flat_map(|list| (0..list.len()).filter_map(|position| list.depth(position)));
+    let depths: Vec<Depth> = depths.filter(Depth::collapses).collect();
+    let kept = depths.iter().map(|depth| depth.kept).max()?;
+    let (low, high) = depths
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), depth| (low.min(depth.low), high.max(depth.high)));
+    Some(format!(
+        "{} images have more than 8 bits and use little of their range, {low} to {high}: at most {kept} grey levels are left; input.range = \"image\" or [{low}, {high}] keeps more apart",
+        depths.len()
+    ))
 }
 
 /// What stood around a run.
@@ -103,7 +182,10 @@ struct Environment {
     version: &'static str,
     device: String,
     data: String,
+    /// Of the images' contents.
     data_manifest: String,
+    /// Of their names and lengths.
+    data_quick_manifest: String,
     synthetic: bool,
     seed: u64,
     config_hash: String,
@@ -166,7 +248,8 @@ impl Session {
         };
         let run = if resume {
             let run = RunDir::open(&out)?.0;
-            let (found, expected) = (run.data_manifest()?, images.manifest());
+            let found = run.data_manifest()?;
+            let expected = images.manifest_like(&found)?;
             if found != expected {
                 let path = run.checkpoint(CheckpointKind::Last);
                 return Err(MethodError::ForeignCheckpoint { path, what: "data", found, expected });
@@ -177,7 +260,8 @@ impl Session {
                 version: env!("CARGO_PKG_VERSION"),
                 device,
                 data: images.name.clone(),
-                data_manifest: images.manifest(),
+                data_manifest: images.manifest()?,
+                data_quick_manifest: images.quick_manifest(),
                 synthetic: images.synthetic,
                 seed: config.seed,
                 config_hash: config.hash(),
@@ -213,7 +297,7 @@ impl Session {
             let results = Results {
                 data: &self.images.name,
                 synthetic: self.images.synthetic,
-                data_manifest: self.images.manifest(),
+                data_manifest: self.images.manifest()?,
                 method: &self.config.method,
                 preset: &self.config.preset,
                 seed: self.config.seed,

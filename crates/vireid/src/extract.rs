@@ -80,5 +80,5 @@ pub fn embed(
         return Err(ProgramError::Usage("there is no such image to embed; see --part and --modality".into()));
     }
     let embeddings = Embeddings::new(values, rows.len(), trained.dim()).map_err(vireid_methods::MethodError::from)?;
-    Ok(EmbeddingsFile { embeddings, images: rows, model: trained.hash().into(), data: images.manifest() })
+    Ok(EmbeddingsFile { embeddings, images: rows, model: trained.hash().into(), data: images.manifest()? })
 }

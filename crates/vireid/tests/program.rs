@@ -377,3 +377,31 @@ fn a_data_set_is_drawn_checked_and_planned() {
     let plan = told(&["train", "--data", &crops, "--plan", "--out", text(&desk.at("planned"))]);
     assert!(plan.contains("measured just now") && !desk.at("planned").exists(), "{plan}");
 }
+
+/// What lies in a folder and is not what it seems is said by `data check`.
+#[test]
+fn a_check_says_what_is_left_out_there_twice_or_collapsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, desk) = (folder.path(), desk());
+    let crop = fs::read(desk.at("crops/visible/camera1/0000.jpg")).unwrap();
+    for file in ["visible/door/a.jpg", "visible/door/copy.jfif", "visible/hall/monday/b.jpg", "visible/.hidden/c.jpg"] {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &crop).unwrap();
+    }
+    fs::write(root.join("visible/door/cut.jpg"), [&crop[..crop.len() / 2], b"\xff\xd9"].concat()).unwrap();
+    fs::create_dir_all(root.join("infrared")).unwrap();
+    let thermal = image::ImageBuffer::from_fn(16, 32, |x, y| image::Luma([29_000 + (16 * y + x) as u16]));
+    image::DynamicImage::from(thermal).save(root.join("infrared/t.png")).unwrap();
+    let check: serde_json::Value =
+        serde_json::from_str(&told(&["data", "check", "--json", "--data", text(root)])).unwrap();
+    assert_eq!((&check["parts"][0]["images"], &check["parts"][0]["cameras"]), (&3.into(), &2.into()));
+    assert!(check["unusable"][0].as_str().unwrap().contains("cut.jpg"));
+    assert_eq!(check["fingerprint"].as_str().unwrap().len(), 64);
+    let notes = check["notes"].to_string();
+    for word in ["hidden", "below", "hall", "same contents", "copy.jfif", "29000 to 29511", "input.range"] {
+        assert!(notes.contains(word), "{word}: {notes}");
+    }
+    let shown = told(&["data", "check", "--data", text(root)]);
+    assert!(shown.contains("note: left out (hidden)"), "{shown}");
+}
