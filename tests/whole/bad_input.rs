@@ -208,4 +208,13 @@ fn a_run_is_not_resumed_on_images_that_were_exchanged() {
     assert!(run.train(&["--set", "stage2.epochs=0"]).status.success());
     run.data = exchanged.path().into();
     check_error(&run.resume(), "VR0508", &["data"]);
+
+    // Earlier versions recorded names and lengths only; their runs go on.
+    let environment = run.out().join("environment.json");
+    let mut recorded: serde_json::Value = serde_json::from_slice(&fs::read(&environment).unwrap()).unwrap();
+    recorded["data_manifest"] = recorded["data_quick_manifest"].clone();
+    fs::write(&environment, recorded.to_string()).unwrap();
+    run.data = padded.path().into();
+    let output = run.resume();
+    assert!(output.status.success(), "{}", stderr(&output));
 }

@@ -80,13 +80,16 @@ impl Scans {
                 0xd8 | 0xd9 => break,
                 0x01 | 0xd0..=0xd7 => at = behind,
                 _ => {
-                    let length = usize::from(u16::from_be_bytes(*bytes.get(behind..)?.first_chunk()?));
+                    let Some(length) = bytes.get(behind..).and_then(|rest| rest.first_chunk()) else { break };
+                    let length = usize::from(u16::from_be_bytes(*length));
                     let Some(segment) = bytes.get(behind + 2..behind + length) else { break };
                     at = behind + length;
                     match marker {
                         0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => scans.begin_frame(marker, segment),
                         0xda => {
-                            scans.take(segment)?;
+                            if scans.take(segment).is_none() {
+                                break;
+                            }
                             (scans.last, scans.end) = (at, end_of_data(bytes, at));
                             at = scans.end;
                             if !scans.is_progressive && scans.are_all_there() {

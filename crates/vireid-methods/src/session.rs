@@ -56,7 +56,8 @@ impl TrainingImages {
     ///
     /// # Errors
     ///
-    /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality is left empty.
+    /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality has no
+    /// training image, `VR0112` when all that it has were skipped.
     pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
         let size = ImageSize { height: config.input.height, width: config.input.width };
         let (filter, range) = (config.filter()?, config.range()?);
@@ -94,7 +95,7 @@ impl TrainingImages {
         }
         let mut notes = dataset.notes;
         let lists = [&visible, &infrared, &test_visible, &test_infrared];
-        notes.extend(collapsed(&lists.map(Arc::as_ref)));
+        notes.extend(collapsed(&lists.map(|list| &**list)));
         let images = PerModality { visible: test_visible, infrared: test_infrared };
         Ok(Self {
             name: dataset.name,

@@ -137,6 +137,13 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
                 text += &format!("\n{missing} {} {} images are missing", part.part, part.modality);
             }
         }
+        for part in &check.parts {
+            if let Some(more) =
+                part.published.and_then(|published| part.images.checked_sub(published)).filter(|n| *n > 0)
+            {
+                text += &format!("\n{more} {} {} images more than published", part.part, part.modality);
+            }
+        }
         if !check.unusable.is_empty() {
             text += &format!("\n{} images can't be used:\n  {}", check.unusable.len(), check.unusable.join("\n  "));
         }
@@ -156,7 +163,7 @@ fn same_contents(images: &TrainingImages) -> Result<Vec<String>, ProgramError> {
         for list in Modality::ALL.map(|modality| of.get(modality)) {
             for (position, sample) in list.samples().iter().enumerate() {
                 let digest = list.digest(position).map_err(DataError::Image)?;
-                places.entry(digest).or_default().push((part, &sample.path));
+                places.entry(digest).or_default().push((part, sample.path.as_path()));
             }
         }
     }

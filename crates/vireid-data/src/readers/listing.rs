@@ -37,14 +37,15 @@ impl Listing {
             return Ok(listing);
         }
         let failed = || DataError::io("can't list", folder);
-        let paths = fs::read_dir(folder).map_err(failed())?.map(|entry| Ok(entry.map_err(failed())?.path()));
+        let entries = fs::read_dir(folder).map_err(failed())?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed()));
         let mut paths = paths.collect::<Result<Vec<PathBuf>, DataError>>()?;
         paths.sort_unstable();
         for path in paths {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with('.') {
                 notes.leave_out(&path, HIDDEN);
-            } else if LITTER.contains(&name.as_ref()) {
+            } else if LITTER.contains(&name.as_str()) {
                 notes.leave_out(&path, SYSTEM);
             } else if path.is_dir() {
                 listing.folders.push(path);
@@ -82,6 +83,9 @@ fn is_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
         return true;
+    }
+    if !path.is_file() {
+        return false;
     }
     let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
     reader.is_ok_and(|reader| reader.format().is_some() && reader.into_dimensions().is_ok())

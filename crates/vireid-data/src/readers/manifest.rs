@@ -118,7 +118,8 @@ fn read_csv(manifest: &Path) -> Result<Table, DataError> {
 fn rows(manifest: &Path, table: Table) -> Result<Vec<Row>, DataError> {
     let wrong = |line: usize, reason: String| malformed(manifest, line, reason);
     let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
-    let expected = || format!("columns are {}, and {} if known", NEEDED.join(", "), OPTIONAL.join(", "));
+    let expected =
+        || format!("columns are {}, and {} if known, between commas", NEEDED.join(", "), OPTIONAL.join(", "));
     if let Some(missing) = NEEDED.iter().find(|name| !columns.contains(name)) {
         return Err(wrong(1, format!("there is no column '{missing}' in '{}'; {}", columns.join(","), expected())));
     }

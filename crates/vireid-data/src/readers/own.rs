@@ -53,7 +53,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
         let mut of_cameras = vec![images];
         for folder in folders {
             let images = Listing::images_below(&folder, &mut notes)?;
-            let deeper = images.iter().filter(|image| image.parent() != Some(&folder)).count();
+            let deeper = images.iter().filter(|image| image.parent() != Some(folder.as_path())).count();
             if deeper > 0 {
                 let images = count(deeper, "image", "images");
                 notes.say(format!("{images} in folders below {}: taken for this camera's", folder.display()));

@@ -1,6 +1,7 @@
 //! Lists and folders of people by their numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::listing::Listing;
@@ -62,7 +63,7 @@ pub(super) fn refuse_empty(folders: Vec<PathBuf>) -> Result<(), DataError> {
 }
 
 /// Says which people of the test are in training too.
-pub(super) fn note_trained_on<T: Ord + ToString>(train: &BTreeSet<T>, test: &BTreeSet<T>, notes: &mut Notes) {
+pub(super) fn note_trained_on<T: Ord + Display>(train: &BTreeSet<T>, test: &BTreeSet<T>, notes: &mut Notes) {
     let both: BTreeSet<&T> = train.intersection(test).collect();
     if !both.is_empty() {
         notes.say(format!(
@@ -78,6 +79,6 @@ pub(super) fn people_count<T>(people: &BTreeSet<T>) -> String {
     count(people.len(), "person", "people")
 }
 
-pub(super) fn names<T: ToString>(people: &BTreeSet<T>) -> String {
+pub(super) fn names<T: Display>(people: &BTreeSet<T>) -> String {
     some_of(&people.iter().map(T::to_string).collect::<Vec<_>>())
 }

@@ -50,14 +50,15 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
         pool: samples(&test_identities, &VISIBLE_CAMERAS)?,
     };
     let listed = train_identities.union(&test_identities).copied().collect::<BTreeSet<u32>>();
-    let unlisted: BTreeSet<u32> = cameras.people().difference(&listed).copied().collect();
+    let there = cameras.people();
+    let unlisted: BTreeSet<u32> = there.difference(&listed).copied().collect();
     if !unlisted.is_empty() {
         let people = people_count(&unlisted);
         notes.say(format!("{people} with folders in no list, not read: {}", names(&unlisted)));
     }
     let dataset = Dataset { name, synthetic, train, test, notes: notes.into_sentences() };
     dataset.check_modalities()?;
-    let missing = listed.difference(&cameras.people()).map(|person| root.join("cam*").join(format!("{person:04}")));
+    let missing = listed.difference(&there).map(|person| root.join("cam*").join(format!("{person:04}")));
     refuse_empty(missing.collect())?;
     Ok(dataset)
 }
