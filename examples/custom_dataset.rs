@@ -54,6 +54,7 @@ fn dataset(folder: &Path) -> Dataset {
         synthetic: true,
         train: PerModality { visible: samples("day", 1, train.clone()), infrared: samples("night", 3, train) },
         test: TestSplit::Own { visible: samples("day", 1, test.clone()), infrared: samples("night", 3, test) },
+        notes: Vec::new(),
     }
 }
 

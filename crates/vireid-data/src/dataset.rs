@@ -26,6 +26,8 @@ pub struct Dataset {
     pub train: PerModality<Vec<Sample>>,
     /// Test images and the protocol that scores them.
     pub test: TestSplit,
+    /// What its reader took otherwise than it was written, and what it left out; a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Test images, by the protocol that they are scored with.

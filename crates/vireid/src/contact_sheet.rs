@@ -3,7 +3,7 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
-use image::{Rgb, RgbImage};
+use image::{ImageReader, Rgb, RgbImage};
 
 use crate::ProgramError;
 use crate::overwriting::write_whole;
@@ -52,7 +52,9 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), Progra
     let mut sheet = RgbImage::from_pixel(columns * across + SPACE, rows.len().max(1) as u32 * down + SPACE, BACKGROUND);
     for (y, row) in rows.iter().enumerate() {
         for (x, tile) in row.iter().enumerate() {
-            let picture = match image::open(&tile.path) {
+            // By its contents: a name may have any ending.
+            let opened = ImageReader::open(&tile.path).and_then(ImageReader::with_guessed_format);
+            let picture = match opened.map_err(Into::into).and_then(ImageReader::decode) {
                 Ok(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
                 Err(_) => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
             };

@@ -580,3 +580,31 @@ fn training_warns_of_too_little_memory_before_the_first_step() {
     let warning = said.find("warning: VR0520").unwrap_or_else(|| panic!("no warning in: {said}"));
     assert!(said.find("error: VR0").is_some_and(|error| warning < error), "{said}");
 }
+
+/// What lies in a folder and is not what it seems is said by `data check`.
+#[test]
+fn a_check_says_what_is_left_out_there_twice_or_collapsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, desk) = (folder.path(), desk());
+    let crop = fs::read(desk.at("crops/visible/camera1/0000.jpg")).unwrap();
+    for file in ["visible/door/a.jpg", "visible/door/copy.jfif", "visible/hall/monday/b.jpg", "visible/.hidden/c.jpg"] {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &crop).unwrap();
+    }
+    fs::write(root.join("visible/door/cut.jpg"), [&crop[..crop.len() / 2], b"\xff\xd9"].concat()).unwrap();
+    fs::create_dir_all(root.join("infrared")).unwrap();
+    let thermal = image::ImageBuffer::from_fn(16, 32, |x, y| image::Luma([29_000 + (16 * y + x) as u16]));
+    image::DynamicImage::from(thermal).save(root.join("infrared/t.png")).unwrap();
+    let check: serde_json::Value =
+        serde_json::from_str(&told(&["data", "check", "--json", "--data", text(root)])).unwrap();
+    assert_eq!((&check["parts"][0]["images"], &check["parts"][0]["cameras"]), (&3.into(), &2.into()));
+    assert!(check["unusable"][0].as_str().unwrap().contains("cut.jpg"));
+    assert_eq!(check["fingerprint"].as_str().unwrap().len(), 64);
+    let notes = check["notes"].to_string();
+    for word in ["hidden", "below", "hall", "same contents", "copy.jfif", "29000 to 29511", "input.range"] {
+        assert!(notes.contains(word), "{word}: {notes}");
+    }
+    let shown = told(&["data", "check", "--data", text(root)]);
+    assert!(shown.contains("note: left out (hidden)"), "{shown}");
+}
