@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use burn::store::{ModuleStore, PytorchStore};
 use safetensors::{Dtype, SafeTensors};
+use vireid_core::guard_parser;
 
 use crate::parameters::load_parameters;
 use crate::{BackboneError, TwoStreamNet};
@@ -34,7 +35,9 @@ impl WeightFile<'_> {
     pub fn read(&self) -> Result<Tensors, BackboneError> {
         let failed = |reason: String| BackboneError::Unreadable { path: self.path(), reason };
         match self {
-            WeightFile::Bytes(_, bytes) => read_safetensors(bytes).map_err(failed),
+            WeightFile::Bytes(_, bytes) => {
+                guard_parser(|| read_safetensors(bytes)).and_then(|read| read).map_err(failed)
+            }
             WeightFile::Path(path) => {
                 if !path.is_file() {
                     let reason =
@@ -43,9 +46,9 @@ impl WeightFile<'_> {
                 }
                 if path.extension().is_some_and(|extension| extension == "safetensors") {
                     let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-                    return read_safetensors(&bytes).map_err(failed);
+                    return guard_parser(|| read_safetensors(&bytes)).and_then(|read| read).map_err(failed);
                 }
-                read_pytorch(path).map_err(failed)
+                guard_parser(|| read_pytorch(path)).and_then(|read| read).map_err(failed)
             }
         }
     }

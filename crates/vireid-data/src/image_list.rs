@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
+use vireid_core::guard_parser;
 
 use crate::{BadImage, ResizeFilter, Sample, resize_rgb};
 
@@ -127,7 +128,8 @@ fn decode(path: &Path, size: ImageSize, filter: ResizeFilter) -> Result<Vec<u8>,
     if is_cut_jpeg(&bytes) {
         return Err("the JPEG data end before the image does".into());
     }
-    let decoded = image::load_from_memory(&bytes).map_err(|error| one_line(error.to_string()))?.into_rgb8();
+    let decoded =
+        guard_parser(|| image::load_from_memory(&bytes))?.map_err(|error| one_line(error.to_string()))?.into_rgb8();
     let from = ImageSize { height: decoded.height() as usize, width: decoded.width() as usize };
     if from.height.min(from.width) < SMALLEST_SIDE {
         return Err(format!(

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgb, RgbImage};
+use vireid_core::guard_parser;
 
 use crate::ProgramError;
 
@@ -46,9 +47,9 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), Progra
     let mut sheet = RgbImage::from_pixel(columns * across + SPACE, rows.len().max(1) as u32 * down + SPACE, BACKGROUND);
     for (y, row) in rows.iter().enumerate() {
         for (x, tile) in row.iter().enumerate() {
-            let picture = match image::open(&tile.path) {
-                Ok(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
-                Err(_) => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
+            let picture = match guard_parser(|| image::open(&tile.path)) {
+                Ok(Ok(picture)) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
+                _ => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
             };
             let frame = RgbImage::from_pixel(WIDTH + 2 * FRAME, HEIGHT + 2 * FRAME, Rgb(tile.frame));
             let (left, top) = (i64::from(SPACE + x as u32 * across), i64::from(SPACE + y as u32 * down));

@@ -5,6 +5,8 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
+use vireid_core::guard_parser;
+
 use super::manifest::{Table, malformed};
 use crate::DataError;
 
@@ -14,6 +16,10 @@ use crate::DataError;
 ///
 /// `VR0103` for a file that is no Parquet, or a column that is neither text nor whole numbers.
 pub(super) fn read(path: &Path) -> Result<Table, DataError> {
+    guard_parser(|| parse(path)).unwrap_or_else(|reason| Err(malformed(path, 1, reason)))
+}
+
+fn parse(path: &Path) -> Result<Table, DataError> {
     let wrong = |error: ParquetError| malformed(path, 1, format!("it can't be read as a Parquet file: {error}"));
     let file = File::open(path).map_err(DataError::io("can't read", path))?;
     let reader = SerializedFileReader::new(file).map_err(wrong)?;
