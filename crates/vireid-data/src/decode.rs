@@ -1,6 +1,7 @@
 //! A file as an image of bytes at the size of a network's input.
 
 use image::{ColorType, DynamicImage, ImageFormat, guess_format, load_from_memory_with_format};
+use vireid_core::guard_parser;
 
 use crate::{Depth, ImageSize, ResizeFilter, ValueRange, jpeg, resize_rgb};
 
@@ -29,10 +30,10 @@ pub(crate) fn decode(
     let one_line = |error: String| error.split_whitespace().collect::<Vec<_>>().join(" ");
     // By its contents: a name may have any ending.
     let format = guess_format(bytes).map_err(|_| "it is no image of a kind that can be read".to_string())?;
-    let image = match format {
+    let image = guard_parser(|| match format {
         ImageFormat::Jpeg => jpeg::decode(bytes, first_look),
         format => load_from_memory_with_format(bytes, format).map_err(|error| error.to_string()),
-    };
+    })?;
     let (image, depth) = to_bytes(image.map_err(one_line)?, range, first_look);
     let from = ImageSize { height: image.height() as usize, width: image.width() as usize };
     if from.height.min(from.width) < SMALLEST_SIDE {

@@ -9,6 +9,9 @@ use crate::MethodError;
 use crate::epoch::EpochAt;
 use crate::presets::preset_table;
 
+/// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
+const MOST_EPOCHS: usize = 1 << 24;
+
 /// Everything that decides what a run computes. See [`presets`](crate::presets()) for the embedded ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
@@ -357,6 +360,9 @@ impl RunConfig {
         self.range()?;
         let refuse = |what: &str| Err(MethodError::Config(what.into()));
         for (number, stage) in self.stages().into_iter().enumerate() {
+            if stage.epochs > MOST_EPOCHS {
+                return refuse(&format!("stage{}.epochs = {}; at most {MOST_EPOCHS}", number + 1, stage.epochs));
+            }
             let name = format!("stage{}.learning_rate", number + 1);
             let rates = &stage.learning_rate;
             if rates.first().is_none_or(|first| first.from != 0) || !rates.is_sorted_by(|a, b| a.from < b.from) {
@@ -511,6 +517,7 @@ mod tests {
             ("stage1.learning_rate=[]", "start at epoch 0"),
             ("sampler.instances=0", "sampler.instances"),
             ("epochs", "key=value"),
+            ("stage2.epochs=9223372036854775807", "stage2.epochs"),
         ] {
             let error = quick(&[set]).unwrap_err().to_string();
             assert!(error.contains(says), "{set}: {error}");

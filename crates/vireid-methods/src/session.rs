@@ -180,7 +180,7 @@ impl TrainingImages {
             name: self.name.clone(),
             synthetic: self.synthetic,
             train: without(&self.train),
-            test: TestImages { images: without(&self.test.images), protocol: self.test.protocol.clone() },
+            test: TestImages { images: without(&self.test.images), protocol: self.test.protocol },
             skipped: self.skipped.iter().chain(bad).cloned().collect(),
             notes: self.notes.clone(),
             manifest: OnceLock::new(),

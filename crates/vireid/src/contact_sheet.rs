@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
 use image::{ImageReader, Rgb, RgbImage};
+use vireid_core::guard_parser;
 
 use crate::ProgramError;
 use crate::overwriting::write_whole;
@@ -53,10 +54,13 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<(), Progra
     for (y, row) in rows.iter().enumerate() {
         for (x, tile) in row.iter().enumerate() {
             // By its contents: a name may have any ending.
-            let opened = ImageReader::open(&tile.path).and_then(ImageReader::with_guessed_format);
-            let picture = match opened.map_err(Into::into).and_then(ImageReader::decode) {
-                Ok(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
-                Err(_) => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
+            let decode = || {
+                let opened = ImageReader::open(&tile.path).and_then(ImageReader::with_guessed_format);
+                opened.map_err(Into::into).and_then(ImageReader::decode)
+            };
+            let picture = match guard_parser(decode) {
+                Ok(Ok(picture)) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
+                _ => RgbImage::from_pixel(WIDTH, HEIGHT, MISSING),
             };
             let frame = RgbImage::from_pixel(WIDTH + 2 * FRAME, HEIGHT + 2 * FRAME, Rgb(tile.frame));
             let (left, top) = (i64::from(SPACE + x as u32 * across), i64::from(SPACE + y as u32 * down));

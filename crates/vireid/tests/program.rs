@@ -279,6 +279,13 @@ fn bad_input_gets_a_code_and_no_panic() {
     fs::write(&visible_only, "path,modality,camera\na.jpg,visible,1\n").unwrap();
     let no_table = desk.at("picture.parquet");
     fs::write(&no_table, [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F']).unwrap();
+    // Its first page says that it is no dictionary: the crate that reads it panics on this.
+    let damaged_page = desk.at("damaged.parquet");
+    told(&["extract", "--model", model, "--data", text(&crops), "--out", text(&damaged_page)]);
+    let mut bytes = fs::read(&damaged_page).unwrap();
+    assert_eq!(bytes[5], 4, "the kind of a dictionary page");
+    bytes[5] = 2;
+    fs::write(&damaged_page, bytes).unwrap();
     let one_sided = desk.at("one-sided");
     fs::create_dir_all(one_sided.join("visible")).unwrap();
     let note = desk.at("note.txt");
@@ -314,6 +321,10 @@ fn bad_input_gets_a_code_and_no_panic() {
         (&["cluster", "--model", model, "--index", foreign, "--out", x], "VR0602"),
         (
             &["search", "--model", model, "--index", text(&no_table), "--query", query, "--modality", "visible"],
+            "VR0601",
+        ),
+        (
+            &["search", "--model", model, "--index", text(&damaged_page), "--query", query, "--modality", "visible"],
             "VR0601",
         ),
         (&["methods", "show", "magic"], "VR0503"),

@@ -6,6 +6,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
+use vireid_core::guard_parser;
 
 use super::malformed;
 use super::manifest::Table;
@@ -18,6 +19,10 @@ use crate::DataError;
 ///
 /// `VR0103` for a file that is no Parquet, or a column that is neither text nor whole numbers.
 pub(super) fn read(path: &Path) -> Result<Table, DataError> {
+    guard_parser(|| parse(path)).unwrap_or_else(|reason| Err(malformed(path, 1, reason)))
+}
+
+fn parse(path: &Path) -> Result<Table, DataError> {
     let wrong = |error: ParquetError| malformed(path, 1, format!("it can't be read as a Parquet file: {error}"));
     let file = File::open(path).map_err(DataError::io("can't read", path))?;
     let second = file.try_clone().map_err(DataError::io("can't read", path))?;
