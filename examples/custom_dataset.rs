@@ -55,6 +55,7 @@ fn dataset(folder: &Path) -> Dataset {
         train: PerModality { visible: samples("day", 1, train.clone()), infrared: samples("night", 3, train) },
         test: TestSplit::Own { visible: samples("day", 1, test.clone()), infrared: samples("night", 3, test) },
         names: Names::default(),
+        notes: Vec::new(),
     }
 }
 

@@ -178,3 +178,43 @@ fn a_run_is_not_resumed_on_other_data() {
     run.data = fewer.path().into();
     check_error(&run.resume(), "VR0508", &["data"]);
 }
+
+/// Two images that are exchanged keep their names and lengths; the run's data are their contents.
+#[test]
+fn a_run_is_not_resumed_on_images_that_were_exchanged() {
+    let [one, other] = ["cam1/0011", "cam1/0012"].map(|person| Path::new(person).join("0001.jpg"));
+    // What stands behind the end of a JPEG is no part of the image, so both can have the same length.
+    let long = |root: &Path| {
+        let images = [&one, &other].map(|image| fs::read(root.join(image)).unwrap());
+        let length = images.iter().map(Vec::len).max().unwrap();
+        images.map(|mut bytes| {
+            bytes.resize(length, 0);
+            bytes
+        })
+    };
+    let write = |root: &Path, images: [&[u8]; 2]| {
+        fs::write(root.join(&one), images[0]).unwrap();
+        fs::write(root.join(&other), images[1]).unwrap();
+    };
+    let padded = damaged(|root| {
+        let [a, b] = long(root);
+        write(root, [&a, &b]);
+    });
+    let exchanged = damaged(|root| {
+        let [a, b] = long(root);
+        write(root, [&b, &a]);
+    });
+    let mut run = Run::on(padded.path());
+    assert!(run.train(&["--set", "stage2.epochs=0"]).status.success());
+    run.data = exchanged.path().into();
+    check_error(&run.resume(), "VR0508", &["data"]);
+
+    // Earlier versions recorded names and lengths only; their runs go on.
+    let environment = run.out().join("environment.json");
+    let mut recorded: serde_json::Value = serde_json::from_slice(&fs::read(&environment).unwrap()).unwrap();
+    recorded["data_manifest"] = recorded["data_quick_manifest"].clone();
+    fs::write(&environment, recorded.to_string()).unwrap();
+    run.data = padded.path().into();
+    let output = run.resume();
+    assert!(output.status.success(), "{}", stderr(&output));
+}

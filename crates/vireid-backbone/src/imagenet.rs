@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::store::{ModuleStore, PytorchStore, SafetensorsStore, bridge};
+use vireid_core::guard_parser;
 
 use crate::parameters::load_parameters;
 use crate::{BackboneError, TwoStreamNet};
@@ -41,7 +42,7 @@ impl WeightFile<'_> {
         let path = self.path();
         let failed = |reason: String| BackboneError::Unreadable { path: path.clone(), reason };
         match self {
-            WeightFile::Bytes(_, bytes) => read_network(&path, &mut SafetensorsStore::from_bytes(Some(bytes.to_vec()))),
+            WeightFile::Bytes(_, bytes) => guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes.to_vec()))),
             WeightFile::Path(_) if !path.is_file() => {
                 let reason = "there is no such file; download torchvision's resnet weights yourself and name the file";
                 Err(failed(reason.into()))
@@ -49,10 +50,10 @@ impl WeightFile<'_> {
             WeightFile::Path(_) => {
                 if begins_like_safetensors(&path).map_err(|error| failed(error.to_string()))? {
                     let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
-                    return read_network(&path, &mut SafetensorsStore::from_bytes(Some(bytes)));
+                    return guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes)));
                 }
                 // Numbers in names mean blocks: they stay as they are.
-                read_network(&path, &mut PytorchStore::from_file(&path).map_indices_contiguous(false))
+                guarded(&path, &mut PytorchStore::from_file(&path).map_indices_contiguous(false))
             }
         }
     }
@@ -63,6 +64,15 @@ fn begins_like_safetensors(path: &Path) -> std::io::Result<bool> {
     let mut start = Vec::new();
     File::open(path)?.take(9).read_to_end(&mut start)?;
     Ok(start.last() == Some(&b'{') && start.len() == 9)
+}
+
+/// As [`read_network`]; a store that panics has found the file damaged.
+fn guarded<S: ModuleStore>(path: &Path, store: &mut S) -> Result<Tensors, BackboneError>
+where
+    S::Error: Display,
+{
+    guard_parser(|| read_network(path, store))
+        .unwrap_or_else(|reason| Err(BackboneError::Unreadable { path: path.into(), reason }))
 }
 
 /// The tensors of the one network of a file.

@@ -14,7 +14,7 @@ impl Embeddings {
     ///
     /// `VR0001` when the length does not fit, `VR0002` when a value is NaN or infinite.
     pub fn new(values: Vec<f32>, rows: usize, dim: usize) -> Result<Self, CoreError> {
-        if values.len() != rows * dim || dim == 0 {
+        if rows.checked_mul(dim) != Some(values.len()) || dim == 0 {
             return Err(CoreError::Shape { values: values.len(), rows, dim });
         }
         if let Some(position) = values.iter().position(|value| !value.is_finite()) {
@@ -67,6 +67,12 @@ mod tests {
     fn a_nan_is_reported_with_its_row() {
         let nan = Embeddings::new(vec![0.0, 1.0, f32::NAN, 2.0], 2, 2);
         assert_eq!(nan, Err(CoreError::NotFinite { row: 1 }));
+    }
+
+    #[test]
+    fn a_shape_beyond_all_numbers_does_not_wrap_around() {
+        let wrapped = Embeddings::new(Vec::new(), 1 << 63, 2);
+        assert!(matches!(wrapped, Err(CoreError::Shape { .. })), "{wrapped:?}");
     }
 
     #[test]

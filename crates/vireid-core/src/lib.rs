@@ -9,6 +9,7 @@ mod embeddings;
 mod error;
 mod identity;
 mod modality;
+mod panics;
 mod pseudo_labels;
 mod streams;
 
@@ -17,6 +18,7 @@ pub use embeddings::Embeddings;
 pub use error::{Coded, CoreError};
 pub use identity::{Camera, Identity};
 pub use modality::{Infrared, Modality, ModalityTag, PerModality, Visible};
+pub use panics::guard_parser;
 pub use pseudo_labels::{ClusterId, PseudoLabels};
 pub use streams::{Stream, Streams};
 

@@ -28,6 +28,8 @@ pub struct Dataset {
     pub test: TestSplit,
     /// What the user calls the cameras and people.
     pub names: Names,
+    /// What its reader took otherwise than it was written, and what it left out; a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Test images, by the protocol that they are scored with.

@@ -14,6 +14,14 @@ pub struct BadImage {
     pub reason: String,
 }
 
+impl BadImage {
+    /// An image that no table could name, if this is one: tables are UTF-8 text.
+    pub fn if_unnameable(path: &std::path::Path) -> Option<Self> {
+        let reason = || "its name is not UTF-8 text, which tables of images need; rename it".to_string();
+        path.to_str().is_none().then(|| Self { path: path.into(), reason: reason() })
+    }
+}
+
 impl fmt::Display for BadImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path.display(), self.reason)
@@ -45,20 +53,23 @@ pub enum DataError {
         hint: &'static str,
     },
     /// A list file can't be read as what it should be.
-    #[error("VR0103: {} line {line}: {reason}", path.display())]
+    #[error("VR0103: {}: {reason}", place(path, *line))]
     MalformedList {
-        /// The list file.
+        /// The list file, or an image whose name is wrong.
         path: PathBuf,
-        /// Line, counted from 1.
+        /// Line, counted from 1; 0 where there are none.
         line: usize,
         /// What is wrong.
         reason: String,
     },
-    /// An identity of a split list has no image, or its folder is empty.
-    #[error("VR0104: {} holds no image; the copy of the data set is incomplete: unpack it again", path.display())]
-    EmptyFolder {
-        /// The folder.
-        path: PathBuf,
+    /// Identities of a split list have no image, or their folders are empty.
+    #[error(
+        "VR0104: {} no image; the copy of the data set is incomplete, or its lists are another one's: unpack it again",
+        holds(folders)
+    )]
+    EmptyFolders {
+        /// The folders.
+        folders: Vec<PathBuf>,
     },
     /// Images that can't be decoded or are too small.
     #[error(
@@ -113,25 +124,36 @@ pub enum DataError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// A loader thread ended without delivering its batch.
-    #[error("VR0109: a loader thread ended early at step {step}; an image may have vanished while training: {reason}")]
+    /// The loader's threads ended without delivering a batch.
+    #[error("VR0109: the loader's threads ended before step {step}; this is a fault of the program, not of the data")]
     Loader {
         /// The step whose batch is missing.
         step: usize,
-        /// What the thread said.
-        reason: String,
     },
     /// The synthetic world can't be drawn as asked.
     #[error("VR0110: synthetic world: {0}")]
     World(String),
     /// Nobody knows what kind of data set this is.
     #[error(
-        "VR0111: it can't be told what kind of data set is at '{}': there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is no manifest (.csv, .parquet)", path.display()
+        "VR0111: it can't be told what kind of data set is at '{}': there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is no manifest (.csv, .parquet){}", path.display(), inside(known)
     )]
     UnknownLayout {
         /// The place.
         path: PathBuf,
+        /// A data set that lies in it.
+        known: Option<PathBuf>,
     },
+    /// Not one training image of a modality can be used.
+    #[error("VR0112: none of the {} {modality} training images can be used:\n{}", images.len(), listing(images))]
+    NothingUsable {
+        /// The modality.
+        modality: Modality,
+        /// Its images.
+        images: Vec<BadImage>,
+    },
+    /// An image can't be used, found while working with it.
+    #[error("VR0113: an image can't be used: {0}; put it back as it was, or leave it out, and start again")]
+    Image(BadImage),
 }
 
 impl DataError {
@@ -142,6 +164,32 @@ impl DataError {
 }
 
 impl Coded for DataError {}
+
+fn place(path: &std::path::Path, line: usize) -> String {
+    match line {
+        0 => path.display().to_string(),
+        line => format!("{} line {line}", path.display()),
+    }
+}
+
+fn inside(known: &Option<PathBuf>) -> String {
+    known.as_ref().map_or(String::new(), |known| format!("; there is a data set in '{}'", known.display()))
+}
+
+fn holds(folders: &[PathBuf]) -> String {
+    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    format!("{} {}", some_of(&names), if names.len() == 1 { "holds" } else { "hold" })
+}
+
+/// The first names of many, and how many more there are.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
 
 fn listing(images: &[BadImage]) -> String {
     const SHOWN: usize = 20;

@@ -5,10 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::{BadImage, ResizeFilter, Sample, resize_rgb};
-
-/// Smallest side that an image of a person can have.
-const SMALLEST_SIDE: usize = 8;
+use crate::decode::decode;
+use crate::{BadImage, Depth, ResizeFilter, Sample, ValueRange};
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,23 +39,43 @@ impl CacheBudget {
     }
 }
 
+/// A BLAKE3 hash.
+pub(crate) type Digest = [u8; 32];
+
+/// What is kept of an image.
+#[derive(Debug, Default, Clone)]
+struct Kept {
+    pixels: OnceLock<Arc<[u8]>>,
+    /// Of the file's bytes, as they were when first read; shared with the lists that hold a part of this one.
+    digest: Arc<OnceLock<Digest>>,
+    /// Set once the image was found whole; shared likewise.
+    depth: Arc<OnceLock<Option<Depth>>>,
+}
+
 /// A list of images at one size: decoded and resized when first asked for, and kept while the budget lasts.
 ///
 /// A batch visits images at random, so which ones are kept does not matter; nothing is ever evicted.
 #[derive(Debug)]
 pub struct ImageList {
     samples: Vec<Sample>,
-    kept: Vec<OnceLock<Arc<[u8]>>>,
+    kept: Vec<Kept>,
     budget: CacheBudget,
     size: ImageSize,
     filter: ResizeFilter,
+    range: ValueRange,
 }
 
 impl ImageList {
     /// The list of some samples.
     pub fn new(samples: Vec<Sample>, size: ImageSize, filter: ResizeFilter, budget: CacheBudget) -> Self {
-        let kept = samples.iter().map(|_| OnceLock::new()).collect();
-        Self { samples, kept, budget, size, filter }
+        let kept = samples.iter().map(|_| Kept::default()).collect();
+        Self { samples, kept, budget, size, filter, range: ValueRange::default() }
+    }
+
+    /// The list with another range of the numbers of images with more than 8 bits.
+    pub fn with_range(self, range: ValueRange) -> Self {
+        // What was decoded by another range is of no use.
+        Self { range, ..Self::new(self.samples, self.size, self.filter, self.budget) }
     }
 
     /// The samples, in order.
@@ -84,26 +102,62 @@ impl ImageList {
     pub fn select(&self, positions: impl IntoIterator<Item = usize>) -> Self {
         let entry = |position: usize| (self.samples[position].clone(), self.kept[position].clone());
         let (samples, kept) = positions.into_iter().map(entry).unzip();
-        Self { samples, kept, budget: CacheBudget::new(usize::MAX), size: self.size, filter: self.filter }
+        Self {
+            samples,
+            kept,
+            budget: CacheBudget::new(usize::MAX),
+            size: self.size,
+            filter: self.filter,
+            range: self.range,
+        }
     }
 
     /// One image as `height x width x 3` bytes.
     ///
     /// # Errors
     ///
-    /// When the file can't be decoded or is too small to be an image of a person.
+    /// When the file can't be decoded, lacks a part, or is too small to be an image of a person, and when its name is no
+    /// text: no table could name it.
     pub fn get(&self, position: usize) -> Result<Arc<[u8]>, BadImage> {
-        let slot = &self.kept[position];
-        if let Some(image) = slot.get() {
+        let kept = &self.kept[position];
+        if let Some(image) = kept.pixels.get() {
             return Ok(image.clone());
         }
-        let path = &self.samples[position].path;
-        let image: Arc<[u8]> =
-            decode(path, self.size, self.filter).map_err(|reason| BadImage { path: path.clone(), reason })?.into();
+        let bytes = self.read(position)?;
+        let first_look = kept.depth.get().is_none();
+        let decoded = decode(&bytes, self.size, self.filter, self.range, first_look);
+        let decoded = decoded.map_err(|reason| self.bad(position, reason))?;
+        if first_look {
+            kept.depth.get_or_init(|| decoded.depth);
+        }
+        let image: Arc<[u8]> = decoded.pixels.into();
         if self.budget.take(image.len()) {
-            return Ok(slot.get_or_init(|| image).clone());
+            return Ok(kept.pixels.get_or_init(|| image).clone());
         }
         Ok(image)
+    }
+
+    /// A BLAKE3 hash of the bytes of an image's file, as they were when it was first read; read now if it never was.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub fn digest(&self, position: usize) -> Result<[u8; 32], BadImage> {
+        if let Some(digest) = self.kept[position].digest.get() {
+            return Ok(*digest);
+        }
+        let bytes = self.read(position)?;
+        Ok(self.kept[position].digest.get().copied().unwrap_or_else(|| blake3::hash(&bytes).into()))
+    }
+
+    /// How many files have not been read yet.
+    pub fn unread(&self) -> usize {
+        self.kept.iter().filter(|kept| kept.digest.get().is_none()).count()
+    }
+
+    /// The numbers of an image with more than 8 bits; `None` for others, and before it was decoded.
+    pub fn depth(&self, position: usize) -> Option<Depth> {
+        self.kept[position].depth.get().copied().flatten()
     }
 
     /// Decodes every image once, in parallel, and lists those that can't be used. What the budget allows stays decoded,
@@ -123,56 +177,74 @@ impl ImageList {
         let entries = self.samples.iter().zip(&self.kept);
         let good = entries.filter(|(sample, _)| !bad.contains(sample.path.as_path()));
         let (samples, kept) = good.map(|(sample, kept)| (sample.clone(), kept.clone())).unzip();
-        Self { samples, kept, budget: self.budget.clone(), size: self.size, filter: self.filter }
+        Self { samples, kept, budget: self.budget.clone(), size: self.size, filter: self.filter, range: self.range }
     }
-}
 
-fn decode(path: &Path, size: ImageSize, filter: ResizeFilter) -> Result<Vec<u8>, String> {
-    let one_line = |error: String| error.split_whitespace().collect::<Vec<_>>().join(" ");
-    let bytes = std::fs::read(path).map_err(|error| one_line(error.to_string()))?;
-    if is_cut_jpeg(&bytes) {
-        return Err("the JPEG data end before the image does".into());
+    /// The bytes of a file, whose digest is kept.
+    fn read(&self, position: usize) -> Result<Vec<u8>, BadImage> {
+        let path = &self.samples[position].path;
+        if let Some(bad) = BadImage::if_unnameable(path) {
+            return Err(bad);
+        }
+        let bytes = std::fs::read(path).map_err(|error| self.bad(position, error.to_string()))?;
+        self.kept[position].digest.get_or_init(|| blake3::hash(&bytes).into());
+        Ok(bytes)
     }
-    let decoded = image::load_from_memory(&bytes).map_err(|error| one_line(error.to_string()))?.into_rgb8();
-    let from = ImageSize { height: decoded.height() as usize, width: decoded.width() as usize };
-    if from.height.min(from.width) < SMALLEST_SIDE {
-        return Err(format!(
-            "only {} x {} pixels; at least {SMALLEST_SIDE} a side are needed",
-            from.width, from.height
-        ));
-    }
-    if from == size {
-        return Ok(decoded.into_raw());
-    }
-    resize_rgb(decoded.as_raw(), from, size, filter).ok_or_else(|| "can't be resized".to_string())
-}
 
-/// Whether a JPEG file stops within its image data. Decoders fill the rest with grey and say nothing. Markers can't occur
-/// within entropy-coded data, so a whole file has an end marker behind its last start of scan; an embedded preview's end
-/// marker stands before it.
-fn is_cut_jpeg(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
-    const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    bytes.starts_with(&[0xff, 0xd8]) && last(END_OF_IMAGE) < last(START_OF_SCAN)
+    fn bad(&self, position: usize, reason: String) -> BadImage {
+        BadImage { path: self.samples[position].path.clone(), reason }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_core::Camera;
+
+    fn list(paths: &[std::path::PathBuf]) -> ImageList {
+        let sample = |path: &std::path::PathBuf| Sample { path: path.clone(), identity: None, camera: Camera(1) };
+        let size = ImageSize { height: 16, width: 8 };
+        ImageList::new(paths.iter().map(sample).collect(), size, ResizeFilter::Lanczos, CacheBudget::new(usize::MAX))
+    }
 
     #[test]
-    fn a_cut_jpeg_is_noticed_wherever_it_is_cut() {
-        let mut jpeg = Vec::new();
-        let pixels: Vec<u8> = (0..3 * 64 * 64).map(|i| (i * 7 % 251) as u8).collect();
-        let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
-        encoder.encode(&pixels, 64, 64, image::ExtendedColorType::Rgb8).unwrap();
-        assert!(!is_cut_jpeg(&jpeg));
-        let scan = jpeg.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap();
-        assert!((scan + 2..jpeg.len() - 2).all(|length| is_cut_jpeg(&jpeg[..length])));
-        // Cut before the scan a decoder notices by itself.
-        assert!((0..scan).all(|length| image::load_from_memory(&jpeg[..length]).is_err()));
-        jpeg.extend(b"trailing bytes");
-        assert!(!is_cut_jpeg(&jpeg));
+    fn a_digest_is_of_the_contents_and_of_the_first_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let draw = |grey| image::RgbImage::from_pixel(8, 16, image::Rgb([grey; 3])).save(&path).unwrap();
+        draw(10);
+        let (unread, read) = (list(&[path.clone()]), list(&[path.clone()]));
+        assert_eq!(read.unread(), 1);
+        assert!(read.check(|| ()).is_empty());
+        assert_eq!(read.unread(), 0);
+        let before = unread.digest(0).unwrap();
+        draw(20);
+        assert_eq!(read.digest(0).unwrap(), before);
+        assert_ne!(list(&[path]).digest(0).unwrap(), before);
+    }
+
+    /// Any ending, as long as the contents are an image's.
+    #[test]
+    fn contents_count_not_endings() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = image::RgbImage::from_fn(8, 16, |x, y| image::Rgb([x as u8 * 9, y as u8 * 9, 7]));
+        let formats =
+            [("a.jpg", image::ImageFormat::Png), ("b.jfif", image::ImageFormat::Tiff), ("c", image::ImageFormat::Bmp)];
+        for (name, format) in formats {
+            let path = folder.path().join(name);
+            image.save_with_format(&path, format).unwrap();
+            assert_eq!(&*list(&[path]).get(0).unwrap(), image.as_raw(), "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_text_is_refused_before_the_work() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.png"));
+        image::RgbImage::new(8, 16).save_with_format(&path, image::ImageFormat::Png).unwrap();
+        let bad = list(&[path]).check(|| ());
+        assert!(bad.len() == 1 && bad[0].reason.contains("UTF-8"), "{bad:?}");
     }
 }

@@ -9,24 +9,31 @@
 //! Invariant: every random choice comes from a named stream, so a batch is the same on whichever thread it is made.
 
 mod dataset;
+mod decode;
 mod error;
+mod fingerprint;
 mod image_list;
+mod jpeg;
 mod loader;
 mod names;
+mod notes;
 pub mod readers;
 mod resize;
 pub mod sampler;
 mod spread;
 pub mod synthetic;
 pub mod transform;
+mod value_range;
 
 pub use dataset::{Dataset, Sample, TestSplit};
 pub use error::{BadImage, DataError};
+pub use fingerprint::fingerprint;
 pub use image_list::{CacheBudget, ImageList, ImageSize};
 pub use loader::{Batch, Loader, LoaderConfig, ViewRecipes};
 pub use names::Names;
 pub use resize::{ResizeFilter, resize_rgb};
 pub use spread::Spread;
+pub use value_range::{Depth, ValueRange};
 
 /// The README's example is a test.
 #[cfg(doctest)]

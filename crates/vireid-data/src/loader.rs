@@ -113,7 +113,7 @@ impl Iterator for Loader {
                 }
                 Err(_) => {
                     self.next = self.steps;
-                    return Some(Err(DataError::Loader { step, reason: "its threads have stopped".into() }));
+                    return Some(Err(DataError::Loader { step }));
                 }
             }
         }
@@ -144,8 +144,7 @@ impl Work {
             for recipe in recipes {
                 for &position in positions {
                     let slot = slots.replace(slots.get() + 1);
-                    let bytes =
-                        images.get(position).map_err(|bad| DataError::Loader { step, reason: bad.to_string() })?;
+                    let bytes = images.get(position).map_err(DataError::Image)?;
                     let mut view = to_planar(&bytes);
                     let mut stream = self.streams.stream(self.stream, [self.epoch, step as u64, slot]);
                     apply(recipe, &mut view, images.size(), &mut stream);
@@ -212,6 +211,6 @@ mod tests {
         let mut loader = Loader::start(images, recipes, plans, Streams::new(5), 0, 0, config);
         assert!(loader.next().unwrap().is_ok());
         let error = loader.next().unwrap().unwrap_err().to_string();
-        assert!(error.starts_with("VR0109") && error.contains("1.png"), "{error}");
+        assert!(error.starts_with("VR0113") && error.contains("1.png: No such file"), "{error}");
     }
 }

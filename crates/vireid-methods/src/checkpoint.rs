@@ -14,6 +14,8 @@ use crate::{Evaluation, MethodError, MethodState};
 pub const FORMAT_VERSION: u32 = 2;
 /// Metadata key of the header.
 const HEADER: &str = "vireid";
+/// Name of the optimiser's record.
+const OPTIMIZER: &str = "optimizer";
 
 /// Which of a run's two checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +130,7 @@ impl Checkpoint {
             tensors.insert(format!("state/{name}"), integers(values));
         }
         let bytes = self.optimizer.clone();
-        tensors.insert("optimizer".into(), Raw { dtype: Dtype::U8, shape: vec![bytes.len()], bytes });
+        tensors.insert(OPTIMIZER.into(), Raw { dtype: Dtype::U8, shape: vec![bytes.len()], bytes });
         let header = Header {
             version: FORMAT_VERSION,
             method: self.method.clone(),
@@ -173,6 +175,15 @@ impl Checkpoint {
 
         let (mut model, mut state) = (Vec::new(), MethodState::default());
         for (name, view) in file.tensors() {
+            let is_known = match view.dtype() {
+                Dtype::F32 => name != OPTIMIZER,
+                Dtype::I32 => name.starts_with("state/"),
+                Dtype::U8 => name == OPTIMIZER,
+                _ => false,
+            };
+            if !is_known {
+                return Err(bad(format!("damaged ({name} holds numbers of the kind {:?})", view.dtype())));
+            }
             let words = || view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
             let floats = || words().map(f32::from_le_bytes).collect();
             if let Some(name) = name.strip_prefix("model/") {
@@ -185,7 +196,7 @@ impl Checkpoint {
                 }
             }
         }
-        let optimizer = file.tensor("optimizer").map_err(damaged)?.data().to_vec();
+        let optimizer = file.tensor(OPTIMIZER).map_err(damaged)?.data().to_vec();
         let Header { method, backbone, seed, position, prepared, evaluations, .. } = header;
         Ok(Self { method, backbone, seed, position, evaluations, model, optimizer, prepared, state })
     }
@@ -269,6 +280,25 @@ mod tests {
         let other = safetensors::serialize(BTreeMap::from([("x", floats(&[1], &[1.0]))]), None).unwrap();
         fs::write(&path, other).unwrap();
         says("not a checkpoint");
+    }
+
+    /// Half the values under a whole shape: what takes them would panic.
+    #[test]
+    fn numbers_of_another_kind_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        checkpoint().save(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for (kind, other) in
+            [("\"F32\",\"shape\":[2,1]", "\"F16\",\"shape\":[2,2]"), ("\"U8\",\"shape\":[3]", "\"I8\",\"shape\":[3]")]
+        {
+            let position = whole.windows(kind.len()).position(|window| window == kind.as_bytes()).unwrap();
+            let mut damaged = whole.clone();
+            damaged[position..position + kind.len()].copy_from_slice(other.as_bytes());
+            fs::write(&path, damaged).unwrap();
+            let error = Checkpoint::load(&path).unwrap_err().to_string();
+            assert!(error.starts_with("VR0507") && error.contains("of the kind"), "{error}");
+        }
     }
 
     /// A full disk: the temporary file is a link to a device that is always full.

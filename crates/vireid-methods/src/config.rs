@@ -2,12 +2,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Precision;
 use vireid_clustering::shared_rows_at;
-use vireid_data::ResizeFilter;
 use vireid_data::sampler::BatchShape;
+use vireid_data::{ResizeFilter, ValueRange};
 
 use crate::MethodError;
 use crate::epoch::EpochAt;
 use crate::presets::preset_table;
+
+/// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
+const MOST_EPOCHS: usize = 1 << 24;
 
 /// Everything that decides what a run computes. See [`presets`](crate::presets()) for the embedded ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,10 @@ pub struct InputSettings {
     pub width: usize,
     /// `lanczos`, `bicubic` or `bilinear`.
     pub filter: String,
+    /// `full`, `image`, or the two numbers that become black and white; of images with more than 8 bits.
+    // Left out where it is the default, so that older runs keep their configuration's hash.
+    #[serde(default, skip_serializing_if = "RangeSetting::is_full")]
+    pub range: RangeSetting,
     /// Black border in pixels that random crops are cut from.
     pub padding: usize,
     /// Memory for decoded images in MiB.
@@ -58,6 +65,28 @@ pub struct InputSettings {
     pub workers: usize,
     /// Batches prepared ahead.
     pub prefetch: usize,
+}
+
+/// Which numbers of an image with more than 8 bits become its grey levels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RangeSetting {
+    /// `full`: what the file's type can hold; `image`: each image's own.
+    Named(String),
+    /// From the first to the second, in the files' numbers.
+    Limits([f64; 2]),
+}
+
+impl RangeSetting {
+    fn is_full(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for RangeSetting {
+    fn default() -> Self {
+        Self::Named("full".into())
+    }
 }
 
 /// Which network.
@@ -302,11 +331,38 @@ impl RunConfig {
             .collect()
     }
 
+    /// The range of numbers that images with more than 8 bits are read in.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown name, or limits that do not ascend.
+    pub fn range(&self) -> Result<ValueRange, MethodError> {
+        match &self.input.range {
+            RangeSetting::Named(name) if name == "full" => Ok(ValueRange::Full),
+            RangeSetting::Named(name) if name == "image" => Ok(ValueRange::Image),
+            RangeSetting::Limits([low, high]) if low < high && low.is_finite() && high.is_finite() => {
+                Ok(ValueRange::Limits { low: *low as f32, high: *high as f32 })
+            }
+            other => {
+                let found = match other {
+                    RangeSetting::Named(name) => format!("'{name}'"),
+                    RangeSetting::Limits([low, high]) => format!("[{low}, {high}]"),
+                };
+                let message = format!("input.range = {found}; full, image and [lower, higher] number exist");
+                Err(MethodError::Config(message))
+            }
+        }
+    }
+
     fn check(&self) -> Result<(), MethodError> {
         self.filter()?;
         self.test_filter()?;
+        self.range()?;
         let refuse = |what: &str| Err(MethodError::Config(what.into()));
         for (number, stage) in self.stages().into_iter().enumerate() {
+            if stage.epochs > MOST_EPOCHS {
+                return refuse(&format!("stage{}.epochs = {}; at most {MOST_EPOCHS}", number + 1, stage.epochs));
+            }
             let name = format!("stage{}.learning_rate", number + 1);
             let rates = &stage.learning_rate;
             if rates.first().is_none_or(|first| first.from != 0) || !rates.is_sorted_by(|a, b| a.from < b.from) {
@@ -431,6 +487,13 @@ mod tests {
         assert_eq!((config.stage2.epochs, config.clustering.eps.visible), (30, 0.4));
         assert_eq!(config.settings["alpha"], toml::Value::Float(1.0));
         assert_ne!(config.hash(), quick(&[]).unwrap().hash());
+        let range = |set: &str| quick(&[set]).unwrap();
+        assert_eq!(range("input.range=full").hash(), quick(&[]).unwrap().hash());
+        assert_eq!(range("input.range=image").range().unwrap(), ValueRange::Image);
+        let limits = range("input.range=[29000, 31000.5]");
+        assert_eq!(limits.range().unwrap(), ValueRange::Limits { low: 29_000.0, high: 31_000.5 });
+        assert_eq!(RunConfig::from_toml(&limits.to_toml(), &[]).unwrap(), limits);
+        assert_ne!(limits.hash(), range("input.range=image").hash());
         assert_ne!(quick(&["backbone.precision=bf16"]).unwrap().hash(), quick(&[]).unwrap().hash());
     }
 
@@ -447,9 +510,14 @@ mod tests {
             ("clustering.eps.visible=1.5", "clustering.eps.visible"),
             ("input.filter=nearest", "input.filter = 'nearest'; lanczos"),
             ("evaluation.filter=nearest", "evaluation.filter = 'nearest'; lanczos"),
+            ("input.range=half", "input.range = 'half'; full, image"),
+            ("input.range=[9, 3]", "input.range = [9, 3]"),
+            ("input.range=[1, nan]", "input.range"),
+            ("input.range=[1, 2, 3]", "VR0502"),
             ("stage1.learning_rate=[]", "start at epoch 0"),
             ("sampler.instances=0", "sampler.instances"),
             ("epochs", "key=value"),
+            ("stage2.epochs=9223372036854775807", "stage2.epochs"),
         ] {
             let error = quick(&[set]).unwrap_err().to_string();
             assert!(error.contains(says), "{set}: {error}");

@@ -57,7 +57,7 @@ pub trait Epoch {
     ///
     /// # Errors
     ///
-    /// `VR0109` when an image can't be read any more, `VR0002` when the network answers with NaN.
+    /// `VR0113` when an image can't be read any more, `VR0002` when the network answers with NaN.
     fn embeddings(&mut self) -> Result<PerModality<Embeddings>, MethodError>;
 
     /// Shows labels to whoever watches the run, with the truth beside them where it is known.
@@ -69,7 +69,7 @@ pub trait Epoch {
     ///
     /// # Errors
     ///
-    /// `VR0109` when an image can't be read any more, `VR0511` when the device fails.
+    /// `VR0113` when an image can't be read any more, `VR0511` when the device fails.
     fn pass(
         &mut self,
         stream: &'static str,

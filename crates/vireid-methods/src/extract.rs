@@ -21,7 +21,7 @@ const AHEAD: usize = 2;
 ///
 /// # Errors
 ///
-/// `VR0109` when an image can't be read any more, `VR0002` when the network answers with NaN, `VR0511` when a device fails.
+/// `VR0113` when an image can't be read any more, `VR0002` when the network answers with NaN, `VR0511` when a device fails.
 pub fn extract<B: Backbone>(
     network: &B,
     images: &ImageList,

@@ -64,7 +64,7 @@ pub mod views;
 pub use checkpoint::{Checkpoint, CheckpointKind, FORMAT_VERSION, Position};
 pub use config::{
     BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, NeighbourSearch,
-    OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings,
+    OptimizerSettings, PerModalityValue, RangeSetting, RunConfig, SamplerSettings, StageSettings, parse_settings,
 };
 pub use device::{
     DeviceEntry, Devices, available_devices, missing_features, parse_device, parse_devices, resolve_device,

@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Bytes, Gradients, Tensor};
+use vireid_core::guard_parser;
 use vireid_kernels::{Adam, SgdNesterov};
 
 use crate::Devices;
@@ -78,7 +79,8 @@ impl StageOptimizer {
     }
 
     pub(crate) fn load(self, bytes: Vec<u8>) -> Result<Self, String> {
-        let optimizer = self.optimizer.from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|error| error.to_string())?;
+        let read = guard_parser(|| self.optimizer.from_bytes(Bytes::from_bytes_vec(bytes)))?;
+        let optimizer = read.map_err(|error| error.to_string())?;
         Ok(Self { optimizer, ..self })
     }
 }

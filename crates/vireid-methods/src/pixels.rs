@@ -19,11 +19,10 @@ pub(crate) fn image_tensor(pixels: Vec<f32>, size: ImageSize, device: &Device) -
 
 /// Some images, normalised, one after another and channel by channel.
 pub(crate) fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>, DataError> {
-    let step = range.start;
     let views: Result<Vec<Vec<f32>>, DataError> = range
         .into_par_iter()
         .map(|position| {
-            let bytes = images.get(position).map_err(|bad| DataError::Loader { step, reason: bad.to_string() })?;
+            let bytes = images.get(position).map_err(DataError::Image)?;
             let mut view = to_planar(&bytes);
             // Normalising draws nothing, so any stream will do.
             let mut stream = vireid_core::Streams::new(0).stream("none", [0; 3]);
@@ -32,4 +31,23 @@ pub(crate) fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>
         })
         .collect();
     Ok(views?.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_data::{CacheBudget, ResizeFilter, Sample};
+
+    /// An image that can't be read while embedding says so itself.
+    #[test]
+    fn an_unreadable_image_hands_on_its_own_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.png");
+        std::fs::write(&path, b"no image").unwrap();
+        let sample = Sample { path, identity: None, camera: vireid_core::Camera(1) };
+        let size = ImageSize { height: 8, width: 8 };
+        let list = ImageList::new(vec![sample], size, ResizeFilter::Lanczos, CacheBudget::new(0));
+        let error = pixels(&list, 0..1).unwrap_err().to_string();
+        assert!(error.starts_with("VR0113") && error.contains("cut.png: it is no image"), "{error}");
+    }
 }

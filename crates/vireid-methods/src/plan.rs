@@ -48,8 +48,9 @@ impl TrainingImages {
                 None => "none for testing: nothing will be scored".into(),
             },
         };
+        let notes: String = self.notes.iter().map(|note| format!("\nnote: {note}")).collect();
         format!(
-            "{}: {} visible and {} infrared training images, {testing}{skipped}\n\
+            "{}: {} visible and {} infrared training images, {testing}{skipped}{notes}\n\
              {} ({}), {}: {}; decoded images take {decoded:.0} MiB of {} MiB",
             self.name,
             train.visible.len(),

@@ -153,7 +153,7 @@ impl RunDir {
         self.root.join("checkpoints").join(kind.file_name())
     }
 
-    /// The fingerprint of the data that the run was started with.
+    /// The fingerprint of the data that the run was started with: of their contents, 64 digits, or of earlier versions 16.
     ///
     /// # Errors
     ///

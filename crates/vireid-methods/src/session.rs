@@ -1,12 +1,14 @@
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::TwoStreamNet;
 use vireid_core::{Modality, PerModality, Streams};
-use vireid_data::{BadImage, CacheBudget, DataError, Dataset, ImageList, ImageSize, Names};
+use vireid_data::{BadImage, CacheBudget, DataError, Dataset, Depth, ImageList, ImageSize, Names, fingerprint};
 
 use crate::events::{Event, Observer, Seconds};
 use crate::progress::bar;
@@ -54,14 +56,21 @@ pub struct TrainingImages {
     pub skipped: Vec<BadImage>,
     /// What the user calls the cameras and people.
     pub names: Names,
+    /// What is worth knowing about the data, a sentence each: see [`Dataset::notes`], and what decoding showed.
+    pub notes: Vec<String>,
+    manifest: OnceLock<String>,
 }
+
+/// Work that takes longer shows a progress bar.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl TrainingImages {
     /// Decodes every image of a data set that is to be trained on, with a progress bar.
     ///
     /// # Errors
     ///
-    /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality is left empty.
+    /// `VR0105` naming the images that can't be used, unless they may be skipped; `VR0106` when a modality has no
+    /// training image, `VR0112` when all that it has were skipped.
     pub fn open(dataset: Dataset, config: &RunConfig, skip_corrupt: bool) -> Result<Self, MethodError> {
         let bar = bar("decoding", 0);
         let images = Self::open_with(dataset, config, skip_corrupt, |done, total| {
@@ -86,11 +95,15 @@ impl TrainingImages {
         // Before an hour of decoding, and again when unusable images are out.
         dataset.check_modalities()?;
         let mut images = Self::listed(dataset, config)?;
+        let named = images.train.clone();
         images.check(&[ImagePart::Train, ImagePart::Test], skip_corrupt, progress)?;
-        match Modality::ALL.into_iter().find(|modality| images.train.get(*modality).is_empty()) {
-            Some(modality) => Err(DataError::EmptyModality { modality }.into()),
-            None => Ok(images),
-        }
+        let Some(modality) = Modality::ALL.into_iter().find(|modality| images.train.get(*modality).is_empty()) else {
+            return Ok(images);
+        };
+        // There were some, or the first check had refused: why none of them can be used is what helps.
+        let named: HashSet<&Path> = named.get(modality).samples().iter().map(|sample| sample.path.as_path()).collect();
+        let of_modality = images.skipped.into_iter().filter(|bad| named.contains(bad.path.as_path())).collect();
+        Err(DataError::NothingUsable { modality, images: of_modality }.into())
     }
 
     /// The images of a data set at the size that a configuration says, none of them decoded: what a network in use needs.
@@ -98,11 +111,11 @@ impl TrainingImages {
     ///
     /// # Errors
     ///
-    /// `VR0502` for an unknown filter.
+    /// `VR0502` for an unknown filter or range.
     pub fn listed(dataset: Dataset, config: &RunConfig) -> Result<Self, MethodError> {
         let size = ImageSize { height: config.input.height, width: config.input.width };
         let budget = CacheBudget::new(config.input.cache_mib << 20);
-        let (filter, test_filter) = (config.filter()?, config.test_filter()?);
+        let (filter, test_filter, range) = (config.filter()?, config.test_filter()?, config.range()?);
         let protocol = Protocol::of(&dataset.test);
         let test = dataset.test.images();
         let lists = [
@@ -111,7 +124,7 @@ impl TrainingImages {
             (test.visible.to_vec(), test_filter),
             (test.infrared.to_vec(), test_filter),
         ]
-        .map(|(samples, filter)| Arc::new(ImageList::new(samples, size, filter, budget.clone())));
+        .map(|(samples, filter)| Arc::new(ImageList::new(samples, size, filter, budget.clone()).with_range(range)));
         let [visible, infrared, test_visible, test_infrared] = lists;
         let images = PerModality { visible: test_visible, infrared: test_infrared };
         Ok(Self {
@@ -121,6 +134,8 @@ impl TrainingImages {
             test: TestImages { images, protocol, seen_people: None },
             skipped: Vec::new(),
             names: dataset.names,
+            notes: dataset.notes,
+            manifest: OnceLock::new(),
         })
     }
 
@@ -150,7 +165,10 @@ impl TrainingImages {
         if !unusable.is_empty() {
             lists.iter_mut().for_each(|list| **list = Arc::new(list.without(&unusable)));
         }
+        let told = collapsed(&lists.iter().map(|list| &***list).collect::<Vec<&ImageList>>());
         self.skipped.extend(unusable);
+        self.notes.extend(told);
+        self.manifest = OnceLock::new();
         Ok(())
     }
 
@@ -160,10 +178,60 @@ impl TrainingImages {
         record.seen(visible.samples().iter().chain(infrared.samples()), &self.names)
     }
 
-    /// A fingerprint of the lists: which files, of whom, by which camera, how long. Two copies of a data set agree.
-    pub fn manifest(&self) -> String {
-        let lists = [&self.train.visible, &self.train.infrared, &self.test.images.visible, &self.test.images.infrared];
-        let text = lists.into_iter().flat_map(|list| list.samples()).flat_map(|sample| {
+    /// The images without some that were found bad while working with them.
+    #[must_use]
+    pub fn without(&self, bad: &[BadImage]) -> Self {
+        let without = |lists: &PerModality<Arc<ImageList>>| PerModality {
+            visible: Arc::new(lists.visible.without(bad)),
+            infrared: Arc::new(lists.infrared.without(bad)),
+        };
+        Self {
+            name: self.name.clone(),
+            synthetic: self.synthetic,
+            train: without(&self.train),
+            test: TestImages {
+                images: without(&self.test.images),
+                protocol: self.test.protocol,
+                seen_people: self.test.seen_people,
+            },
+            skipped: self.skipped.iter().chain(bad).cloned().collect(),
+            names: self.names.clone(),
+            notes: self.notes.clone(),
+            manifest: OnceLock::new(),
+        }
+    }
+
+    /// A fingerprint of the lists and of every image's contents; see [`fingerprint`]. Two copies of a data set agree.
+    ///
+    /// Images are hashed when they are decoded, so this reads no file again.
+    ///
+    /// # Errors
+    ///
+    /// `VR0113` when an image that was not decoded yet can't be read.
+    pub fn manifest(&self) -> Result<String, MethodError> {
+        if let Some(manifest) = self.manifest.get() {
+            return Ok(manifest.clone());
+        }
+        let lists = self.lists();
+        let total: usize = lists.iter().map(|(_, list)| list.len()).sum();
+        let (started, done, shown) = (Instant::now(), AtomicUsize::new(0), OnceLock::new());
+        let progress = || {
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if started.elapsed() > PATIENCE {
+                shown.get_or_init(|| bar("hashing", total)).set_position(done as u64);
+            }
+        };
+        let manifest = fingerprint(&lists, progress)?;
+        if let Some(shown) = shown.get() {
+            shown.finish_and_clear();
+        }
+        Ok(self.manifest.get_or_init(|| manifest).clone())
+    }
+
+    /// A fingerprint of names and lengths only: which files, of whom, by which camera, how long. Contents may change
+    /// without it; runs of earlier versions recorded it.
+    pub fn quick_manifest(&self) -> String {
+        let text = self.lists().into_iter().flat_map(|(_, list)| list.samples()).flat_map(|sample| {
             let name = sample.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let length = std::fs::metadata(&sample.path).map_or(0, |m| m.len());
             let identity = sample.identity.map_or("-".into(), |identity| identity.0.to_string());
@@ -171,6 +239,35 @@ impl TrainingImages {
         });
         format!("{:016x}", crate::system::fnv1a(text))
     }
+
+    /// The manifest as it was recorded: an earlier version's of 16 digits is a quick one.
+    fn manifest_like(&self, recorded: &str) -> Result<String, MethodError> {
+        if recorded.len() == 16 { Ok(self.quick_manifest()) } else { self.manifest() }
+    }
+
+    /// All lists by name.
+    fn lists(&self) -> [(&'static str, &ImageList); 4] {
+        [
+            ("training visible", &self.train.visible),
+            ("training infrared", &self.train.infrared),
+            ("test visible", &self.test.images.visible),
+            ("test infrared", &self.test.images.infrared),
+        ]
+    }
+}
+
+/// Says when images of more than 8 bits have hardly any grey levels left.
+fn collapsed(lists: &[&ImageList]) -> Option<String> {
+    let depths = lists.iter().flat_map(|list| (0..list.len()).filter_map(|position| list.depth(position)));
+    let depths: Vec<Depth> = depths.filter(Depth::collapses).collect();
+    let kept = depths.iter().map(|depth| depth.kept).max()?;
+    let (low, high) = depths
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), depth| (low.min(depth.low), high.max(depth.high)));
+    Some(format!(
+        "{} images have more than 8 bits and use little of their range, {low} to {high}: at most {kept} grey levels are left; input.range = \"image\" or [{low}, {high}] keeps more apart",
+        depths.len()
+    ))
 }
 
 /// What stood around a run.
@@ -179,7 +276,10 @@ struct Environment {
     version: &'static str,
     device: String,
     data: String,
+    /// Of the images' contents.
     data_manifest: String,
+    /// Of their names and lengths.
+    data_quick_manifest: String,
     synthetic: bool,
     seed: u64,
     config_hash: String,
@@ -259,7 +359,8 @@ impl Session {
         let (mut before, mut data, mut repeated) = (Cost::default(), images.name.clone(), 0);
         let lock = if resume {
             let lock = run.lock()?;
-            let (found, expected) = (run.data_manifest()?, images.manifest());
+            let found = run.data_manifest()?;
+            let expected = images.manifest_like(&found)?;
             if found != expected {
                 let path = run.checkpoint(CheckpointKind::Last);
                 return Err(MethodError::ForeignCheckpoint { path, what: "data", found, expected });
@@ -275,7 +376,8 @@ impl Session {
                 version: env!("CARGO_PKG_VERSION"),
                 device: device.clone(),
                 data: images.name.clone(),
-                data_manifest: images.manifest(),
+                data_manifest: images.manifest()?,
+                data_quick_manifest: images.quick_manifest(),
                 synthetic: images.synthetic,
                 seed: config.seed,
                 config_hash: config.hash(),
@@ -331,7 +433,7 @@ impl Session {
             let results = Results {
                 data: &self.data,
                 synthetic: self.images.synthetic,
-                data_manifest: self.images.manifest(),
+                data_manifest: self.images.manifest()?,
                 method: &self.config.method,
                 preset: &self.config.preset,
                 seed: self.config.seed,

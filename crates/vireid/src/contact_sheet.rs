@@ -3,7 +3,8 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
-use image::{Rgb, RgbImage};
+use image::{ImageReader, Rgb, RgbImage};
+use vireid_core::guard_parser;
 
 use crate::ProgramError;
 use crate::overwriting::write_whole;
@@ -54,7 +55,8 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<Vec<PathBu
     for (y, row) in rows.iter().enumerate() {
         for (x, tile) in row.iter().enumerate() {
             // By content, whatever a file's name ends in, as images are read everywhere.
-            let read = std::fs::read(&tile.path).ok().and_then(|bytes| image::load_from_memory(&bytes).ok());
+            let read = std::fs::read(&tile.path).ok();
+            let read = read.and_then(|bytes| guard_parser(|| image::load_from_memory(&bytes).ok()).ok().flatten());
             let picture = match read {
                 Some(picture) => resize(&picture.into_rgb8(), WIDTH, HEIGHT, FilterType::Triangle),
                 None => {

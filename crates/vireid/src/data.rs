@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -11,7 +12,8 @@ use crate::output::{Output, table};
 
 #[derive(Debug, Subcommand)]
 pub enum What {
-    /// Read every image once: counts against the published ones, what can't be used, a fingerprint
+    /// Read every image once: counts against the published ones, what can't be used, what was left out, images that are
+    /// there twice, a fingerprint
     Check {
         #[command(flatten)]
         source: SourceArguments,
@@ -50,8 +52,12 @@ struct Check {
     synthetic: bool,
     parts: Vec<Part>,
     unusable: Vec<String>,
-    /// Two copies of a data set with the same files, people and cameras agree in it.
+    /// What was read otherwise than it was written, or left out; images with the same contents.
+    notes: Vec<String>,
+    /// Two copies of a data set with the same images of the same people by the same cameras agree in it.
     fingerprint: String,
+    /// Of names and lengths only, as earlier versions recorded it.
+    quick_fingerprint: String,
 }
 
 /// Published numbers of images: training visible and infrared, test visible and infrared.
@@ -113,7 +119,9 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
         synthetic: images.synthetic,
         parts,
         unusable: images.skipped.iter().map(ToString::to_string).collect(),
-        fingerprint: images.manifest(),
+        notes: images.notes.iter().cloned().chain(same_contents(&images)?).collect(),
+        fingerprint: images.manifest()?,
+        quick_fingerprint: images.quick_manifest(),
     };
     output.result(&check, || {
         let or_dash = |count: Option<usize>| count.map_or("-".into(), |count| count.to_string());
@@ -135,14 +143,51 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
                 text += &format!("\n{missing} {} {} images are missing", part.part, part.modality);
             }
         }
+        for part in &check.parts {
+            if let Some(more) =
+                part.published.and_then(|published| part.images.checked_sub(published)).filter(|n| *n > 0)
+            {
+                text += &format!("\n{more} {} {} images more than published", part.part, part.modality);
+            }
+        }
         if !check.unusable.is_empty() {
             text += &format!("\n{} images can't be used:\n  {}", check.unusable.len(), check.unusable.join("\n  "));
+        }
+        for note in &check.notes {
+            text += &format!("\nnote: {note}");
         }
         if let Err(error) = trainable {
             text += &format!("\nit can't be trained on: {error}");
         }
         format!("{}\n{text}\nfingerprint {}", check.name, check.fingerprint)
     })
+}
+
+/// Says which images have the contents of another one: copies make scores look better than they are, across training and
+/// test most of all.
+fn same_contents(images: &TrainingImages) -> Result<Vec<String>, ProgramError> {
+    const SHOWN: usize = 5;
+    let mut places: BTreeMap<[u8; 32], Vec<(&str, &Path)>> = BTreeMap::new();
+    for (part, of) in [("train", &images.train), ("test", &images.test.images)] {
+        for list in Modality::ALL.map(|modality| of.get(modality)) {
+            for (position, sample) in list.samples().iter().enumerate() {
+                let digest = list.digest(position).map_err(DataError::Image)?;
+                places.entry(digest).or_default().push((part, sample.path.as_path()));
+            }
+        }
+    }
+    let (mut across, mut within) = (Vec::new(), Vec::new());
+    for same in places.into_values().filter(|same| same.len() > 1) {
+        let names = same.iter().map(|(_, path)| path.display().to_string()).collect::<Vec<_>>().join(" = ");
+        let is_across = same.iter().any(|(part, _)| *part != same[0].0);
+        if is_across { &mut across } else { &mut within }.push(names);
+    }
+    let sentence = |groups: &Vec<String>, place: &str| {
+        let shown = groups[..groups.len().min(SHOWN)].join("; ");
+        format!("{} images are there more than once with the same contents, {place}: {shown}", groups.len())
+    };
+    let found = [(across, "in training and test"), (within, "within training or test")];
+    Ok(found.iter().filter(|(groups, _)| !groups.is_empty()).map(|(groups, place)| sentence(groups, place)).collect())
 }
 
 /// Number of distinct values; `None` when one is unknown, or there is no sample.

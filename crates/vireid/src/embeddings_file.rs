@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use vireid_core::{Embeddings, Modality};
+use vireid_data::{BadImage, DataError};
 use vireid_methods::{EmbeddingRecipe, RecipeDifference};
 
 use crate::fingerprint::{self, Fingerprint};
@@ -78,8 +79,11 @@ impl EmbeddingsFile {
     ///
     /// # Errors
     ///
-    /// `VR0605`; `VR0606` for another ending.
+    /// `VR0605`; `VR0606` for another ending; `VR0113` for an image whose name is no text, before anything is written.
     pub fn save(&self, path: &Path) -> Result<(), ProgramError> {
+        if let Some(bad) = self.images.iter().find_map(|image| BadImage::if_unnameable(&image.path)) {
+            return Err(DataError::Image(bad).into());
+        }
         match Form::of(path)? {
             Form::Npy => self.save_npy(path),
             Form::Parquet => embeddings_parquet::save(self, path, &self.fingerprint(path)),
@@ -353,6 +357,20 @@ mod tests {
             assert_eq!(images[0].path, after.join("a.png"));
             assert_eq!(images[1].path, Path::new("/c.png"), "not beside it before, so not now");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_text_leaves_no_half_an_index() {
+        use std::os::unix::ffi::OsStrExt;
+        let mut file = file();
+        file.images[1].path = PathBuf::from(std::ffi::OsStr::from_bytes(b"caf\xe9.png"));
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["gallery.npy", "gallery.parquet"] {
+            let said = file.save(&folder.path().join(name)).unwrap_err().to_string();
+            assert!(said.starts_with("VR0113") && said.contains("UTF-8"), "{said}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

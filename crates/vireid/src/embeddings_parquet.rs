@@ -13,7 +13,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, guard_parser};
 use vireid_methods::EmbeddingRecipe;
 
 use crate::fingerprint::Fingerprint;
@@ -77,7 +77,8 @@ pub(crate) fn save(of: &EmbeddingsFile, path: &Path, fingerprint: &Fingerprint) 
 
 /// Whether a file is one that [`save`] wrote.
 pub(crate) fn is_ours(path: &Path) -> bool {
-    let reader = File::open(path).ok().and_then(|file| SerializedFileReader::new(file).ok());
+    let open = || File::open(path).ok().and_then(|file| SerializedFileReader::new(file).ok());
+    let reader = guard_parser(open).ok().flatten();
     let entries = reader.and_then(|reader| reader.metadata().file_metadata().key_value_metadata().cloned());
     entries.is_some_and(|entries| entries.iter().any(|entry| entry.key == MODEL))
 }
@@ -96,6 +97,10 @@ fn column<T: DataType>(
 
 /// Reads the file and what it tells about itself.
 pub(crate) fn load(path: &Path) -> Result<(EmbeddingsFile, Fingerprint), ProgramError> {
+    guard_parser(|| parse(path)).unwrap_or_else(|reason| Err(ProgramError::BadIndex { path: path.into(), reason }))
+}
+
+fn parse(path: &Path) -> Result<(EmbeddingsFile, Fingerprint), ProgramError> {
     let bad = |reason: String| ProgramError::BadIndex { path: path.into(), reason };
     let broken = |error: ParquetError| bad(format!("it is no Parquet file of embeddings: {error}"));
     let file = File::open(path).map_err(|error| bad(error.to_string()))?;
@@ -134,12 +139,15 @@ fn read_group(
     values: &mut Vec<f32>,
 ) -> Result<(), ParquetError> {
     let rows = group.metadata().num_rows() as usize;
-    let (paths, _) = read_column::<ByteArrayType>(group, 0, rows)?;
-    let (modalities, _) = read_column::<ByteArrayType>(group, 1, rows)?;
-    let (cameras, _) = read_column::<ByteArrayType>(group, 2, rows)?;
-    let (identities, is_known) = read_column::<ByteArrayType>(group, 3, rows)?;
-    values.extend(read_column::<FloatType>(group, 4, rows)?.0);
+    let Column { values: paths, .. } = read_column::<ByteArrayType>(group, 0, rows)?;
+    let Column { values: modalities, .. } = read_column::<ByteArrayType>(group, 1, rows)?;
+    let Column { values: cameras, .. } = read_column::<ByteArrayType>(group, 2, rows)?;
+    let Column { values: identities, definitions: is_known, .. } = read_column::<ByteArrayType>(group, 3, rows)?;
+    let embeddings = read_column::<FloatType>(group, 4, rows)?;
+    check_rows(&embeddings, rows)?;
+    values.extend(embeddings.values);
     let mut identities = identities.iter();
+    let before = images.len();
     let text = |name: &ByteArray| name.as_utf8().map(str::to_string);
     for (((path, modality), camera), is_known) in paths.iter().zip(&modalities).zip(&cameras).zip(is_known) {
         images.push(EmbeddedImage {
@@ -149,18 +157,33 @@ fn read_group(
             identity: if is_known > 0 { identities.next().map(text).transpose()? } else { None },
         });
     }
-    if images.len() < rows {
+    if images.len() - before != rows {
         return Err(ParquetError::EOF("columns of different lengths".into()));
     }
     Ok(())
 }
 
-/// The present values of a column and its definition levels.
+/// Refuses a row whose embedding is longer or shorter than the first row's: later rows would take its values.
+fn check_rows(embeddings: &Column<f32>, rows: usize) -> Result<(), ParquetError> {
+    let starts: Vec<usize> = (0..embeddings.repetitions.len()).filter(|&at| embeddings.repetitions[at] == 0).collect();
+    let is_even = embeddings.values.len() == embeddings.repetitions.len()
+        && starts.len() == rows
+        && starts.iter().enumerate().all(|(row, start)| start * rows == row * embeddings.values.len());
+    if is_even { Ok(()) } else { Err(ParquetError::General("embeddings of different lengths".into())) }
+}
+
+/// The present values of a column, and the levels of all.
+struct Column<T> {
+    values: Vec<T>,
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+}
+
 fn read_column<T: DataType>(
     group: &dyn RowGroupReader,
     column: usize,
     rows: usize,
-) -> Result<(Vec<T::T>, Vec<i16>), ParquetError> {
+) -> Result<Column<T::T>, ParquetError> {
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(column)?);
     let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
     let mut read = 0;
@@ -172,5 +195,63 @@ fn read_column<T: DataType>(
         }
         read += records;
     }
-    Ok((values, definitions))
+    Ok(Column { values, definitions, repetitions })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(rows: usize, dim: usize) -> EmbeddingsFile {
+        let image = |row: usize| EmbeddedImage {
+            path: format!("{row}.png").into(),
+            modality: "visible".into(),
+            camera: 2,
+            identity: (row % 2 == 0).then_some(row as u32),
+        };
+        EmbeddingsFile {
+            embeddings: Embeddings::new((0..rows * dim).map(|value| value as f32).collect(), rows, dim).unwrap(),
+            images: (0..rows).map(image).collect(),
+            model: "m".into(),
+            data: "d".into(),
+        }
+    }
+
+    /// A damaged page makes the crate that reads it panic at some of these places.
+    #[test]
+    fn a_file_with_any_byte_damaged_is_read_or_refused_but_ends_no_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gallery.parquet");
+        save(&file(5, 3), &path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut gave_up = 0;
+        for place in 0..whole.len() {
+            for mask in [0x01, 0x80, 0xff] {
+                let mut damaged = whole.clone();
+                damaged[place] ^= mask;
+                std::fs::write(&path, damaged).unwrap();
+                if let Err(error) = load(&path) {
+                    let said = error.to_string();
+                    assert!(said.starts_with("VR0601"), "{said}");
+                    gave_up += usize::from(said.contains("gave up"));
+                }
+            }
+        }
+        assert!(gave_up > 0, "no byte makes the parser panic any more; is the guard still needed?");
+    }
+
+    #[test]
+    fn rows_of_different_lengths_are_refused() {
+        let column = |repetitions: &[i16], values: usize| Column {
+            values: vec![0.5; values],
+            definitions: vec![1; values],
+            repetitions: repetitions.to_vec(),
+        };
+        assert!(check_rows(&column(&[0, 1, 0, 1], 4), 2).is_ok());
+        assert!(check_rows(&column(&[], 0), 0).is_ok());
+        assert!(check_rows(&column(&[0, 0, 1, 1], 4), 2).is_err());
+        assert!(check_rows(&column(&[0, 1, 0], 3), 2).is_err());
+        // An absent value has levels but no number.
+        assert!(check_rows(&column(&[0, 0], 1), 2).is_err());
+    }
 }

@@ -175,7 +175,7 @@ mod tests {
         let image = vireid_data::BadImage { path: "a.png".into(), reason: "cut".into() };
         let errors: [ProgramError; 4] = [
             DataError::BadImages { images: vec![image], total: 2 }.into(),
-            DataError::UnknownLayout { path: "x".into() }.into(),
+            DataError::UnknownLayout { path: "x".into(), known: None }.into(),
             MethodError::RunExists { root: "x".into() }.into(),
             MethodError::DeviceFailed("gone".into()).into(),
         ];

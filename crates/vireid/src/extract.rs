@@ -66,7 +66,7 @@ pub fn embed(
     output: Output,
 ) -> Result<EmbeddingsFile, ProgramError> {
     let (mut values, mut rows) = (Vec::new(), Vec::new());
-    let (mut seen, mut unusable, mut repeated) = (HashSet::new(), 0, 0);
+    let (mut seen, mut unusable, mut repeated) = (HashSet::new(), Vec::new(), 0);
     for modality in Modality::ALL.into_iter().filter(|modality| only.is_none_or(|only| only == *modality)) {
         let lists = [(Part::Train, images.train.get(modality)), (Part::Test, images.test.images.get(modality))];
         for (of, list) in lists {
@@ -83,7 +83,7 @@ pub fn embed(
             let (embeddings, bad) = embedded?;
             values.extend_from_slice(embeddings.as_slice());
             let usable = fresh.without(&bad);
-            unusable += bad.len();
+            unusable.extend(bad);
             rows.extend(usable.samples().iter().map(|sample| EmbeddedImage {
                 path: std::path::absolute(&sample.path).unwrap_or_else(|_| sample.path.clone()),
                 modality: modality.to_string(),
@@ -92,8 +92,8 @@ pub fn embed(
             }));
         }
     }
-    if unusable > 0 {
-        output.say(&format!("{unusable} images that can't be used left out"));
+    if !unusable.is_empty() {
+        output.say(&format!("{} images that can't be used left out", unusable.len()));
     }
     if repeated > 0 {
         output.say(&format!("{repeated} images stand in two lists; each is embedded once"));
@@ -102,5 +102,6 @@ pub fn embed(
         return Err(ProgramError::Usage("there is no such image to embed; see --part and --modality".into()));
     }
     let embeddings = Embeddings::new(values, rows.len(), trained.dim()).map_err(vireid_methods::MethodError::from)?;
-    Ok(EmbeddingsFile { embeddings, images: rows, recipe: trained.recipe().clone(), data: images.manifest() })
+    let data = images.without(&unusable).manifest()?;
+    Ok(EmbeddingsFile { embeddings, images: rows, recipe: trained.recipe().clone(), data })
 }

@@ -3,15 +3,24 @@
 //!
 //! The verbs of the program are a few lines each over this crate and the libraries below it.
 
+// The program's own modules name the library as its users do.
+extern crate self as vireid;
+
 mod contact_sheet;
 mod embeddings_file;
 mod embeddings_parquet;
 mod error;
+#[doc(hidden)]
+pub mod evidence;
 mod fingerprint;
 mod lending;
 mod nearest;
 mod npy;
+#[doc(hidden)]
+pub mod output;
 mod overwriting;
+#[doc(hidden)]
+pub mod report;
 mod source;
 mod source_arguments;
 mod training;

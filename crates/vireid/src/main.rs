@@ -6,14 +6,11 @@ mod calibrate;
 mod cluster;
 mod data;
 mod eval;
-mod evidence;
 mod explain;
 mod extract;
 mod inspect;
 mod lend;
 mod model;
-mod output;
-mod report;
 mod search;
 mod train;
 
@@ -21,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::{Shell, generate};
-use vireid::ProgramError;
+use vireid::{ProgramError, evidence, output, report};
 use vireid_kernels::keep_freed_memory;
 
 use crate::output::Output;

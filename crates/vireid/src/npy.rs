@@ -52,10 +52,10 @@ pub fn read_npy(path: &Path) -> Result<Embeddings, ProgramError> {
         return Err(bad("it does not hold 32-bit floats in C order"));
     }
     let (rows, dim) = shape(&header).ok_or_else(|| bad("it does not hold a matrix"))?;
-    let values: Vec<f32> = data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-    if data.len() != 4 * rows.saturating_mul(dim) {
+    if rows.checked_mul(dim).and_then(|values| values.checked_mul(4)) != Some(data.len()) {
         return Err(bad("it is cut short"));
     }
+    let values = data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     Embeddings::new(values, rows, dim).map_err(|error| bad(&error.to_string()))
 }
 

@@ -129,9 +129,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
 
 /// The embedding of one image, of length 1.
 fn embed_query(trained: &TrainedNetwork, path: &Path, modality: Modality) -> Result<Vec<f32>, ProgramError> {
-    let filter = trained.config().filter()?;
+    let (filter, range) = (trained.config().filter()?, trained.config().range()?);
     let sample = Sample { path: path.into(), identity: None, camera: Camera(0) };
-    let list = ImageList::new(vec![sample], trained.size(), filter, CacheBudget::new(usize::MAX));
+    let list = ImageList::new(vec![sample], trained.size(), filter, CacheBudget::new(usize::MAX)).with_range(range);
     if let Some(bad) = list.check(|| ()).pop() {
         return Err(ProgramError::BadQuery { path: path.into(), reason: bad.reason });
     }

@@ -68,7 +68,10 @@ impl DataKind {
     /// The kind of what lies at a path, judged by its structure.
     pub fn guess(path: &Path) -> Option<Self> {
         let has = |part: &str| path.join(part).exists();
-        if path.extension().is_some_and(|extension| extension == "csv" || extension == "parquet") {
+        if path
+            .extension()
+            .is_some_and(|ending| ["csv", "parquet"].iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        {
             Some(DataKind::Manifest)
         } else if has("exp/train_id.txt") || is_converted_layout(path) {
             Some(DataKind::Sysu)
@@ -82,6 +85,13 @@ impl DataKind {
             None
         }
     }
+}
+
+/// A data set in a folder of a folder, as archives unpack them.
+fn known_inside(path: &Path) -> Option<PathBuf> {
+    let mut inside: Vec<PathBuf> = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).collect();
+    inside.sort_unstable();
+    inside.into_iter().find(|path| DataKind::guess(path).is_some())
 }
 
 /// File of a run directory that says what the run is trained on.
@@ -128,12 +138,12 @@ impl DataSource {
             (Some(path), Some(kind)) => Ok(with(kind, path.into())),
             (Some(path), None) => match DataKind::guess(path) {
                 Some(kind) => Ok(with(kind, path.into())),
-                None => Err(DataError::UnknownLayout { path: path.into() }),
+                None => Err(DataError::UnknownLayout { path: path.into(), known: known_inside(path) }),
             },
             (None, kind) => {
                 let kind = kind.unwrap_or(DataKind::Synthetic);
                 if !kind.is_world() {
-                    return Err(DataError::UnknownLayout { path: PathBuf::from("") });
+                    return Err(DataError::UnknownLayout { path: PathBuf::from(""), known: None });
                 }
                 let size = if full_world { "-full" } else { "" };
                 let folder = format!("{}-{world_seed}{size}", kind.preset());
@@ -230,4 +240,23 @@ impl DataSource {
 
 fn recorded(run: &Path) -> Option<Recorded> {
     serde_json::from_str(&std::fs::read_to_string(run.join(RECORD)).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_set_in_a_folder_of_its_archive_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("SYSU-MM01");
+        std::fs::create_dir_all(inside.join("exp")).unwrap();
+        std::fs::write(inside.join("exp/train_id.txt"), "1").unwrap();
+        let error = DataSource::new(Some(folder.path()), None, 0, false).unwrap_err().to_string();
+        assert!(
+            error.starts_with("VR0111") && error.contains("there is a data set in") && error.contains("SYSU-MM01"),
+            "{error}"
+        );
+        assert_eq!(DataKind::guess(Path::new("Crops.CSV")), Some(DataKind::Manifest));
+    }
 }

@@ -279,6 +279,13 @@ fn bad_input_gets_a_code_and_no_panic() {
     fs::write(&visible_only, "path,modality,camera\na.jpg,visible,1\n").unwrap();
     let no_table = desk.at("picture.parquet");
     fs::write(&no_table, [0xff, 0xd8, 0xff, 0xe0, 0, 16, b'J', b'F', b'I', b'F']).unwrap();
+    // Its first page says that it is no dictionary: the crate that reads it panics on this.
+    let damaged_page = desk.at("damaged.parquet");
+    told(&["extract", "--model", model, "--data", text(&crops), "--out", text(&damaged_page)]);
+    let mut bytes = fs::read(&damaged_page).unwrap();
+    assert_eq!(bytes[5], 4, "the kind of a dictionary page");
+    bytes[5] = 2;
+    fs::write(&damaged_page, bytes).unwrap();
     let one_sided = desk.at("one-sided");
     fs::create_dir_all(one_sided.join("visible")).unwrap();
     let note = desk.at("note.txt");
@@ -314,6 +321,10 @@ fn bad_input_gets_a_code_and_no_panic() {
         (&["cluster", "--model", model, "--index", foreign, "--out", x], "VR0602"),
         (
             &["search", "--model", model, "--index", text(&no_table), "--query", query, "--modality", "visible"],
+            "VR0601",
+        ),
+        (
+            &["search", "--model", model, "--index", text(&damaged_page), "--query", query, "--modality", "visible"],
             "VR0601",
         ),
         (&["methods", "show", "magic"], "VR0503"),
@@ -651,4 +662,32 @@ fn training_warns_of_too_little_memory_before_the_first_step() {
     let said = refused(&[&run[..], &["--set", "sampler.clusters=100000000"]].concat());
     let warning = said.find("warning: VR0520").unwrap_or_else(|| panic!("no warning in: {said}"));
     assert!(said.find("error: VR0").is_some_and(|error| warning < error), "{said}");
+}
+
+/// What lies in a folder and is not what it seems is said by `data check`.
+#[test]
+fn a_check_says_what_is_left_out_there_twice_or_collapsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, desk) = (folder.path(), desk());
+    let crop = fs::read(desk.at("crops/visible/camera1/0000.jpg")).unwrap();
+    for file in ["visible/door/a.jpg", "visible/door/copy.jfif", "visible/hall/monday/b.jpg", "visible/.hidden/c.jpg"] {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &crop).unwrap();
+    }
+    fs::write(root.join("visible/door/cut.jpg"), [&crop[..crop.len() / 2], b"\xff\xd9"].concat()).unwrap();
+    fs::create_dir_all(root.join("infrared")).unwrap();
+    let thermal = image::ImageBuffer::from_fn(16, 32, |x, y| image::Luma([29_000 + (16 * y + x) as u16]));
+    image::DynamicImage::from(thermal).save(root.join("infrared/t.png")).unwrap();
+    let check: serde_json::Value =
+        serde_json::from_str(&told(&["data", "check", "--json", "--data", text(root)])).unwrap();
+    assert_eq!((&check["parts"][0]["images"], &check["parts"][0]["cameras"]), (&3.into(), &2.into()));
+    assert!(check["unusable"][0].as_str().unwrap().contains("cut.jpg"));
+    assert_eq!(check["fingerprint"].as_str().unwrap().len(), 64);
+    let notes = check["notes"].to_string();
+    for word in ["hidden", "below", "hall", "same contents", "copy.jfif", "29000 to 29511", "input.range"] {
+        assert!(notes.contains(word), "{word}: {notes}");
+    }
+    let shown = told(&["data", "check", "--data", text(root)]);
+    assert!(shown.contains("note: left out (hidden)"), "{shown}");
 }

@@ -1,9 +1,13 @@
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::{images_in, labelled_paths, name_of};
+use super::files::{Files, labelled_files};
+use super::listing::Listing;
+use super::people::{people_folders, people_of_list, refuse_empty};
+use super::{malformed, name_of};
+use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "LLCM";
@@ -11,30 +15,36 @@ const HINT: &str = "see datasets/llcm.md for how to get and lay out the data";
 const CAMERAS: u16 = 9;
 
 /// Reads LLCM: training lists `idx/train_vis.txt` and `idx/train_nir.txt` of `path label` lines, test identities in
-/// `idx/test_id.txt`, their images in `test_vis/cam<c>/<id>/` and `test_nir/cam<c>/<id>/`.
+/// `idx/test_id.txt`, their images in `test_vis/cam<c>/<id>/` and `test_nir/cam<c>/<id>/`. Lists are sets.
 ///
 /// The camera of a training image is the `cam<c>` folder in its path, or the `c<c>` in its file name; without either, all
 /// images of a modality count as one camera's.
 ///
 /// # Errors
 ///
-/// `VR0101` to `VR0103`.
+/// `VR0101` to `VR0104`; a camera that LLCM does not have is `VR0103`.
 pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
     }
+    let (mut files, mut notes) = (Files::default(), Notes::default());
     let (name, synthetic) = name_of(NAME, root);
-    let identities = test_identities(root)?;
-    Ok(Dataset {
-        name,
-        synthetic,
-        train: PerModality { visible: training(root, "train_vis.txt")?, infrared: training(root, "train_nir.txt")? },
-        test: TestSplit::Llcm {
-            visible: testing(root, "test_vis", &identities)?,
-            infrared: testing(root, "test_nir", &identities)?,
-        },
-        names: Names::default(),
-    })
+    let test_list = list(root, "test_id.txt")?;
+    let identities = people_of_list(&test_list, &mut notes)?;
+    if identities.is_empty() {
+        return Err(malformed(&test_list, 1, "it names nobody".into()));
+    }
+    let mut training = |file: &str| training(root, &list(root, file)?, &mut files, &mut notes);
+    let train = PerModality { visible: training("train_vis.txt")?, infrared: training("train_nir.txt")? };
+    let mut testing = |folder: &str| testing(&root.join(folder), &identities, &mut notes);
+    let (visible, infrared) = (testing("test_vis")?, testing("test_nir")?);
+    let seen: BTreeSet<u32> =
+        visible.iter().chain(&infrared).filter_map(|sample| sample.identity).map(|identity| identity.0).collect();
+    let missing = identities.difference(&seen).map(|person| root.join("test_*/cam*").join(format!("{person:04}")));
+    let missing = missing.collect();
+    let test = TestSplit::Llcm { visible, infrared };
+    refuse_empty(missing)?;
+    Ok(Dataset { name, synthetic, train, test, notes: notes.into_sentences(), names: Names::default() })
 }
 
 fn list(root: &Path, file: &str) -> Result<PathBuf, DataError> {
@@ -45,44 +55,40 @@ fn list(root: &Path, file: &str) -> Result<PathBuf, DataError> {
     Ok(path)
 }
 
-fn training(root: &Path, file: &str) -> Result<Vec<Sample>, DataError> {
-    let of_line = |(image, identity): (String, Identity)| {
-        let camera = camera_of(&image).unwrap_or(Camera(1));
-        Sample { path: root.join(image), identity: Some(identity), camera }
+fn training(root: &Path, list: &Path, files: &mut Files, notes: &mut Notes) -> Result<Vec<Sample>, DataError> {
+    let named = labelled_files(root, list, files, notes)?.into_iter();
+    let sample = |(line, path, identity): (usize, PathBuf, Identity)| {
+        let below = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+        let camera = camera_of(&below).unwrap_or(Ok(Camera(1))).map_err(|reason| malformed(list, line, reason))?;
+        Ok(Sample { path, identity: Some(identity), camera })
     };
-    let mut samples: Vec<Sample> = labelled_paths(&list(root, file)?)?.into_iter().map(of_line).collect();
+    let mut samples = named.map(sample).collect::<Result<Vec<Sample>, DataError>>()?;
     samples.sort_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     Ok(samples)
 }
 
-fn camera_of(image: &str) -> Option<Camera> {
-    let number = |text: &str| text.parse::<u16>().ok().filter(|camera| (1..=CAMERAS).contains(camera));
+/// The camera that a path names, if any; an error when LLCM has no such camera.
+fn camera_of(image: &str) -> Option<Result<Camera, String>> {
+    let number = |text: &str| text.parse::<u16>().ok();
     let folder = image.split(['/', '\\']).find_map(|part| number(part.strip_prefix("cam")?));
     let in_name = || image.split(['/', '\\']).next_back()?.split('_').find_map(|part| number(part.strip_prefix('c')?));
-    folder.or_else(in_name).map(Camera)
+    folder.or_else(in_name).map(|camera| match camera {
+        1..=CAMERAS => Ok(Camera(camera)),
+        _ => Err(format!("'{image}' names camera {camera}; {NAME} has 1 to {CAMERAS}")),
+    })
 }
 
-fn test_identities(root: &Path) -> Result<Vec<u32>, DataError> {
-    let path = list(root, "test_id.txt")?;
-    let text = fs::read_to_string(&path).map_err(DataError::io("can't read", &path))?;
-    let parse = |word: &str| {
-        let reason = || format!("'{}' is not an identity", word.trim());
-        word.trim().parse::<u32>().map_err(|_| DataError::MalformedList {
-            path: path.clone(),
-            line: 1,
-            reason: reason(),
-        })
-    };
-    text.split([',', '\n']).filter(|word| !word.trim().is_empty()).map(parse).collect()
-}
-
-fn testing(root: &Path, folder: &str, identities: &[u32]) -> Result<Vec<Sample>, DataError> {
+fn testing(root: &Path, identities: &BTreeSet<u32>, notes: &mut Notes) -> Result<Vec<Sample>, DataError> {
     let mut samples = Vec::new();
     for camera in 1..=CAMERAS {
-        for &identity in identities {
-            let folder = root.join(folder).join(format!("cam{camera}")).join(format!("{identity:04}"));
-            let of_file = |path| Sample { path, identity: Some(Identity(identity)), camera: Camera(camera) };
-            samples.extend(images_in(&folder)?.into_iter().map(of_file));
+        for (identity, folders) in people_folders(&root.join(format!("cam{camera}")), notes)? {
+            if !identities.contains(&identity) {
+                continue;
+            }
+            for folder in folders {
+                let of_file = |path| Sample { path, identity: Some(Identity(identity)), camera: Camera(camera) };
+                samples.extend(Listing::images_in(&folder, notes)?.into_iter().map(of_file));
+            }
         }
     }
     Ok(samples)
@@ -91,6 +97,7 @@ fn testing(root: &Path, folder: &str, identities: &[u32]) -> Result<Vec<Sample>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn write(path: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -121,6 +128,24 @@ mod tests {
         let TestSplit::Llcm { visible, infrared } = &dataset.test else { panic!("LLCM's split") };
         assert_eq!((cameras(visible), cameras(infrared)), (vec![(5, 2), (5, 2)], vec![(6, 9)]));
         assert!(visible[0].path.ends_with("a.jpg"));
+    }
+
+    #[test]
+    fn a_camera_of_two_digits_is_not_camera_1() {
+        let folder = layout();
+        for (path, word) in [("nir/cam12/0001/a.jpg", "camera 12"), ("vis/0001_c10_f1.jpg", "camera 10")] {
+            fs::write(folder.path().join("idx/train_nir.txt"), format!("nir/cam7/0001/a.jpg 0\n{path} 0\n")).unwrap();
+            let error = read_llcm(folder.path()).unwrap_err().to_string();
+            assert!(error.starts_with("VR0103") && error.contains("line 2") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_test_person_without_images_is_named() {
+        let folder = layout();
+        fs::write(folder.path().join("idx/test_id.txt"), "5\n6\n77\n5\n").unwrap();
+        let error = read_llcm(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("VR0104") && error.contains("0077"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,14 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, Modality, PerModality};
 
+use super::files::{Files, Naming, listed_file};
+use super::malformed;
+use super::people::note_trained_on;
+use super::spelling::note_spellings;
+use super::text::read_text;
+use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 /// Columns that every manifest has, in any order.
@@ -14,7 +19,7 @@ const OPTIONAL: [&str; 2] = ["identity", "split"];
 /// A row before names have become numbers.
 struct Row {
     line: usize,
-    path: String,
+    path: PathBuf,
     modality: Modality,
     camera: String,
     identity: Option<String>,
@@ -37,20 +42,20 @@ pub(super) struct Table {
 ///
 /// # Errors
 ///
-/// `VR0103` with the line for a wrong column, value or a path listed twice.
+/// `VR0103` with the line for a wrong column, one that stands there twice, a wrong value, or a file listed twice under whatever
+/// name.
 pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
-    let is_parquet = manifest.extension().is_some_and(|extension| extension == "parquet");
+    let is_parquet = manifest.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
     let rows = rows(manifest, if is_parquet { read_parquet(manifest)? } else { read_csv(manifest)? })?;
     let numbers = |names: BTreeSet<&str>| {
         names.into_iter().enumerate().map(|(number, name)| (name.to_string(), number)).collect::<HashMap<_, _>>()
     };
     let cameras = numbers(rows.iter().map(|row| row.camera.as_str()).collect());
     let identities = numbers(rows.iter().filter_map(|row| row.identity.as_deref()).collect());
-    let folder = manifest.parent().unwrap_or(Path::new(""));
     let samples = |modality: Modality, is_test: bool| {
         let of_part = rows.iter().filter(|row| row.modality == modality && row.is_test == is_test);
         let sample = |row: &Row| Sample {
-            path: folder.join(&row.path),
+            path: row.path.clone(),
             identity: row.identity.as_ref().map(|name| Identity(identities[name] as u32)),
             camera: Camera(cameras[&row.camera] as u16 + 1),
         };
@@ -61,6 +66,9 @@ pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
     let both = |is_test| PerModality {
         visible: samples(Modality::Visible, is_test),
         infrared: samples(Modality::Infrared, is_test),
+    };
+    let people = |is_test: bool| -> BTreeSet<&str> {
+        rows.iter().filter(|row| row.is_test == is_test).filter_map(|row| row.identity.as_deref()).collect()
     };
     if let Some(row) = rows.iter().find(|row| row.is_test && row.identity.is_none()) {
         return Err(malformed(manifest, row.line, "a test image needs an identity to be scored by".into()));
@@ -74,8 +82,13 @@ pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
         cameras: cameras.iter().map(|(name, number)| (Camera(*number as u16 + 1), name.clone())).collect(),
         people: identities.iter().map(|(name, number)| (Identity(*number as u32), name.clone())).collect(),
     };
+    let mut notes = Notes::default();
+    note_spellings("identity", rows.iter().filter_map(|row| row.identity.as_deref()), &mut notes);
+    note_spellings("camera", rows.iter().map(|row| row.camera.as_str()), &mut notes);
+    note_trained_on(&people(false), &people(true), &mut notes);
     let name = format!("own data of {}", manifest.display());
-    Ok(Dataset { name, synthetic: false, train: both(false), test, names })
+    let notes = notes.into_sentences();
+    Ok(Dataset { name, synthetic: false, train: both(false), test, notes, names })
 }
 
 #[cfg(feature = "parquet")]
@@ -88,15 +101,8 @@ fn read_parquet(manifest: &Path) -> Result<Table, DataError> {
     Err(malformed(manifest, 1, "this build reads CSV only; build vireid-data with its feature `parquet`".into()))
 }
 
-pub(super) fn malformed(path: &Path, line: usize, reason: String) -> DataError {
-    DataError::MalformedList { path: path.into(), line, reason }
-}
-
 fn read_csv(manifest: &Path) -> Result<Table, DataError> {
-    let text = fs::read_to_string(manifest).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => malformed(manifest, 1, "it is not a text file".into()),
-        _ => DataError::io("can't read", manifest)(error),
-    })?;
+    let text = read_text(manifest)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| malformed(manifest, 1, error.to_string()))?;
     let columns = header.iter().map(str::to_string).collect();
@@ -114,23 +120,30 @@ fn read_csv(manifest: &Path) -> Result<Table, DataError> {
 fn rows(manifest: &Path, table: Table) -> Result<Vec<Row>, DataError> {
     let wrong = |line: usize, reason: String| malformed(manifest, line, reason);
     let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
-    let expected = || format!("columns are {}, and {} if known", NEEDED.join(", "), OPTIONAL.join(", "));
+    let expected =
+        || format!("columns are {}, and {} if known, between commas", NEEDED.join(", "), OPTIONAL.join(", "));
     if let Some(missing) = NEEDED.iter().find(|name| !columns.contains(name)) {
         return Err(wrong(1, format!("there is no column '{missing}' in '{}'; {}", columns.join(","), expected())));
     }
     if let Some(unknown) = columns.iter().find(|name| !NEEDED.contains(name) && !OPTIONAL.contains(name)) {
         return Err(wrong(1, format!("the column '{unknown}' is not known; {}", expected())));
     }
+    if let Some(twice) = NEEDED.iter().chain(&OPTIONAL).find(|name| columns.iter().filter(|of| of == name).count() > 1)
+    {
+        return Err(wrong(1, format!("the column '{twice}' stands there twice; leave one")));
+    }
+    let folder = manifest.parent().unwrap_or(Path::new(""));
     let position = |name: &str| columns.iter().position(|column| *column == name);
-    let mut seen = HashSet::new();
+    let mut files = Files::default();
     let mut rows = Vec::new();
     for (line, record) in &table.rows {
         let line = *line;
         let value = |name: &str| position(name).and_then(|at| record.get(at)).filter(|value| !value.is_empty());
         let needed = |name: &str| value(name).ok_or_else(|| wrong(line, format!("'{name}' is empty")));
-        let path = needed("path")?.clone();
-        if !seen.insert(path.clone()) {
-            return Err(wrong(line, format!("'{path}' is listed a second time")));
+        let written = needed("path")?;
+        let path = listed_file(folder, written);
+        if let Naming::Again { line: first } = files.name(&path, manifest, line, None)? {
+            return Err(wrong(line, format!("'{written}' is the file of line {first} once more")));
         }
         let modality = needed("modality")?;
         let named = |known: &Modality| known.to_string() == *modality;
@@ -154,7 +167,7 @@ mod tests {
     fn read(text: &str) -> Result<Dataset, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crops.csv");
-        fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
         read_manifest(&path).map_err(|error| error.to_string())
     }
 
@@ -182,7 +195,10 @@ mod tests {
             ("path,camera\n", "no column 'modality'"),
             ("path,modality,camera,colour\n", "'colour' is not known"),
             ("a.png,visible,1,,\nb.png,radar,1,,\n", "line 3: modality"),
-            ("a.png,visible,1,,\na.png,visible,1,,\n", "line 3: 'a.png' is listed"),
+            ("a.png,visible,1,,\na.png,visible,1,,\n", "line 3: 'a.png' is the file of line 2"),
+            ("a.png,visible,1,,\n./a.png,visible,1,,\n", "line 3: './a.png' is the file of line 2"),
+            ("x/../a.png,visible,1,,\na.png,infrared,1,1,test\n", "line 3: 'a.png' is the file of line 2"),
+            ("path,modality,camera,camera\na.png,visible,1,2\n", "'camera' stands there twice"),
             ("a.png,visible,,,\n", "'camera' is empty"),
             ("a.png,visible,1,,test\n", "needs an identity"),
             ("a.png,visible,1,,dev\n", "not 'dev'"),
@@ -206,10 +222,57 @@ mod tests {
     }
 
     #[test]
+    fn a_file_under_two_names_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("door")).unwrap();
+        std::fs::write(folder.path().join("door/a.png"), b"").unwrap();
+        let path = folder.path().join("crops.csv");
+        let read = |names: [&str; 2]| {
+            let rows = names.map(|name| format!("{name},visible,1\n")).concat();
+            std::fs::write(&path, format!("path,modality,camera\n{rows}b.png,infrared,1\n")).unwrap();
+            read_manifest(&path).map_err(|error| error.to_string())
+        };
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.path().join("door/a.png"), folder.path().join("link.png")).unwrap();
+        let whole = text_of(&folder.path().join("door/a.png"));
+        let others = [
+            "door/./a.png",
+            "door\\a.png",
+            whole.as_str(),
+            #[cfg(unix)]
+            "link.png",
+        ];
+        for other in others {
+            let error = read(["door/a.png", other]).unwrap_err();
+            assert!(error.contains("line 3") && error.contains("line 2"), "{other}: {error}");
+        }
+        let dataset = read(["door\\a.png", "door/c.png"]).unwrap();
+        assert!(dataset.train.visible[0].path.is_file());
+    }
+
+    fn text_of(path: &Path) -> String {
+        path.to_str().unwrap().to_string()
+    }
+
+    #[test]
+    fn what_reads_well_and_may_mean_something_else_is_told() {
+        let dataset = read(
+            "path,modality,camera,identity,split\n\
+             a.png,visible,1,007,train\nb.png,infrared,2,7,train\nc.png,visible,1,nan,train\n\
+             d.png,visible,1,7,test\ne.png,infrared,2,eve,test\n",
+        )
+        .unwrap();
+        let notes = dataset.notes.join("\n");
+        for word in ["'007' and '7'", "'nan' of 1 image", "of the 2 people of the test, 1 is in training"] {
+            assert!(notes.contains(word), "{word}: {notes}");
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_text() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("manifest.csv");
-        fs::write(&path, [0xff, 0xd8, 0xff, 0xe0]).unwrap();
+        std::fs::write(&path, [0xff, 0xd8, 0xff, 0xe0]).unwrap();
         assert!(read_manifest(&path).unwrap_err().to_string().starts_with("VR0103"));
     }
 }

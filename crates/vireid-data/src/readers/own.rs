@@ -1,10 +1,10 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Modality, PerModality};
 
-use super::images_in;
+use super::listing::Listing;
 use super::manifest::read_manifest;
+use crate::notes::{Notes, count};
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "own data";
@@ -16,8 +16,9 @@ const MANIFEST: &str = "manifest.csv";
 /// (see [`read_manifest`]).
 ///
 /// Nobody has to know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
-/// numbered by name, visible ones first, and go by their folder's name in results; images that lie directly in `visible/`
-/// or `infrared/` are one camera's, of that name. One of the two folders is enough to be read, though not to be trained on.
+/// numbered by name, visible ones first, and go by their folder's name in results; images that lie directly in `visible/` or
+/// `infrared/` are one camera's, of that name, and those in folders below a camera's folder are that camera's. One of the two
+/// folders is enough to be read, though not to be trained on.
 ///
 /// # Errors
 ///
@@ -28,7 +29,20 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     }
     let manifest = root.join(MANIFEST);
     if manifest.is_file() {
-        return read_manifest(&manifest);
+        let mut dataset = read_manifest(&manifest)?;
+        let beside =
+            Modality::ALL.map(|modality| modality.to_string()).into_iter().filter(|name| root.join(name).is_dir());
+        let beside = beside.collect::<Vec<_>>().join(" and ");
+        if !beside.is_empty() {
+            dataset.notes.push(format!("{} says what is read, not {beside} beside it", manifest.display()));
+        }
+        return Ok(dataset);
+    }
+    let mut notes = Notes::default();
+    let Listing { images, folders } = Listing::of(root, &mut notes)?;
+    let is_read = |folder: &Path| Modality::ALL.iter().any(|modality| folder == root.join(modality.to_string()));
+    for path in images.iter().chain(folders.iter().filter(|folder| !is_read(folder))) {
+        notes.leave_out(path, "neither in visible nor in infrared");
     }
     if let [Some(missing), Some(_)] = missing_folders(root) {
         return Err(DataError::MissingPart { dataset: NAME, path: missing, hint: HINT });
@@ -39,9 +53,19 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
         if !folder.is_dir() {
             return Ok(Vec::new());
         }
+        let Listing { images, folders } = Listing::of(&folder, &mut notes)?;
+        let mut of_cameras = vec![(folder.clone(), images)];
+        for folder in folders {
+            let images = Listing::images_below(&folder, &mut notes)?;
+            let deeper = images.iter().filter(|image| image.parent() != Some(folder.as_path())).count();
+            if deeper > 0 {
+                let images = count(deeper, "image", "images");
+                notes.say(format!("{images} in folders below {}: taken for this camera's", folder.display()));
+            }
+            of_cameras.push((folder, images));
+        }
         let mut samples = Vec::new();
-        for folder in [vec![folder.clone()], folders_in(&folder)?].concat() {
-            let images = images_in(&folder)?;
+        for (folder, images) in of_cameras {
             if images.is_empty() {
                 continue;
             }
@@ -55,7 +79,8 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     };
     let train = PerModality { visible: samples(Modality::Visible)?, infrared: samples(Modality::Infrared)? };
     let name = format!("{NAME} in {}", root.display());
-    Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing, names })
+    let notes = notes.into_sentences();
+    Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing, notes, names })
 }
 
 /// Refuses a folder of crops that lacks one of the two that training needs; one with a manifest has neither.
@@ -75,21 +100,10 @@ fn missing_folders(root: &Path) -> [Option<PathBuf>; 2] {
     Modality::ALL.map(|modality| Some(root.join(modality.to_string())).filter(|folder| !folder.is_dir()))
 }
 
-fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(folder).map_err(DataError::io("can't list", folder))? {
-        let path = entry.map_err(DataError::io("can't list", folder))?.path();
-        if path.is_dir() {
-            folders.push(path);
-        }
-    }
-    folders.sort_unstable();
-    Ok(folders)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn touch(root: &Path, files: &[&str]) {
         for file in files {
@@ -123,6 +137,35 @@ mod tests {
         let dataset = read_folder(root.path()).unwrap();
         assert_eq!((dataset.train.visible.len(), dataset.train.infrared.len()), (0, 1));
         assert!(dataset.check_modalities().unwrap_err().to_string().starts_with("VR0106"));
+    }
+
+    #[test]
+    fn what_is_deeper_hidden_or_of_another_ending() {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), &["visible/door/a.png", "visible/hall/monday/b.png", "visible/hall/tuesday/c.JPE"]);
+        touch(root.path(), &["infrared/x.png", "visible/.ipynb_checkpoints/a.png", "visible/door/._a.png"]);
+        touch(
+            root.path(),
+            &["visible/__MACOSX/a.png", "visible/door/Thumbs.db", "thermal/b.png", "visible/door/d.gif"],
+        );
+        let image = image::RgbImage::new(8, 16);
+        image.save_with_format(root.path().join("visible/door/shot"), image::ImageFormat::Tiff).unwrap();
+        let dataset = read_folder(root.path()).unwrap();
+        let cameras = dataset.train.visible.iter().map(|s| (s.path.file_name().unwrap().to_str().unwrap(), s.camera.0));
+        assert_eq!(cameras.collect::<Vec<_>>(), [("a.png", 1), ("shot", 1), ("b.png", 2), ("c.JPE", 2)]);
+        let notes = dataset.notes.join("\n");
+        for word in [
+            "2 images in folders below",
+            "hall",
+            ".ipynb_checkpoints",
+            "._a.png",
+            "__MACOSX",
+            "Thumbs.db",
+            "thermal",
+            "d.gif",
+        ] {
+            assert!(notes.contains(word), "{word}: {notes}");
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
+use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
+use vireid_core::guard_parser;
 
-use super::manifest::{Table, malformed};
+use super::malformed;
+use super::manifest::Table;
+use super::parquet_zstd::RowGroup;
 use crate::DataError;
 
 /// Reads the columns of a Parquet file as text; an absent value is an empty one. Rows count from 1.
@@ -14,14 +19,25 @@ use crate::DataError;
 ///
 /// `VR0103` for a file that is no Parquet, or a column that is neither text nor whole numbers.
 pub(super) fn read(path: &Path) -> Result<Table, DataError> {
+    guard_parser(|| parse(path)).unwrap_or_else(|reason| Err(malformed(path, 1, reason)))
+}
+
+fn parse(path: &Path) -> Result<Table, DataError> {
     let wrong = |error: ParquetError| malformed(path, 1, format!("it can't be read as a Parquet file: {error}"));
     let file = File::open(path).map_err(DataError::io("can't read", path))?;
-    let reader = SerializedFileReader::new(file).map_err(wrong)?;
+    let second = file.try_clone().map_err(DataError::io("can't read", path))?;
+    let (reader, file) = (SerializedFileReader::new(file).map_err(wrong)?, Arc::new(second));
     let schema = reader.metadata().file_metadata().schema();
     let columns = schema.get_fields().iter().map(|field| field.name().to_string()).collect();
+    let mut read: Vec<Row> = Vec::new();
+    for number in 0..reader.num_row_groups() {
+        let group = RowGroup { file: file.clone(), of: reader.get_row_group(number).map_err(wrong)? };
+        for row in RowIter::from_row_group(None, &group).map_err(wrong)? {
+            read.push(row.map_err(wrong)?);
+        }
+    }
     let mut rows = Vec::new();
-    for (number, row) in reader.get_row_iter(None).map_err(wrong)?.enumerate() {
-        let row = row.map_err(wrong)?;
+    for (number, row) in read.into_iter().enumerate() {
         let text = |(name, field): (&String, &Field)| match field {
             Field::Null => Ok(String::new()),
             Field::Str(text) => Ok(text.trim().to_string()),
@@ -100,6 +116,39 @@ mod tests {
         assert_eq!(from_parquet.train.visible, from_csv.train.visible);
         assert_eq!(from_parquet.train.infrared, from_csv.train.infrared);
         assert!(matches!(from_parquet.test, TestSplit::Nothing));
+    }
+
+    /// As pyarrow writes it with `compression="zstd"`, in pages of either version; and what the `parquet` crate writes.
+    #[test]
+    fn every_codec_that_other_writers_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("crops.csv");
+        let rows: String = (0..40)
+            .map(|i| format!("door/{i:03}.png,visible,door,{}\nnight/{i:03}.png,infrared,night,\n", i % 7))
+            .collect();
+        std::fs::write(&csv, format!("path,modality,camera,identity\n{rows}")).unwrap();
+        let expected = read_manifest(&csv).unwrap();
+        let files: [(&str, &[u8]); 5] = [
+            ("zstd", include_bytes!("../../tests/files/zstd.parquet")),
+            ("zstd2", include_bytes!("../../tests/files/zstd_pages2.parquet")),
+            ("gzip", include_bytes!("../../tests/files/gzip.parquet")),
+            ("lz4", include_bytes!("../../tests/files/lz4.parquet")),
+            ("brotli", include_bytes!("../../tests/files/brotli.parquet")),
+        ];
+        for (codec, bytes) in files {
+            let path = folder.path().join("crops.parquet");
+            std::fs::write(&path, bytes).unwrap();
+            let read = read_manifest(&path).unwrap();
+            assert_eq!(read.train.visible, expected.train.visible, "{codec}");
+            assert_eq!(read.train.infrared, expected.train.infrared, "{codec}");
+        }
+        // A damaged page is an error, not a panic. It begins behind the file's four letters.
+        let mut damaged = files[0].1.to_vec();
+        damaged[40..60].fill(7);
+        let path = folder.path().join("crops.parquet");
+        std::fs::write(&path, damaged).unwrap();
+        let error = read_manifest(&path).unwrap_err().to_string();
+        assert!(error.starts_with("VR0103") && error.contains("Parquet"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::{images_in, name_of};
+use super::listing::Listing;
+use super::people::{names, note_trained_on, people_count, people_folders, people_of_list, refuse_empty};
+use super::{malformed, name_of};
+use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 pub(crate) const VISIBLE_CAMERAS: [u16; 4] = [1, 2, 4, 5];
@@ -13,8 +16,8 @@ const HINT: &str = "see datasets/sysu-mm01.md for how to get and lay out the dat
 
 /// Reads SYSU-MM01 as released: `cam1..cam6/<id>/<n>.jpg`, split lists in `exp/`.
 ///
-/// Training takes the identities of `train_id.txt` and `val_id.txt`. Visible cameras are 1, 2, 4, 5, infrared ones 3, 6.
-/// An identity that a camera did not see has no folder there; an existing empty folder is an error.
+/// Training takes the identities of `train_id.txt` and `val_id.txt`, whose lists are sets. Visible cameras are 1, 2, 4, 5,
+/// infrared ones 3, 6. An identity that a camera did not see has no folder there; an existing empty folder is an error.
 ///
 /// # Errors
 ///
@@ -23,84 +26,194 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
     }
-    let mut train_identities = split_list(root, "train_id.txt")?;
-    train_identities.extend(split_list(root, "val_id.txt")?);
-    train_identities.sort_unstable();
-    train_identities.dedup();
-    let test_identities = split_list(root, "test_id.txt")?;
-
-    let (name, synthetic) = name_of(NAME, root);
-    let dataset = Dataset {
-        name,
-        synthetic,
-        train: PerModality {
-            visible: samples(root, &train_identities, &VISIBLE_CAMERAS)?,
-            infrared: samples(root, &train_identities, &INFRARED_CAMERAS)?,
-        },
-        test: TestSplit::Sysu {
-            queries: samples(root, &test_identities, &INFRARED_CAMERAS)?,
-            pool: samples(root, &test_identities, &VISIBLE_CAMERAS)?,
-        },
-        names: Names::default(),
-    };
-    for &identity in train_identities.iter().chain(&test_identities) {
-        let seen = (1..=6).any(|camera| folder(root, camera, identity).is_dir());
-        if !seen {
-            return Err(DataError::EmptyFolder { path: root.join("cam*").join(format!("{identity:04}")) });
+    let mut notes = Notes::default();
+    let mut list = |file: &str| people_of_list(&split_list(root, file)?, &mut notes);
+    let mut train_identities = list("train_id.txt")?;
+    train_identities.extend(list("val_id.txt")?);
+    let test_identities = list("test_id.txt")?;
+    for (people, file) in [(&train_identities, "train_id.txt"), (&test_identities, "test_id.txt")] {
+        if people.is_empty() {
+            return Err(malformed(&split_list(root, file)?, 1, "it names nobody".into()));
         }
     }
+    note_trained_on(&train_identities, &test_identities, &mut notes);
+
+    let cameras = Cameras::of(root, &mut notes)?;
+    let mut samples = |people: &BTreeSet<u32>, of: &[u16]| cameras.samples(people, of, &mut notes);
+    let (name, synthetic) = name_of(NAME, root);
+    let train = PerModality {
+        visible: samples(&train_identities, &VISIBLE_CAMERAS)?,
+        infrared: samples(&train_identities, &INFRARED_CAMERAS)?,
+    };
+    let test = TestSplit::Sysu {
+        queries: samples(&test_identities, &INFRARED_CAMERAS)?,
+        pool: samples(&test_identities, &VISIBLE_CAMERAS)?,
+    };
+    let listed = train_identities.union(&test_identities).copied().collect::<BTreeSet<u32>>();
+    let there = cameras.people();
+    let unlisted: BTreeSet<u32> = there.difference(&listed).copied().collect();
+    if !unlisted.is_empty() {
+        let people = people_count(&unlisted);
+        notes.say(format!("{people} with folders in no list, not read: {}", names(&unlisted)));
+    }
+    let dataset = Dataset { name, synthetic, train, test, notes: notes.into_sentences() };
+    let missing = listed.difference(&there).map(|person| root.join("cam*").join(format!("{person:04}")));
+    refuse_empty(missing.collect())?;
     Ok(dataset)
 }
 
-fn split_list(root: &Path, file: &str) -> Result<Vec<u32>, DataError> {
+fn split_list(root: &Path, file: &str) -> Result<PathBuf, DataError> {
     let path = root.join("exp").join(file);
     if !path.is_file() {
         return Err(DataError::MissingPart { dataset: NAME, path, hint: HINT });
     }
-    let text = fs::read_to_string(&path).map_err(DataError::io("can't read", &path))?;
-    let line = text.lines().next().unwrap_or_default();
-    let mut identities = line
-        .split(',')
-        .map(|word| {
-            word.trim().parse::<u32>().map_err(|_| DataError::MalformedList {
-                path: path.clone(),
-                line: 1,
-                reason: format!(
-                    "'{}' is not an identity; one line of comma-separated numbers is expected",
-                    word.trim()
-                ),
-            })
-        })
-        .collect::<Result<Vec<u32>, _>>()?;
-    identities.sort_unstable();
-    Ok(identities)
+    Ok(path)
 }
 
-fn folder(root: &Path, camera: u16, identity: u32) -> std::path::PathBuf {
-    root.join(format!("cam{camera}")).join(format!("{identity:04}"))
-}
+/// The folders of each camera's people.
+struct Cameras(BTreeMap<u16, BTreeMap<u32, Vec<PathBuf>>>);
 
-/// All images of the identities under the cameras, in path order.
-fn samples(root: &Path, identities: &[u32], cameras: &[u16]) -> Result<Vec<Sample>, DataError> {
-    let mut samples = Vec::new();
-    for &camera in cameras {
-        let camera_folder = root.join(format!("cam{camera}"));
-        if !camera_folder.is_dir() {
-            return Err(DataError::MissingPart { dataset: NAME, path: camera_folder, hint: HINT });
-        }
-        for &identity in identities {
-            let folder = folder(root, camera, identity);
-            let files = images_in(&folder)?;
-            if files.is_empty() && folder.is_dir() {
-                return Err(DataError::EmptyFolder { path: folder });
+impl Cameras {
+    fn of(root: &Path, notes: &mut Notes) -> Result<Self, DataError> {
+        let folders = |camera: u16| {
+            let folder = root.join(format!("cam{camera}"));
+            if !folder.is_dir() {
+                return Err(DataError::MissingPart { dataset: NAME, path: folder, hint: HINT });
             }
-            samples.extend(files.into_iter().map(|path| Sample {
-                path,
-                identity: Some(Identity(identity)),
-                camera: Camera(camera),
-            }));
+            Ok((camera, people_folders(&folder, notes)?))
+        };
+        VISIBLE_CAMERAS.into_iter().chain(INFRARED_CAMERAS).map(folders).collect::<Result<_, DataError>>().map(Self)
+    }
+
+    fn people(&self) -> BTreeSet<u32> {
+        self.0.values().flat_map(BTreeMap::keys).copied().collect()
+    }
+
+    /// All images of the people under the cameras, in path order.
+    fn samples(&self, people: &BTreeSet<u32>, cameras: &[u16], notes: &mut Notes) -> Result<Vec<Sample>, DataError> {
+        let (mut samples, mut empty) = (Vec::new(), Vec::new());
+        for (&camera, folders) in self.0.iter().filter(|(camera, _)| cameras.contains(camera)) {
+            for (&person, folders) in folders.iter().filter(|(person, _)| people.contains(person)) {
+                for folder in folders {
+                    let images = Listing::images_in(folder, notes)?;
+                    if images.is_empty() {
+                        empty.push(folder.clone());
+                    }
+                    samples.extend(images.into_iter().map(|path| Sample {
+                        path,
+                        identity: Some(Identity(person)),
+                        camera: Camera(camera),
+                    }));
+                }
+            }
+        }
+        refuse_empty(empty)?;
+        samples.sort_unstable();
+        Ok(samples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Eight people with an image of each camera; 1 to 6 train, 7 and 8 test.
+    fn layout() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for camera in 1..=6 {
+            for person in 1..=8 {
+                let of_person = folder.path().join(format!("cam{camera}/{person:04}"));
+                fs::create_dir_all(&of_person).unwrap();
+                fs::write(of_person.join("0001.jpg"), b"not looked into").unwrap();
+            }
+        }
+        fs::create_dir(folder.path().join("exp")).unwrap();
+        for (list, people) in [("train", "1,2,3,4\n"), ("val", "5,6\n"), ("test", "7,8\n")] {
+            fs::write(folder.path().join(format!("exp/{list}_id.txt")), people).unwrap();
+        }
+        folder
+    }
+
+    fn write(root: &Path, list: &str, text: &[u8]) {
+        fs::write(root.join(format!("exp/{list}_id.txt")), text).unwrap();
+    }
+
+    /// Numbers of images: training visible and infrared, test visible and infrared; and what was said.
+    fn read(root: &Path) -> Result<([usize; 4], String), String> {
+        let dataset = read_sysu(root).map_err(|error| error.to_string())?;
+        let (train, test) = (&dataset.train, dataset.test.images());
+        let counts = [train.visible.len(), train.infrared.len(), test.visible.len(), test.infrared.len()];
+        Ok((counts, dataset.notes.join("\n")))
+    }
+
+    #[test]
+    fn a_list_in_any_shape_is_the_same_set() {
+        let folder = layout();
+        let whole = ([24, 12, 8, 4], String::new());
+        let shapes: [&[u8]; 12] = [
+            b"1,2,3,4",
+            b"1,2,3,4\r\n",
+            b"1, 2, 3, 4 \n",
+            b"0001,0002,0003,0004\n",
+            b"1,2,3,4,\n\n",
+            b"\xef\xbb\xbf1,2,3,4\n",
+            b"1\n2\n3\n4\n",
+            b"1,2,\n3,4\n",
+            b"1,2\n3,4\n",
+            b"\n1,2,3,4\n",
+            b"1,2\r3,4\r",
+            b"1;2;3;4\n",
+        ];
+        for shape in shapes {
+            write(folder.path(), "train", shape);
+            assert_eq!(read(folder.path()).unwrap(), whole, "{:?}", String::from_utf8_lossy(shape));
         }
     }
-    samples.sort_unstable();
-    Ok(samples)
+
+    #[test]
+    fn a_person_twice_counts_once_and_is_told() {
+        let folder = layout();
+        write(folder.path(), "test", b"7,7,8\n");
+        write(folder.path(), "train", b"1,2,3,4,7\n");
+        let (counts, notes) = read(folder.path()).unwrap();
+        assert_eq!(counts, [28, 14, 8, 4]);
+        assert!(notes.contains("test_id.txt names 1 person more than once, who count once: 7"), "{notes}");
+        assert!(notes.contains("of the 2 people of the test, 1 is in training too"), "{notes}");
+        write(folder.path(), "train", b"1,2");
+        let (_, notes) = read(folder.path()).unwrap();
+        assert!(notes.contains("2 people with folders in no list, not read: 3, 4"), "{notes}");
+    }
+
+    #[test]
+    fn people_without_images_are_all_named() {
+        let folder = layout();
+        write(folder.path(), "train", b"1,2,3,4,333,444\n");
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.starts_with("VR0104") && error.contains("0333") && error.contains("0444 hold no"), "{error}");
+        write(folder.path(), "train", b"1,2\n3,four\n");
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.starts_with("VR0103") && error.contains("line 2: 'four'"), "{error}");
+        write(folder.path(), "train", b"1,2,3,4");
+        write(folder.path(), "test", b"");
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.starts_with("VR0103") && error.contains("test_id.txt line 1: it names nobody"), "{error}");
+    }
+
+    #[test]
+    fn folders_with_fewer_digits_and_what_is_left_out() {
+        let folder = layout();
+        fs::rename(folder.path().join("cam1/0001"), folder.path().join("cam1/1")).unwrap();
+        for place in ["cam1/.ipynb_checkpoints/0001.jpg", "cam2/0001/more/0002.jpg", "cam2/0009.jpg", "cam2/__MACOSX/x"]
+        {
+            let path = folder.path().join(place);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        let (counts, notes) = read(folder.path()).unwrap();
+        assert_eq!(counts, [24, 12, 8, 4]);
+        for word in ["hidden", "ipynb_checkpoints", "cam2/0001/more", "cam2/0009.jpg", "__MACOSX"] {
+            assert!(notes.contains(word), "{word}: {notes}");
+        }
+    }
 }

@@ -1,0 +1,98 @@
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+thread_local! {
+    /// How many guards this thread is inside of.
+    static GUARDS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Runs a parser of another crate on a file that nobody vouches for. Such a parser may panic where it should refuse; here,
+/// at the edge, that is a reason to refuse the file, and nothing is printed.
+///
+/// # Errors
+///
+/// What the parser said when it panicked, as a reason for a message. A stack overflow and a lack of memory end the process
+/// all the same.
+///
+/// ```
+/// let bytes: Vec<u8> = Vec::new();
+/// let first = vireid_core::guard_parser(|| bytes[0]);
+/// assert!(first.unwrap_err().contains("index out of bounds"));
+/// ```
+pub fn guard_parser<T>(parse: impl FnOnce() -> T) -> Result<T, String> {
+    install_hook();
+    GUARDS.set(GUARDS.get() + 1);
+    let answer = catch_unwind(AssertUnwindSafe(parse));
+    GUARDS.set(GUARDS.get() - 1);
+    answer.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("no message").split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("it is damaged, and its parser gave up on it ({text})")
+    })
+}
+
+/// Hooks belong to the process, guards to a thread: one hook, put in once and never taken out, is silent for guarded threads
+/// and hands every other panic to the hook that was there before.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            let is_guarded = GUARDS.try_with(|guards| guards.get() > 0).unwrap_or(false);
+            if !is_guarded {
+                before(info);
+            }
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    static HEARD: AtomicUsize = AtomicUsize::new(0);
+
+    /// Counts panics that bear this test's name, and is silent on them; those of other tests go on to their hook.
+    fn listen() {
+        let before = take_hook();
+        set_hook(Box::new(move |info| match info.payload().downcast_ref::<&str>() {
+            Some(&"of this test") => _ = HEARD.fetch_add(1, Ordering::SeqCst),
+            _ => before(info),
+        }));
+    }
+
+    #[test]
+    fn guarded_panics_are_answers_and_others_are_heard_whatever_other_threads_do() {
+        listen();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let reason = guard_parser(|| -> u8 { panic!("of this test") }).unwrap_err();
+                        assert!(reason.contains("damaged") && reason.contains("of this test"), "{reason}");
+                        assert_eq!(guard_parser(|| 7), Ok(7));
+                        assert!(guard_parser(|| guard_parser(|| -> u8 { panic!("of this test") })).unwrap().is_err());
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    assert!(catch_unwind(|| panic!("of this test")).is_err());
+                }
+            });
+        });
+        assert_eq!(HEARD.load(Ordering::SeqCst), 200);
+        assert!(catch_unwind(|| panic!("of this test")).is_err());
+        assert_eq!(HEARD.load(Ordering::SeqCst), 201);
+    }
+
+    #[test]
+    fn the_message_is_one_line() {
+        let reason = guard_parser(|| panic!("{}\n  {}", "first", "second")).unwrap_err();
+        assert!(reason.contains("(first second)"), "{reason}");
+        assert!(guard_parser(|| std::panic::panic_any(7)).unwrap_err().contains("no message"));
+    }
+}

@@ -1,0 +1,233 @@
+//! Where the image of a JPEG file ends, and whether all of it is there.
+//!
+//! A file may go on behind its image (a buffer's rest, a film, the next image), may lack its end marker, and may have one
+//! although half of the image is missing. Decoders fill what is missing with grey and say nothing. So the segments are
+//! followed here, and the decoder is asked whether its data sufficed: pixels of a whole image do not depend on what stands
+//! behind its data.
+
+use image::{DynamicImage, ImageFormat, ImageResult, load_from_memory_with_format};
+
+const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+/// No code of a JPEG is all ones: a decoder that still needs data goes astray in these, one that has all it needs never
+/// looks at them. A 0xff within data is followed by 0.
+const ONES: [u8; 64] = {
+    let mut ones = [0; 64];
+    let mut at = 0;
+    while at < ones.len() {
+        ones[at] = 0xff;
+        at += 2;
+    }
+    ones
+};
+/// Coefficients of a block.
+const COEFFICIENTS: usize = 64;
+/// A run of equal bytes at the end of a scan that is worth a question.
+const LONG_RUN: usize = 64;
+const CUT: &str = "the JPEG data end before the image does";
+const HOLE: &str = "a large part of the JPEG data is blank";
+
+/// Decodes a JPEG file. At the `first_look` an image of which a part is missing is refused; that takes a second
+/// decoding.
+///
+/// # Errors
+///
+/// What is wrong with it, as a sentence.
+pub(crate) fn decode(bytes: &[u8], first_look: bool) -> Result<DynamicImage, String> {
+    let said = |error: image::ImageError| error.to_string();
+    let Some(scans) = Scans::of(bytes) else {
+        // Not even a scan: the decoder knows best what is wrong.
+        return load_from_memory_with_format(bytes, ImageFormat::Jpeg).map_err(said);
+    };
+    if first_look && !scans.are_all_there() {
+        return Err(CUT.into());
+    }
+    let image = decode_until(bytes, scans.end, &[]).map_err(said)?;
+    let is_same = |end: usize| decode_until(bytes, end, &ONES).is_ok_and(|other| other.as_bytes() == image.as_bytes());
+    if first_look && !is_same(scans.end) {
+        return Err(CUT.into());
+    }
+    // A hole in a file is read as zeros, which are valid data. Too many of them stay behind.
+    let last = &bytes[scans.last..scans.end];
+    let run = last.iter().rev().take_while(|byte| Some(*byte) == last.last()).count();
+    if first_look && run > LONG_RUN && run > last.len() / 4 && is_same(scans.end - LONG_RUN / 4) {
+        return Err(HOLE.into());
+    }
+    Ok(image)
+}
+
+fn decode_until(bytes: &[u8], end: usize, padding: &[u8]) -> ImageResult<DynamicImage> {
+    load_from_memory_with_format(&[&bytes[..end], padding, &END_OF_IMAGE].concat(), ImageFormat::Jpeg)
+}
+
+/// The scans of a JPEG file.
+struct Scans {
+    /// Where the data of the last scan begin.
+    last: usize,
+    /// Where the data of the last scan end.
+    end: usize,
+    is_progressive: bool,
+    /// Of each component, the lowest bit that has been given of each coefficient.
+    components: Vec<(u8, [Option<u8>; COEFFICIENTS])>,
+}
+
+impl Scans {
+    /// Follows the segments up to the first end marker outside one; `None` without a scan.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let mut scans = Self { last: 0, end: 0, is_progressive: false, components: Vec::new() };
+        let mut at = 2;
+        while let Some((marker, behind)) = next_marker(bytes, at) {
+            match marker {
+                0xd8 | 0xd9 => break,
+                0x01 | 0xd0..=0xd7 => at = behind,
+                _ => {
+                    let Some(length) = bytes.get(behind..).and_then(|rest| rest.first_chunk()) else { break };
+                    let length = usize::from(u16::from_be_bytes(*length));
+                    let Some(segment) = bytes.get(behind + 2..behind + length) else { break };
+                    at = behind + length;
+                    match marker {
+                        0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => scans.begin_frame(marker, segment),
+                        0xda => {
+                            if scans.take(segment).is_none() {
+                                break;
+                            }
+                            (scans.last, scans.end) = (at, end_of_data(bytes, at));
+                            at = scans.end;
+                            if !scans.is_progressive && scans.are_all_there() {
+                                break;
+                            }
+                        }
+                        _ => (),
+                    }
+                }
+            }
+        }
+        Some(scans).filter(|scans| scans.last > 0)
+    }
+
+    fn begin_frame(&mut self, marker: u8, segment: &[u8]) {
+        self.is_progressive = marker & 3 == 2;
+        let components = segment.get(6..).unwrap_or_default().chunks_exact(3);
+        self.components = components.map(|component| (component[0], [None; COEFFICIENTS])).collect();
+    }
+
+    /// Notes what a scan gives, from its header; `None` for a header that is none.
+    fn take(&mut self, header: &[u8]) -> Option<()> {
+        let count = usize::from(*header.first()?);
+        let [first, last, bits] = *header.get(1 + 2 * count..)?.first_chunk()?;
+        let band = if self.is_progressive { usize::from(first)..=usize::from(last) } else { 0..=COEFFICIENTS - 1 };
+        let lowest = if self.is_progressive { bits & 0xf } else { 0 };
+        for component in header[1..1 + 2 * count].chunks_exact(2) {
+            let named = self.components.iter_mut().filter(|(name, _)| *name == component[0]);
+            for (_, given) in named {
+                given.get_mut(band.clone())?.fill(Some(lowest));
+            }
+        }
+        Some(())
+    }
+
+    /// Whether some scan gave every bit of every coefficient.
+    fn are_all_there(&self) -> bool {
+        self.components.iter().all(|(_, given)| given.iter().all(|lowest| *lowest == Some(0)))
+    }
+}
+
+/// The next marker from a position on, and the position behind it.
+fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
+    let mut at = from;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == 0xff)?;
+        at += bytes[at..].iter().position(|byte| *byte != 0xff)?;
+        if bytes[at] != 0 {
+            return Some((bytes[at], at + 1));
+        }
+    }
+}
+
+/// Where entropy-coded data end: at a marker other than a restart, or at the end of the file.
+fn end_of_data(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some((marker, behind)) = next_marker(bytes, at) {
+        if !matches!(marker, 0xd0..=0xd7) {
+            // Markers may have any number of 0xff before them.
+            let before = bytes[..behind - 1].iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
+            return before.max(from);
+        }
+        at = behind;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Drawn patterns of 24 x 40 pixels as libjpeg writes them.
+    const FILES: [(&str, &[u8]); 4] = [
+        ("baseline", include_bytes!("../tests/files/baseline.jpg")),
+        ("progressive", include_bytes!("../tests/files/progressive.jpg")),
+        ("restarts", include_bytes!("../tests/files/restarts.jpg")),
+        // Its lower half is a row of zeros that belong to the image.
+        ("grey", include_bytes!("../tests/files/grey_half_black.jpg")),
+    ];
+
+    fn scan_starts(bytes: &[u8]) -> Vec<usize> {
+        (0..bytes.len() - 1).filter(|&at| bytes[at..at + 2] == [0xff, 0xda]).collect()
+    }
+
+    #[test]
+    fn whole_images_with_anything_behind_them() {
+        for (name, bytes) in FILES {
+            let pixels = decode(bytes, true).unwrap();
+            assert_eq!(pixels, load_from_memory_with_format(bytes, ImageFormat::Jpeg).unwrap(), "{name}");
+            let noise: Vec<u8> = (0..20_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            let film = [&noise[..], b"\xff\xd9", &noise, b"\xff\xda", &noise].concat();
+            let endings: [&[u8]; 5] =
+                [&[0; 512], b"....moov\x12\xff\xda\x00\x0ctail", &film, &bytes[..bytes.len() - 20], b"\xff\xd9"];
+            for ending in endings {
+                assert_eq!(decode(&[bytes, ending].concat(), true).unwrap(), pixels, "{name}");
+            }
+            // Without an end marker all is there still; with fill bytes before it, too.
+            let data = &bytes[..bytes.len() - 2];
+            assert_eq!(decode(data, true).unwrap(), pixels, "{name}");
+            assert_eq!(decode(&[data, &[0xff, 0xff, 0xff, 0xd9]].concat(), true).unwrap(), pixels, "{name}");
+        }
+    }
+
+    /// Cut in its data, a JPEG is refused whatever follows: nothing, an end marker, a rest, another image.
+    #[test]
+    fn cut_images_whatever_stands_behind_them() {
+        for (name, bytes) in FILES {
+            let first = scan_starts(bytes)[0];
+            for end in (first + 14..bytes.len() - 2).filter(|end| bytes[end - 1] != 0xff) {
+                let cut = &bytes[..end];
+                let endings: [&[u8]; 3] = [b"", &END_OF_IMAGE, bytes];
+                for ending in endings {
+                    let said = decode(&[cut, ending].concat(), true);
+                    assert!(said.is_err(), "{name} cut at {end} of {}, then {} bytes", bytes.len(), ending.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hole_in_the_data() {
+        for (name, bytes) in &FILES[..1] {
+            let first = scan_starts(bytes)[0] + 14;
+            let half = first + (bytes.len() - first) / 2;
+            let hole = [&bytes[..half], &vec![0; 20 * bytes.len()], &END_OF_IMAGE].concat();
+            assert_eq!(decode(&hole, true).unwrap_err(), HOLE, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused_without_a_panic() {
+        for bytes in
+            [&b"\xff\xd8"[..], b"\xff\xd8\xff\xda\0\x03\x01", b"\xff\xd8\xff\xc0\0\x02\xff\xda\0\x08\x01\x01\0\0\x3f\0"]
+        {
+            assert!(decode(bytes, true).is_err());
+        }
+        for (_, bytes) in FILES {
+            (0..scan_starts(bytes)[0]).for_each(|end| assert!(decode(&bytes[..end], true).is_err()));
+        }
+    }
+}

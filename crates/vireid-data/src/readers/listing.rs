@@ -1,0 +1,92 @@
+//! What lies in a folder: images, other folders, and what is neither.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::ImageReader;
+
+use crate::DataError;
+use crate::notes::Notes;
+
+/// Endings of files that are taken for images unseen: a damaged one is to be told, not left out.
+const ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "jfif", "bmp", "png", "webp", "tif", "tiff"];
+/// Folders that systems and archives leave between people's own.
+const LITTER: [&str; 4] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"];
+
+/// Why a file or folder is left out.
+const HIDDEN: &str = "hidden";
+const SYSTEM: &str = "put there by a system or an archive";
+const NO_IMAGE: &str = "no JPEG, PNG, BMP, WebP or TIFF image";
+
+/// The contents of a folder, by name.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub images: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Lists a folder; what is hidden, litter or no image goes into the notes. Nothing when there is no such folder.
+    ///
+    /// # Errors
+    ///
+    /// `VR0108`.
+    pub fn of(folder: &Path, notes: &mut Notes) -> Result<Self, DataError> {
+        let mut listing = Self::default();
+        if !folder.is_dir() {
+            return Ok(listing);
+        }
+        let failed = || DataError::io("can't list", folder);
+        let entries = fs::read_dir(folder).map_err(failed())?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed()));
+        let mut paths = paths.collect::<Result<Vec<PathBuf>, DataError>>()?;
+        paths.sort_unstable();
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                notes.leave_out(&path, HIDDEN);
+            } else if LITTER.contains(&name.as_str()) {
+                notes.leave_out(&path, SYSTEM);
+            } else if path.is_dir() {
+                listing.folders.push(path);
+            } else if is_image(&path) {
+                listing.images.push(path);
+            } else {
+                notes.leave_out(&path, NO_IMAGE);
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The images of a folder that should hold no folders.
+    pub fn images_in(folder: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, DataError> {
+        let Self { images, folders } = Self::of(folder, notes)?;
+        folders.iter().for_each(|folder| notes.leave_out(folder, "deeper than the layout has folders"));
+        Ok(images)
+    }
+
+    /// The images of a folder and of all folders below it; links to folders are not followed.
+    pub fn images_below(folder: &Path, notes: &mut Notes) -> Result<Vec<PathBuf>, DataError> {
+        let Self { mut images, folders } = Self::of(folder, notes)?;
+        for folder in folders {
+            match folder.is_symlink() {
+                true => notes.leave_out(&folder, "a link to a folder"),
+                false => images.extend(Self::images_below(&folder, notes)?),
+            }
+        }
+        Ok(images)
+    }
+}
+
+/// By its ending, or else by its contents.
+fn is_image(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    if ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
+        return true;
+    }
+    if !path.is_file() {
+        return false;
+    }
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    reader.is_ok_and(|reader| reader.format().is_some() && reader.into_dimensions().is_ok())
+}

@@ -1,0 +1,84 @@
+//! Lists and folders of people by their numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use super::listing::Listing;
+use super::malformed;
+use super::text::read_text;
+use crate::DataError;
+use crate::error::some_of;
+use crate::notes::{Notes, count};
+
+/// The people of a list: numbers between commas, semicolons, spaces or line ends. A set: who stands there twice counts once.
+///
+/// # Errors
+///
+/// `VR0103` with the line for a word that is no number.
+pub(super) fn people_of_list(path: &Path, notes: &mut Notes) -> Result<BTreeSet<u32>, DataError> {
+    let (mut people, mut again) = (BTreeSet::new(), BTreeSet::new());
+    for (number, line) in read_text(path)?.lines().enumerate() {
+        let words = line.split([',', ';', ' ', '\t']).map(str::trim).filter(|word| !word.is_empty());
+        for word in words {
+            let reason = || format!("'{word}' is not an identity; numbers between commas are expected");
+            let person = word.parse().map_err(|_| malformed(path, number + 1, reason()))?;
+            if !people.insert(person) {
+                again.insert(person);
+            }
+        }
+    }
+    if !again.is_empty() {
+        notes.say(format!(
+            "{} names {} more than once, who count once: {}",
+            path.display(),
+            people_count(&again),
+            names(&again)
+        ));
+    }
+    Ok(people)
+}
+
+/// Folders of people below a camera's folder, by number: `0007`, or `7`.
+///
+/// # Errors
+///
+/// `VR0108`.
+pub(super) fn people_folders(camera: &Path, notes: &mut Notes) -> Result<BTreeMap<u32, Vec<PathBuf>>, DataError> {
+    let Listing { images, folders } = Listing::of(camera, notes)?;
+    images.iter().for_each(|image| notes.leave_out(image, "beside the people's folders"));
+    let mut people: BTreeMap<u32, Vec<PathBuf>> = BTreeMap::new();
+    for folder in folders {
+        match folder.file_name().and_then(|name| name.to_str()?.parse().ok()) {
+            Some(person) => people.entry(person).or_default().push(folder),
+            None => notes.leave_out(&folder, "its name is no person's number"),
+        }
+    }
+    Ok(people)
+}
+
+/// Refuses lists with people who have no image, or an empty folder.
+pub(super) fn refuse_empty(folders: Vec<PathBuf>) -> Result<(), DataError> {
+    if folders.is_empty() { Ok(()) } else { Err(DataError::EmptyFolders { folders }) }
+}
+
+/// Says which people of the test are in training too.
+pub(super) fn note_trained_on<T: Ord + Display>(train: &BTreeSet<T>, test: &BTreeSet<T>, notes: &mut Notes) {
+    let both: BTreeSet<&T> = train.intersection(test).collect();
+    if !both.is_empty() {
+        notes.say(format!(
+            "of the {} of the test, {} in training too, so scores are not those of strangers: {}",
+            people_count(test),
+            count(both.len(), "is", "are"),
+            names(&both)
+        ));
+    }
+}
+
+pub(super) fn people_count<T>(people: &BTreeSet<T>) -> String {
+    count(people.len(), "person", "people")
+}
+
+pub(super) fn names<T: Display>(people: &BTreeSet<T>) -> String {
+    some_of(&people.iter().map(T::to_string).collect::<Vec<_>>())
+}
