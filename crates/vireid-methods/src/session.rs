@@ -221,7 +221,7 @@ pub struct Session {
     run: RunDir,
     config: RunConfig,
     images: TrainingImages,
-    started: std::time::Instant,
+    started: Instant,
     /// Of the sessions before this one.
     before: Cost,
 }
@@ -278,7 +278,7 @@ impl Session {
             // A session that was killed has left no account; its time is lost, its training is not.
             before = run.read_json("cost.json").unwrap_or_default();
         }
-        Ok(Self { engine, run, config, images, started: std::time::Instant::now(), before })
+        Ok(Self { engine, run, config, images, started: Instant::now(), before })
     }
 
     /// What the run will do and hold, in a few lines.
