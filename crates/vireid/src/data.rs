@@ -184,7 +184,7 @@ fn same_contents(images: &TrainingImages) -> Result<Vec<String>, ProgramError> {
     }
     let sentence = |groups: &Vec<String>, place: &str| {
         let shown = groups[..groups.len().min(SHOWN)].join("; ");
-        format!("{} images are there more than once with the same contents, {place}: {shown}", groups.len())
+        format!("images that are there more than once with the same contents, {place}: {}: {shown}", groups.len())
     };
     let found = [(across, "in training and test"), (within, "within training or test")];
     Ok(found.iter().filter(|(groups, _)| !groups.is_empty()).map(|(groups, place)| sentence(groups, place)).collect())

@@ -29,13 +29,13 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
     let mut notes = Notes::default();
     let mut list = |file: &str| people_of_list(&split_list(root, file)?, &mut notes);
     let mut train_identities = list("train_id.txt")?;
-    train_identities.extend(list("val_id.txt")?);
-    let test_identities = list("test_id.txt")?;
+    let (val_identities, test_identities) = (list("val_id.txt")?, list("test_id.txt")?);
     for (people, file) in [(&train_identities, "train_id.txt"), (&test_identities, "test_id.txt")] {
         if people.is_empty() {
             return Err(malformed(&split_list(root, file)?, 1, "it names nobody".into()));
         }
     }
+    train_identities.extend(val_identities);
     note_trained_on(&train_identities, &test_identities, &mut notes);
 
     let cameras = Cameras::of(root, &mut notes)?;
@@ -194,6 +194,10 @@ mod tests {
         write(folder.path(), "train", b"1,2\n3,four\n");
         let error = read(folder.path()).unwrap_err();
         assert!(error.starts_with("VR0103") && error.contains("line 2: 'four'"), "{error}");
+        write(folder.path(), "train", b"1,2,3,4");
+        write(folder.path(), "train", b"");
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.starts_with("VR0103") && error.contains("train_id.txt line 1: it names nobody"), "{error}");
         write(folder.path(), "train", b"1,2,3,4");
         write(folder.path(), "test", b"");
         let error = read(folder.path()).unwrap_err();
