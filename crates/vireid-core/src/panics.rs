@@ -21,14 +21,22 @@ thread_local! {
 /// assert!(first.unwrap_err().contains("index out of bounds"));
 /// ```
 pub fn guard_parser<T>(parse: impl FnOnce() -> T) -> Result<T, String> {
+    quietly(parse).map_err(|words| format!("it is damaged, and its parser gave up on it ({words})"))
+}
+
+/// Does some work whose panic is an answer, and prints nothing of it. Panics of other threads are heard as ever.
+///
+/// # Errors
+///
+/// What the panic said, on one line.
+pub fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     install_hook();
     GUARDS.set(GUARDS.get() + 1);
-    let answer = catch_unwind(AssertUnwindSafe(parse));
+    let answer = catch_unwind(AssertUnwindSafe(work));
     GUARDS.set(GUARDS.get() - 1);
     answer.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let text = text.unwrap_or("no message").split_whitespace().collect::<Vec<_>>().join(" ");
-        format!("it is damaged, and its parser gave up on it ({text})")
+        text.unwrap_or("it gave no reason").split_whitespace().collect::<Vec<_>>().join(" ")
     })
 }
 

@@ -4,8 +4,9 @@
 use burn::tensor::DeviceType;
 use burn::tensor::{Device, Tensor};
 
+use vireid_core::quietly;
+
 use crate::MethodError;
-use crate::quiet::quietly;
 
 /// Kinds of devices by the feature that links them, the ones to prefer first.
 const ACCELERATORS: [(&str, bool); 3] =

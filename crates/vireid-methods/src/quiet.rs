@@ -1,35 +1,8 @@
 //! Panics that are answers: Burn's backends panic where a device, its driver or its host is missing or has failed.
 
-use std::any::Any;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use vireid_core::quietly;
 
 use crate::MethodError;
-
-thread_local! {
-    /// Whether this thread's panics are caught and told in another way.
-    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Does some work whose panic is an answer: what it says is returned, and nothing printed. Panics of other threads are heard
-/// as ever.
-pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    // One hook, set once and never taken back: threads that swapped hooks in turn could leave a silent one behind.
-    HOOK.call_once(|| {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            if !IS_QUIET.get() {
-                hook(panic);
-            }
-        }));
-    });
-    let before = IS_QUIET.replace(true);
-    let answer = catch_unwind(AssertUnwindSafe(work));
-    IS_QUIET.set(before);
-    answer.map_err(|panic| words(panic.as_ref()))
-}
 
 /// What work gives that does nothing but read values off a device. Burn reads modules, optimisers and tables by calls that
 /// panic when the device does not answer.
@@ -41,15 +14,10 @@ pub(crate) fn read_off_device<T>(read: impl FnOnce() -> T) -> Result<T, MethodEr
     quietly(read).map_err(MethodError::DeviceFailed)
 }
 
-/// What a panic said, on one line.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("it gave no reason").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::panic::catch_unwind;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]

@@ -1,13 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vireid_core::{Identity, PerModality};
-use vireid_data::{ImageList, Names, Sample};
-
-use crate::system::fnv1a;
+use vireid_data::{ImageList, Names};
 
 /// Which images and people a network was trained on, kept in its run directory for whoever judges the network later.
 /// Training never reads it.
@@ -35,21 +32,25 @@ impl TrainingRecord {
 
     /// Of the training images of a data set. Files that can't be read any more are left out.
     pub fn of(train: &PerModality<Arc<ImageList>>, names: &Names) -> Self {
-        let samples = || train.visible.samples().iter().chain(train.infrared.samples());
-        let all: Vec<&Sample> = samples().collect();
-        let people = samples().filter_map(|sample| names.people.get(&sample.identity?).cloned()).collect();
-        Self { images: all.par_iter().filter_map(|sample| content(&sample.path)).collect(), people }
+        let lists = [&*train.visible, &*train.infrared];
+        let samples = lists.iter().flat_map(|list| list.samples());
+        let people = samples.filter_map(|sample| names.people.get(&sample.identity?).cloned()).collect();
+        let images = lists.iter().flat_map(|list| {
+            (0..list.len()).into_par_iter().filter_map(|position| content(list, position)).collect::<Vec<_>>()
+        });
+        Self { images: images.collect(), people }
     }
 
     /// Which of the people on some images were trained on; images of nobody known do not count.
-    pub fn seen<'a>(&self, judged_by: impl IntoIterator<Item = &'a Sample>, names: &Names) -> SeenPeople {
-        let known: Vec<(Identity, &Sample)> =
-            judged_by.into_iter().filter_map(|sample| Some((sample.identity?, sample))).collect();
-        let trained_on = |sample: &Sample| content(&sample.path).is_some_and(|content| self.images.contains(&content));
-        let found: Vec<(Identity, bool)> =
-            known.par_iter().map(|(identity, sample)| (*identity, trained_on(sample))).collect();
+    pub fn seen(&self, judged_by: &[&ImageList], names: &Names) -> SeenPeople {
+        let trained_on =
+            |list: &ImageList, position| content(list, position).is_some_and(|content| self.images.contains(&content));
         let mut people: BTreeMap<Identity, bool> = BTreeMap::new();
-        found.into_iter().for_each(|(identity, seen)| *people.entry(identity).or_default() |= seen);
+        for list in judged_by {
+            let known = |position: usize| Some((list.samples()[position].identity?, trained_on(list, position)));
+            let found: Vec<(Identity, bool)> = (0..list.len()).into_par_iter().filter_map(known).collect();
+            found.into_iter().for_each(|(identity, seen)| *people.entry(identity).or_default() |= seen);
+        }
         let has_known_name =
             |identity: &Identity| names.people.get(identity).is_some_and(|name| self.people.contains(name));
         SeenPeople {
@@ -75,15 +76,17 @@ impl SeenPeople {
     }
 }
 
-/// A fingerprint of what a file holds.
-fn content(path: &Path) -> Option<String> {
-    Some(format!("{:016x}", fnv1a(std::fs::read(path).ok()?)))
+/// A fingerprint of what a file holds; nothing where it can't be read any more.
+fn content(list: &ImageList, position: usize) -> Option<String> {
+    let digest = list.digest(position).ok()?;
+    // Half of the digest tells a data set's images apart as well and keeps the record small.
+    Some(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use vireid_core::Camera;
-    use vireid_data::{CacheBudget, ImageSize, ResizeFilter};
+    use vireid_data::{CacheBudget, ImageSize, ResizeFilter, Sample};
 
     use super::*;
 
@@ -109,17 +112,18 @@ mod tests {
         let infrared = list(vec![sample("c", "ann by night", None)]);
         let record = TrainingRecord::of(&PerModality { visible, infrared }, &names(&[(0, "ann"), (1, "bob")]));
 
-        let judged_by = [
+        let judged_by = vec![
             sample("x", "ann by night", Some(5)),
             sample("y", "ann at noon", Some(5)),
             sample("z", "bob at noon", Some(6)),
             sample("w", "eve at noon", Some(0)),
             sample("v", "bob by day", None),
         ];
-        let seen = record.seen(&judged_by, &names(&[(5, "5"), (6, "bob"), (0, "eve")]));
+        let (all, fourth) = (list(judged_by.clone()), list(vec![judged_by[3].clone()]));
+        let seen = record.seen(&[&all], &names(&[(5, "5"), (6, "bob"), (0, "eve")]));
         assert_eq!(seen, SeenPeople { of: 3, by_image: 1, by_name: 1 });
         assert!(seen.warning().unwrap().starts_with("2 of 3 people"), "{seen:?}");
-        let new = record.seen(&judged_by[3..4], &names(&[]));
+        let new = record.seen(&[&fourth], &names(&[]));
         assert_eq!((new, new.warning()), (SeenPeople { of: 1, by_image: 0, by_name: 0 }, None));
 
         let text = serde_json::to_string(&record).unwrap();

@@ -175,7 +175,7 @@ impl TrainingImages {
     /// How many of the test's people a network was trained on, by the record of its run.
     pub fn seen_people(&self, record: &TrainingRecord) -> SeenPeople {
         let PerModality { visible, infrared } = &self.test.images;
-        record.seen(visible.samples().iter().chain(infrared.samples()), &self.names)
+        record.seen(&[visible, infrared], &self.names)
     }
 
     /// The images without some that were found bad while working with them.

@@ -5,7 +5,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use vireid::{EmbeddedImage, EmbeddingsFile, OutputKind, Overwriting, ProgramError, write_bytes};
 use vireid_core::Modality;
-use vireid_data::Sample;
+use vireid_data::ImageList;
 use vireid_methods::{EmbeddingRecipe, SeenPeople};
 
 use crate::extract::{Part, embed};
@@ -200,8 +200,8 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
             let test = [&images.test.images.visible, &images.test.images.infrared];
             let train = [&images.train.visible, &images.train.infrared];
             let lists = if part == Part::Test { test.to_vec() } else { [train, test].concat() };
-            let samples = lists.into_iter().flat_map(|list| list.samples()).collect::<Vec<&Sample>>();
-            calibration.seen_people = Some(record.seen(samples, &images.names));
+            let lists: Vec<&ImageList> = lists.into_iter().map(|list| &**list).collect();
+            calibration.seen_people = Some(record.seen(&lists, &images.names));
         }
         Err(error) => output.warn(&error.to_string()),
     }
