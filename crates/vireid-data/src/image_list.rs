@@ -213,7 +213,7 @@ mod tests {
         let path = folder.path().join("a.png");
         let draw = |grey| image::RgbImage::from_pixel(8, 16, image::Rgb([grey; 3])).save(&path).unwrap();
         draw(10);
-        let (unread, read) = (list(&[path.clone()]), list(&[path.clone()]));
+        let (unread, read) = (list(std::slice::from_ref(&path)), list(std::slice::from_ref(&path)));
         assert_eq!(read.unread(), 1);
         assert!(read.check(|| ()).is_empty());
         assert_eq!(read.unread(), 0);

@@ -115,27 +115,30 @@ mod of_program {
     use safetensors::tensor::{Dtype, TensorView};
     use vireid::{EmbeddedImage, EmbeddingsFile};
     use vireid_core::Embeddings;
-    use vireid_methods::{Checkpoint, Evaluation, MethodState, Position, RunConfig, adam};
+    use vireid_methods::{Checkpoint, EmbeddingRecipe, Evaluation, MethodState, Position, RunConfig, adam};
 
     use super::{Seeds, text};
     use crate::scratch;
 
     /// An index of three images.
     pub fn embeddings() -> EmbeddingsFile {
-        let image = |name: &str, modality: &str, camera, identity| EmbeddedImage {
+        let image = |name: &str, modality: &str, camera: &str, identity: Option<&str>| EmbeddedImage {
             path: name.into(),
             modality: modality.into(),
-            camera,
-            identity,
+            camera: camera.into(),
+            identity: identity.map(Into::into),
         };
         EmbeddingsFile {
             embeddings: Embeddings::new(vec![1.0, 0.0, 0.6, 0.8, 0.0, -1.0], 3, 2).unwrap(),
             images: vec![
-                image("a, b.png", "visible", 2, None),
-                image("c.png", "infrared", 3, Some(7)),
-                image("d.png", "visible", 2, Some(7)),
+                image("a, b.png", "visible", "2", None),
+                image("c.png", "infrared", "north gate", Some("7")),
+                image("d.png", "visible", "2", Some("7")),
             ],
-            model: "0123456789abcdef".into(),
+            recipe: EmbeddingRecipe {
+                weights: "0123456789abcdef".into(),
+                settings: [("dimension".into(), "2".into())].into(),
+            },
             data: "fedcba9876543210".into(),
         }
     }

@@ -319,7 +319,7 @@ pub struct Session {
     device: String,
     /// Name of the data as the run began with them: they may be named by another path now.
     data: String,
-    started: std::time::Instant,
+    started: Instant,
     /// Of the sessions before this one.
     before: Cost,
     /// Lines of the log that tell what this session does again.
@@ -387,7 +387,7 @@ impl Session {
             run.start(&config, &environment)?
         };
         run.write_json(TrainingRecord::FILE, &record)?;
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         Ok(Self { engine, run, config, images, device, data, started, before, repeated, _lock: lock })
     }
 

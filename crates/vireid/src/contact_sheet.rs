@@ -3,7 +3,7 @@ use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{FilterType, overlay, resize};
-use image::{ImageReader, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use vireid_core::guard_parser;
 
 use crate::ProgramError;

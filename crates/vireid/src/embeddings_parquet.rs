@@ -201,19 +201,31 @@ fn read_column<T: DataType>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint;
 
     fn file(rows: usize, dim: usize) -> EmbeddingsFile {
         let image = |row: usize| EmbeddedImage {
             path: format!("{row}.png").into(),
             modality: "visible".into(),
-            camera: 2,
-            identity: (row % 2 == 0).then_some(row as u32),
+            camera: "2".into(),
+            identity: row.is_multiple_of(2).then(|| row.to_string()),
         };
         EmbeddingsFile {
             embeddings: Embeddings::new((0..rows * dim).map(|value| value as f32).collect(), rows, dim).unwrap(),
             images: (0..rows).map(image).collect(),
-            model: "m".into(),
+            recipe: EmbeddingRecipe { weights: "m".into(), settings: Default::default() },
             data: "d".into(),
+        }
+    }
+
+    fn fingerprint(of: &EmbeddingsFile) -> Fingerprint {
+        Fingerprint {
+            settings: of.recipe.settings.clone(),
+            rows: of.embeddings.rows(),
+            dim: of.embeddings.dim(),
+            paths: fingerprint::paths(&of.images),
+            values: fingerprint::values(&of.embeddings),
+            folder: "/".into(),
         }
     }
 
@@ -222,7 +234,8 @@ mod tests {
     fn a_file_with_any_byte_damaged_is_read_or_refused_but_ends_no_program() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gallery.parquet");
-        save(&file(5, 3), &path).unwrap();
+        let file = file(5, 3);
+        save(&file, &path, &fingerprint(&file)).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let mut gave_up = 0;
         for place in 0..whole.len() {

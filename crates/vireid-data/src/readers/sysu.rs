@@ -56,7 +56,7 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
         let people = people_count(&unlisted);
         notes.say(format!("{people} with folders in no list, not read: {}", names(&unlisted)));
     }
-    let dataset = Dataset { name, synthetic, train, test, notes: notes.into_sentences() };
+    let dataset = Dataset { name, synthetic, train, test, notes: notes.into_sentences(), names: Names::default() };
     let missing = listed.difference(&there).map(|person| root.join("cam*").join(format!("{person:04}")));
     refuse_empty(missing.collect())?;
     Ok(dataset)
