@@ -245,7 +245,8 @@ mod tests {
                 std::fs::write(&path, damaged).unwrap();
                 if let Err(error) = load(&path) {
                     let said = error.to_string();
-                    assert!(said.starts_with("VR0601"), "{said}");
+                    // Where the name of the fingerprint is damaged, it is a file of an earlier version that lacks one.
+                    assert!(said.starts_with("VR0601") || said.starts_with("VR0611"), "{said}");
                     gave_up += usize::from(said.contains("gave up"));
                 }
             }

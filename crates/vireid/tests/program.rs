@@ -690,4 +690,60 @@ fn a_check_says_what_is_left_out_there_twice_or_collapsed() {
     }
     let shown = told(&["data", "check", "--data", text(root)]);
     assert!(shown.contains("note: left out (hidden)"), "{shown}");
+    // Whoever did not ask is told as well.
+    let (model, index) = (desk.at("model"), root.join("index.npy"));
+    let extract = ["extract", "--skip-corrupt", "--model", text(&model), "--data", text(root), "--out", text(&index)];
+    let said = vireid(&extract).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("note: left out (hidden)"));
+}
+
+/// What a call writes to a terminal on standard error.
+#[cfg(unix)]
+fn drawn(arguments: &[&str]) -> String {
+    use std::io::Read;
+
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&screen).and_then(|()| unlockpt(&screen)).unwrap();
+    let name = ptsname(&screen, Vec::new()).unwrap();
+    let keyboard = fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vireid"));
+    command.args(arguments).stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(keyboard);
+    let mut child = command.spawn().unwrap();
+    // Else this end of the terminal would never see its other end closed.
+    drop(command);
+    let (mut screen, mut text) = (fs::File::from(screen), Vec::new());
+    let mut part = [0; 4096];
+    // A terminal whose other end is closed is an error on Linux and an end elsewhere.
+    while let Ok(length @ 1..) = screen.read(&mut part) {
+        text.extend_from_slice(&part[..length]);
+    }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(child.wait().unwrap().success(), "{arguments:?}: {text}");
+    text
+}
+
+#[cfg(unix)]
+#[test]
+fn a_quiet_program_draws_nothing() {
+    let desk = desk();
+    let (crops, model, labelled) = (desk.at("crops"), desk.at("model"), desk.at("labelled.csv"));
+    let verbs = |name: &str| -> Vec<Vec<String>> {
+        let (run, index, synth) = (desk.at(&format!("{name}-run")), desk.at(&format!("{name}.npy")), desk.at(name));
+        let calls: [&[&str]; 5] = [
+            &["data", "synth", "--out", text(&synth)],
+            &["data", "check", "--data", text(&crops)],
+            &training(&crops, &run),
+            &["extract", "--model", text(&model), "--data", text(&crops), "--out", text(&index)],
+            &["eval", "--model", text(&model), "--data", text(&labelled)],
+        ];
+        calls.map(|call| call.iter().map(ToString::to_string).collect()).to_vec()
+    };
+    for (call, quiet) in verbs("seen").iter().zip(verbs("unseen")) {
+        let words: Vec<&str> = call.iter().map(String::as_str).collect();
+        assert!(drawn(&words).contains("\u{1b}["), "{words:?} draws nothing, so this test could not fail");
+        let words: Vec<&str> = quiet.iter().map(String::as_str).chain(["--quiet"]).collect();
+        assert_eq!(drawn(&words), "", "{words:?}");
+    }
 }
