@@ -18,7 +18,7 @@ pub use embeddings::Embeddings;
 pub use error::{Coded, CoreError};
 pub use identity::{Camera, Identity};
 pub use modality::{Infrared, Modality, ModalityTag, PerModality, Visible};
-pub use panics::{guard_parser, quietly};
+pub use panics::{guard_parser, one_line, quietly};
 pub use pseudo_labels::{ClusterId, PseudoLabels};
 pub use streams::{Stream, Streams};
 
