@@ -28,7 +28,8 @@ pub struct Dataset {
     pub test: TestSplit,
     /// What the user calls the cameras and people.
     pub names: Names,
-    /// What its reader took otherwise than it was written, and what it left out; a sentence each.
+    /// What its reader took otherwise than it was written, and what it left out: a sentence each, behind which the files or
+    /// people that it is about have a line each, all of them. [`first_lines`](crate::first_lines) makes it short to show.
     pub notes: Vec<String>,
 }
 

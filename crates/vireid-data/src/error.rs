@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use vireid_core::{Coded, Modality};
 
+use crate::notes::{count, first_lines};
 use crate::spread::Spread;
 
 /// An image that can't be used, and why.
@@ -64,8 +65,8 @@ pub enum DataError {
     },
     /// Identities of a split list have no image, or their folders are empty.
     #[error(
-        "VR0104: {} no image; the copy of the data set is incomplete, or its lists are another one's: unpack it again",
-        holds(folders)
+        "VR0104: there is no image in {}; the copy of the data set is incomplete, or its lists are another one's: unpack it again:\n{}",
+        count(folders.len(), "folder of a person", "folders of people"), listing(folders.iter().map(|folder| folder.display()))
     )]
     EmptyFolders {
         /// The folders.
@@ -152,7 +153,7 @@ pub enum DataError {
         images: Vec<BadImage>,
     },
     /// An image can't be used, found while working with it.
-    #[error("VR0113: an image can't be used: {0}; put it back as it was, or leave it out, and start again")]
+    #[error("VR0113: an image can't be used: {}{}", .0, put_back(.0))]
     Image(BadImage),
 }
 
@@ -176,26 +177,43 @@ fn inside(known: &Option<PathBuf>) -> String {
     known.as_ref().map_or(String::new(), |known| format!("; there is a data set in '{}'", known.display()))
 }
 
-fn holds(folders: &[PathBuf]) -> String {
-    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
-    format!("{} {}", some_of(&names), if names.len() == 1 { "holds" } else { "hold" })
-}
-
-/// The first names of many, and how many more there are.
-pub(crate) fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+/// What helps with an image that could be used before; of a name that no table can hold the image itself tells.
+fn put_back(image: &BadImage) -> &'static str {
+    match BadImage::if_unnameable(&image.path) {
+        Some(_) => "",
+        None => "; put it back as it was, and start again",
     }
 }
 
-fn listing(images: &[BadImage]) -> String {
+/// The first of many, a line each.
+fn listing(of: impl IntoIterator<Item = impl fmt::Display>) -> String {
     const SHOWN: usize = 20;
-    let mut lines: Vec<String> = images.iter().take(SHOWN).map(|image| format!("  {image}")).collect();
-    if images.len() > SHOWN {
-        lines.push(format!("  and {} more", images.len() - SHOWN));
+    let lines: Vec<String> = of.into_iter().map(|one| format!("  {one}")).collect();
+    first_lines(&lines.join("\n"), SHOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut_and_counted() {
+        let folders = (0..23).map(|person| format!("cam1/{person:04}").into()).collect();
+        let text = DataError::EmptyFolders { folders }.to_string();
+        assert!(text.starts_with("VR0104: there is no image in 23 folders of people;"), "{text}");
+        assert!(text.ends_with("\n  cam1/0019\n  and 3 more"), "{text}");
     }
-    lines.join("\n")
+
+    #[cfg(unix)]
+    #[test]
+    fn an_image_without_a_name_is_to_be_renamed_not_put_back() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"caf\xe9.png"));
+        let text = DataError::Image(BadImage::if_unnameable(&path).unwrap()).to_string();
+        assert!(text.ends_with("rename it"), "{text}");
+        let gone = BadImage { path: "a.png".into(), reason: "it is gone".into() };
+        assert!(
+            DataError::Image(gone).to_string().ends_with("a.png: it is gone; put it back as it was, and start again")
+        );
+    }
 }

@@ -31,6 +31,7 @@ pub use fingerprint::fingerprint;
 pub use image_list::{CacheBudget, ImageList, ImageSize};
 pub use loader::{Batch, Loader, LoaderConfig, ViewRecipes};
 pub use names::Names;
+pub use notes::first_lines;
 pub use resize::{ResizeFilter, resize_rgb};
 pub use spread::Spread;
 pub use value_range::{Depth, ValueRange};

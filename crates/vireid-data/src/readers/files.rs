@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use vireid_core::Identity;
 
+use super::listing::Listing;
 use super::malformed;
 use super::text::read_text;
 use crate::DataError;
@@ -37,7 +38,7 @@ pub(super) enum Naming {
 pub(super) struct Files(HashMap<PathBuf, Named>);
 
 impl Files {
-    /// Notes that a line names a file.
+    /// Notes that a line names a file; line 0 of a folder that is its own list.
     ///
     /// # Errors
     ///
@@ -57,17 +58,31 @@ impl Files {
             Entry::Occupied(place) => place.get().clone(),
         };
         let wrong = |how: String| Err(malformed(list, line, format!("{} is {how}", path.display())));
+        let place = match first.line {
+            0 => first.list.display().to_string(),
+            line => format!("{} line {line}", first.list.display()),
+        };
         if first.list != list {
-            let other = first.list.display();
-            return wrong(format!(
-                "the file of {other} line {} too; an image has one use and one modality",
-                first.line
-            ));
+            return wrong(format!("the file of {place} too; an image has one use and one modality"));
         }
         if first.identity != identity {
-            return wrong(format!("somebody else in line {}", first.line));
+            return wrong(format!("somebody else in {place}"));
         }
         Ok(Naming::Again { line: first.line })
+    }
+
+    /// Notes the images below a folder that no list names. `except` are folders that are read without a list.
+    pub fn note_unlisted(&self, folder: &Path, except: &[PathBuf], notes: &mut Notes) {
+        // To a list it is nothing what else lies there.
+        let Ok(Listing { images, folders }) = Listing::of(folder, &mut Notes::default()) else {
+            return notes.leave_out(folder, "it can't be listed");
+        };
+        for image in images.iter().filter(|image| !self.0.contains_key(&one_name(image))) {
+            notes.leave_out(image, "in no list");
+        }
+        for folder in folders.iter().filter(|folder| !folder.is_symlink() && !except.contains(folder)) {
+            self.note_unlisted(folder, except, notes);
+        }
     }
 }
 

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::ImageReader;
+use vireid_core::guard_parser;
 
 use crate::DataError;
 use crate::notes::Notes;
+use crate::synthetic::STAMP;
 
 /// Endings of files that are taken for images unseen: a damaged one is to be told, not left out.
 const ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "jfif", "bmp", "png", "webp", "tif", "tiff"];
@@ -36,13 +38,7 @@ impl Listing {
         if !folder.is_dir() {
             return Ok(listing);
         }
-        let failed = || DataError::io("can't list", folder);
-        let entries = fs::read_dir(folder).map_err(failed())?;
-        let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed()));
-        let mut paths = paths.collect::<Result<Vec<PathBuf>, DataError>>()?;
-        paths.sort_unstable();
-        for path in paths {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for (name, path) in entries(folder)? {
             if name.starts_with('.') {
                 notes.leave_out(&path, HIDDEN);
             } else if LITTER.contains(&name.as_str()) {
@@ -78,6 +74,31 @@ impl Listing {
     }
 }
 
+/// Notes what lies in a folder of a layout beside the parts that the layout has there.
+///
+/// # Errors
+///
+/// `VR0108`.
+pub(super) fn note_beside(folder: &Path, parts: &[&str], notes: &mut Notes) -> Result<(), DataError> {
+    for (name, path) in entries(folder)? {
+        if name != STAMP && !parts.contains(&name.as_str()) {
+            notes.leave_out(&path, "in no part of the layout");
+        }
+    }
+    Ok(())
+}
+
+/// What lies in a folder, in path order.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+    let failed = || DataError::io("can't list", folder);
+    let named = |path: PathBuf| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), path);
+    let entries = fs::read_dir(folder).map_err(failed())?;
+    let entries = entries.map(|entry| entry.map(|entry| named(entry.path())).map_err(failed()));
+    let mut entries = entries.collect::<Result<Vec<_>, DataError>>()?;
+    entries.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
+    Ok(entries)
+}
+
 /// By its ending, or else by its contents.
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
@@ -87,6 +108,10 @@ fn is_image(path: &Path) -> bool {
     if !path.is_file() {
         return false;
     }
-    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    reader.is_ok_and(|reader| reader.format().is_some() && reader.into_dimensions().is_ok())
+    // Anything may lie there: what the parser panics on is no image.
+    let looked = guard_parser(|| {
+        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+        reader.is_ok_and(|reader| reader.format().is_some() && reader.into_dimensions().is_ok())
+    });
+    looked.unwrap_or(false)
 }

@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::files::{Files, labelled_files};
-use super::listing::Listing;
-use super::people::{people_folders, people_of_list, refuse_empty};
+use super::files::{Files, Naming, labelled_files};
+use super::listing::{Listing, note_beside};
+use super::people::{note_unlisted, people_folders, people_of_list, refuse_empty};
 use super::{malformed, name_of};
 use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
@@ -36,15 +36,19 @@ pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
     }
     let mut training = |file: &str| training(root, &list(root, file)?, &mut files, &mut notes);
     let train = PerModality { visible: training("train_vis.txt")?, infrared: training("train_nir.txt")? };
-    let mut testing = |folder: &str| testing(&root.join(folder), &identities, &mut notes);
-    let (visible, infrared) = (testing("test_vis")?, testing("test_nir")?);
+    let folders = ["test_vis", "test_nir"].map(|folder| root.join(folder));
+    let mut unlisted = BTreeSet::new();
+    let mut testing = |folder: &Path| testing(folder, &identities, &mut unlisted, &mut files, &mut notes);
+    let (visible, infrared) = (testing(&folders[0])?, testing(&folders[1])?);
+    note_unlisted(&unlisted.iter().collect(), &mut notes);
+    files.note_unlisted(root, &folders, &mut notes);
     let seen: BTreeSet<u32> =
         visible.iter().chain(&infrared).filter_map(|sample| sample.identity).map(|identity| identity.0).collect();
     let missing = identities.difference(&seen).map(|person| root.join("test_*/cam*").join(format!("{person:04}")));
     let missing = missing.collect();
     let test = TestSplit::Llcm { visible, infrared };
     refuse_empty(missing)?;
-    Ok(Dataset { name, synthetic, train, test, notes: notes.into_sentences(), names: Names::default() })
+    Ok(Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() })
 }
 
 fn list(root: &Path, file: &str) -> Result<PathBuf, DataError> {
@@ -69,25 +73,47 @@ fn training(root: &Path, list: &Path, files: &mut Files, notes: &mut Notes) -> R
 
 /// The camera that a path names, if any; an error when LLCM has no such camera.
 fn camera_of(image: &str) -> Option<Result<Camera, String>> {
-    let number = |text: &str| text.parse::<u16>().ok();
-    let folder = image.split(['/', '\\']).find_map(|part| number(part.strip_prefix("cam")?));
-    let in_name = || image.split(['/', '\\']).next_back()?.split('_').find_map(|part| number(part.strip_prefix('c')?));
-    folder.or_else(in_name).map(|camera| match camera {
-        1..=CAMERAS => Ok(Camera(camera)),
+    // All digits that follow, however many: 10 is not 1.
+    let digits = |text: &str| -> Option<String> {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        Some(digits).filter(|digits| !digits.is_empty())
+    };
+    let folder = image.split(['/', '\\']).find_map(|part| digits(part.strip_prefix("cam")?));
+    let in_name = || image.split(['/', '\\']).next_back()?.split('_').find_map(|part| digits(part.strip_prefix('c')?));
+    folder.or_else(in_name).map(|camera| match camera.parse() {
+        Ok(number @ 1..=CAMERAS) => Ok(Camera(number)),
         _ => Err(format!("'{image}' names camera {camera}; {NAME} has 1 to {CAMERAS}")),
     })
 }
 
-fn testing(root: &Path, identities: &BTreeSet<u32>, notes: &mut Notes) -> Result<Vec<Sample>, DataError> {
+/// The test images below a folder; whoever has images there and is in no list goes into `unlisted`.
+fn testing(
+    root: &Path,
+    identities: &BTreeSet<u32>,
+    unlisted: &mut BTreeSet<u32>,
+    files: &mut Files,
+    notes: &mut Notes,
+) -> Result<Vec<Sample>, DataError> {
+    let cameras: Vec<(u16, String)> = (1..=CAMERAS).map(|camera| (camera, format!("cam{camera}"))).collect();
+    if root.is_dir() {
+        note_beside(root, &cameras.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>(), notes)?;
+    }
     let mut samples = Vec::new();
-    for camera in 1..=CAMERAS {
-        for (identity, folders) in people_folders(&root.join(format!("cam{camera}")), notes)? {
-            if !identities.contains(&identity) {
+    for (camera, name) in cameras {
+        for (person, folders) in people_folders(&root.join(name), notes)? {
+            if !identities.contains(&person) {
+                unlisted.insert(person);
                 continue;
             }
             for folder in folders {
-                let of_file = |path| Sample { path, identity: Some(Identity(identity)), camera: Camera(camera) };
-                samples.extend(Listing::images_in(&folder, notes)?.into_iter().map(of_file));
+                for path in Listing::images_in(&folder, notes)? {
+                    match files.name(&path, root, 0, Some(Identity(person)))? {
+                        Naming::First => {
+                            samples.push(Sample { path, identity: Some(Identity(person)), camera: Camera(camera) });
+                        }
+                        Naming::Again { .. } => notes.leave_out(&path, "another name of an image that is read"),
+                    }
+                }
             }
         }
     }
@@ -133,11 +159,81 @@ mod tests {
     #[test]
     fn a_camera_of_two_digits_is_not_camera_1() {
         let folder = layout();
-        for (path, word) in [("nir/cam12/0001/a.jpg", "camera 12"), ("vis/0001_c10_f1.jpg", "camera 10")] {
+        for (path, word) in [
+            ("nir/cam12/0001/a.jpg", "camera 12"),
+            ("vis/0001_c10_f1.jpg", "camera 10"),
+            ("nir/cam70000/a.jpg", "camera 70000"),
+            ("nir/cam10b/a.jpg", "camera 10"),
+            ("nir/cam0/a.jpg", "camera 0"),
+        ] {
             fs::write(folder.path().join("idx/train_nir.txt"), format!("nir/cam7/0001/a.jpg 0\n{path} 0\n")).unwrap();
             let error = read_llcm(folder.path()).unwrap_err().to_string();
             assert!(error.starts_with("VR0103") && error.contains("line 2") && error.contains(word), "{error}");
         }
+    }
+
+    /// With a byte order mark, lines that end in CR, backslashes, and every line twice.
+    #[test]
+    fn lists_as_other_programs_write_them() {
+        let folder = layout();
+        let plain = read_llcm(folder.path()).unwrap();
+        write(&folder.path().join("vis/0002/x.jpg"));
+        write(&folder.path().join("vis/0001/0001_c3_f1.jpg"));
+        let visible = "vis\\0001\\0001_c3_f1.jpg 0\rvis\\0002\\x.jpg 1\r";
+        fs::write(folder.path().join("idx/train_vis.txt"), format!("\u{feff}{visible}{visible}")).unwrap();
+        fs::write(folder.path().join("idx/test_id.txt"), "\u{feff}5\r6\r6\r").unwrap();
+        let dataset = read_llcm(folder.path()).unwrap();
+        let cameras =
+            |dataset: &Dataset| dataset.train.visible.iter().map(|s| (s.identity, s.camera)).collect::<Vec<_>>();
+        assert_eq!(cameras(&dataset), cameras(&plain));
+        assert!(dataset.train.visible.iter().all(|sample| sample.path.is_file()));
+        assert_eq!(dataset.notes.len(), 2, "{:?}", dataset.notes);
+        assert!(dataset.notes[0].ends_with("test_id.txt names 1 person more than once, who count once:\n  6"));
+        assert!(dataset.notes[1].contains("train_vis.txt names 2 images again"));
+    }
+
+    #[test]
+    fn an_image_to_train_on_is_none_to_test_with() {
+        let folder = layout();
+        fs::write(folder.path().join("idx/train_vis.txt"), "vis/x.jpg 0\ntest_vis/cam2/0005/a.jpg 1\n").unwrap();
+        let error = read_llcm(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("VR0103") && error.contains("0005/a.jpg is the file of"), "{error}");
+        assert!(error.contains("train_vis.txt line 2 too"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_test_image_under_two_names_counts_once() {
+        let folder = layout();
+        std::os::unix::fs::symlink("a.jpg", folder.path().join("test_vis/cam2/0005/c.jpg")).unwrap();
+        let dataset = read_llcm(folder.path()).unwrap();
+        assert_eq!(dataset.test.images().visible.len(), 2);
+        assert!(
+            dataset.notes[0].contains("another name") && dataset.notes[0].ends_with("c.jpg"),
+            "{:?}",
+            dataset.notes
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        let folder = layout();
+        assert_eq!(read_llcm(folder.path()).unwrap().notes, Vec::<String>::new());
+        for file in ["test_vis/cam10/0005/a.jpg", "test_nir/a.jpg", "test_vis/cam3/0008/a.jpg", "vis/0003/y.jpg"] {
+            write(&folder.path().join(file));
+        }
+        let dataset = read_llcm(folder.path()).unwrap();
+        let at = |file: &str| format!("\n  {}", folder.path().join(file).display());
+        let expected = [
+            "1 person with folders in no list, not read:\n  8".to_string(),
+            format!("left out (in no list): 1 file or folder:{}", at("vis/0003/y.jpg")),
+            format!(
+                "left out (in no part of the layout): 2 files or folders:{}{}",
+                at("test_nir/a.jpg"),
+                at("test_vis/cam10")
+            ),
+        ];
+        assert_eq!(dataset.notes, expected);
     }
 
     #[test]

@@ -1,13 +1,13 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, Modality, PerModality};
 
 use super::files::{Files, Naming, listed_file};
-use super::malformed;
 use super::people::note_trained_on;
 use super::spelling::note_spellings;
 use super::text::read_text;
+use super::{malformed, numbered_camera};
 use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
@@ -37,27 +37,33 @@ pub(super) struct Table {
 ///
 /// Paths are relative to the manifest's folder. `modality` is `visible` or `infrared`; `camera` and `identity` are names of
 /// any kind, numbered here in order of their names ([`Dataset::names`] keeps them); an empty `identity` is an unknown one;
-/// `split` is `train` (the default) or `test`. Identities of training images serve diagnostics only. When both modalities have test images, each queries the
-/// other; those of one modality alone can be embedded, not scored.
+/// `split` is `train` (the default) or `test`. Identities of training images serve diagnostics only. When both modalities
+/// have test images, each queries the other; those of one modality alone can be embedded, not scored.
 ///
 /// # Errors
 ///
 /// `VR0103` with the line for a wrong column, one that stands there twice, a wrong value, or a file listed twice under whatever
-/// name.
+/// name; without one for more cameras than there are numbers.
 pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
+    read_listed(manifest).map(|(dataset, _)| dataset)
+}
+
+/// Reads a manifest: what it says, and the files that it names.
+pub(super) fn read_listed(manifest: &Path) -> Result<(Dataset, Files), DataError> {
     let is_parquet = manifest.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
-    let rows = rows(manifest, if is_parquet { read_parquet(manifest)? } else { read_csv(manifest)? })?;
-    let numbers = |names: BTreeSet<&str>| {
-        names.into_iter().enumerate().map(|(number, name)| (name.to_string(), number)).collect::<HashMap<_, _>>()
-    };
-    let cameras = numbers(rows.iter().map(|row| row.camera.as_str()).collect());
-    let identities = numbers(rows.iter().filter_map(|row| row.identity.as_deref()).collect());
+    let (rows, files) = rows(manifest, if is_parquet { read_parquet(manifest)? } else { read_csv(manifest)? })?;
+    let cameras: BTreeSet<&str> = rows.iter().map(|row| row.camera.as_str()).collect();
+    let cameras = cameras.into_iter().enumerate().map(|(place, name)| Ok((name, numbered_camera(place, manifest)?)));
+    let cameras = cameras.collect::<Result<BTreeMap<&str, Camera>, DataError>>()?;
+    let identities: BTreeSet<&str> = rows.iter().filter_map(|row| row.identity.as_deref()).collect();
+    let identities = identities.into_iter().enumerate().map(|(place, name)| (name, Identity(place as u32)));
+    let identities: BTreeMap<&str, Identity> = identities.collect();
     let samples = |modality: Modality, is_test: bool| {
         let of_part = rows.iter().filter(|row| row.modality == modality && row.is_test == is_test);
         let sample = |row: &Row| Sample {
             path: row.path.clone(),
-            identity: row.identity.as_ref().map(|name| Identity(identities[name] as u32)),
-            camera: Camera(cameras[&row.camera] as u16 + 1),
+            identity: row.identity.as_deref().map(|name| identities[name]),
+            camera: cameras[row.camera.as_str()],
         };
         let mut samples: Vec<Sample> = of_part.map(sample).collect();
         samples.sort_unstable();
@@ -79,16 +85,17 @@ pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
         false => TestSplit::Own { visible, infrared },
     };
     let names = Names {
-        cameras: cameras.iter().map(|(name, number)| (Camera(*number as u16 + 1), name.clone())).collect(),
-        people: identities.iter().map(|(name, number)| (Identity(*number as u32), name.clone())).collect(),
+        cameras: cameras.iter().map(|(name, camera)| (*camera, name.to_string())).collect(),
+        people: identities.iter().map(|(name, person)| (*person, name.to_string())).collect(),
     };
     let mut notes = Notes::default();
-    note_spellings("identity", rows.iter().filter_map(|row| row.identity.as_deref()), &mut notes);
-    note_spellings("camera", rows.iter().map(|row| row.camera.as_str()), &mut notes);
+    let people_of_rows = rows.iter().filter_map(|row| Some((row.identity.as_deref()?, !row.is_test)));
+    note_spellings("identity", people_of_rows, &mut notes);
+    note_spellings("camera", rows.iter().map(|row| (row.camera.as_str(), false)), &mut notes);
     note_trained_on(&people(false), &people(true), &mut notes);
     let name = format!("own data of {}", manifest.display());
-    let notes = notes.into_sentences();
-    Ok(Dataset { name, synthetic: false, train: both(false), test, notes, names })
+    let notes = notes.into_texts();
+    Ok((Dataset { name, synthetic: false, train: both(false), test, notes, names }, files))
 }
 
 #[cfg(feature = "parquet")]
@@ -117,7 +124,7 @@ fn read_csv(manifest: &Path) -> Result<Table, DataError> {
     Ok(Table { columns, rows: rows.collect::<Result<_, DataError>>()? })
 }
 
-fn rows(manifest: &Path, table: Table) -> Result<Vec<Row>, DataError> {
+fn rows(manifest: &Path, table: Table) -> Result<(Vec<Row>, Files), DataError> {
     let wrong = |line: usize, reason: String| malformed(manifest, line, reason);
     let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
     let expected =
@@ -157,7 +164,7 @@ fn rows(manifest: &Path, table: Table) -> Result<Vec<Row>, DataError> {
         let identity = value("identity").cloned();
         rows.push(Row { line, path, modality, camera: needed("camera")?.clone(), identity, is_test });
     }
-    Ok(rows)
+    Ok((rows, files))
 }
 
 #[cfg(test)]
@@ -258,14 +265,30 @@ mod tests {
     fn what_reads_well_and_may_mean_something_else_is_told() {
         let dataset = read(
             "path,modality,camera,identity,split\n\
-             a.png,visible,1,007,train\nb.png,infrared,2,7,train\nc.png,visible,1,nan,train\n\
-             d.png,visible,1,7,test\ne.png,infrared,2,eve,test\n",
+             a.png,visible,1,007,train\nb.png,infrared,2,7,train\nc.png,visible,null,nan,train\n\
+             d.png,visible,1,7,test\ne.png,infrared,2,eve,test\nf.png,infrared,2,None,test\n\
+             g.png,visible,1,Jos\u{e9},train\nh.png,visible,1,Jose\u{301},train\n",
         )
         .unwrap();
-        let notes = dataset.notes.join("\n");
-        for word in ["'007' and '7'", "'nan' of 1 image", "of the 2 people of the test, 1 is in training"] {
+        let notes = dataset.notes.join("\n") + "\n";
+        for word in [
+            "'007' and '7'",
+            "'Jose\u{301}' and 'Jos\u{e9}'",
+            "the identity 'nan' of 1 image is taken for a name; a training image's may be empty if it is not known\n",
+            // These can't be empty.
+            "the identity 'None' of 1 image is taken for a name\n",
+            "the camera 'null' of 1 image is taken for a name\n",
+            "of the 3 people of the test, 1 is in training too",
+        ] {
             assert!(notes.contains(word), "{word}: {notes}");
         }
+    }
+
+    #[test]
+    fn more_cameras_than_there_are_numbers() {
+        let rows: String = (0..65_536).map(|i| format!("{i}.png,visible,{i}\n")).collect();
+        let error = read(&format!("path,modality,camera\n{rows}")).unwrap_err();
+        assert!(error.starts_with("VR0103") && error.contains("more cameras than 65535"), "{error}");
     }
 
     #[test]

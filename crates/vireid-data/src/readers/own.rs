@@ -1,9 +1,10 @@
 use std::path::{Path, PathBuf};
 
-use vireid_core::{Camera, Modality, PerModality};
+use vireid_core::{Modality, PerModality};
 
 use super::listing::Listing;
-use super::manifest::read_manifest;
+use super::manifest::read_listed;
+use super::numbered_camera;
 use crate::notes::{Notes, count};
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
@@ -13,7 +14,7 @@ const HINT: &str = "put the crops into visible/<camera>/ and infrared/<camera>/,
 const MANIFEST: &str = "manifest.csv";
 
 /// Reads crops of one's own: `visible/<camera>/*` and `infrared/<camera>/*`, or what `manifest.csv` in the folder lists
-/// (see [`read_manifest`]).
+/// (see [`read_manifest`](super::read_manifest)).
 ///
 /// Nobody has to know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
 /// numbered by name, visible ones first, and go by their folder's name in results; images that lie directly in `visible/` or
@@ -22,20 +23,24 @@ const MANIFEST: &str = "manifest.csv";
 ///
 /// # Errors
 ///
-/// `VR0101`, `VR0102` without either folder; those of [`read_manifest`].
+/// `VR0101`, `VR0102` without either folder, `VR0103` for more cameras than there are numbers; those of
+/// [`read_manifest`](super::read_manifest).
 pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     if !root.is_dir() {
         return Err(DataError::MissingRoot { dataset: NAME, path: root.into(), hint: HINT });
     }
     let manifest = root.join(MANIFEST);
     if manifest.is_file() {
-        let mut dataset = read_manifest(&manifest)?;
+        let mut notes = Notes::default();
+        let (mut dataset, files) = read_listed(&manifest)?;
+        files.note_unlisted(root, &[], &mut notes);
         let beside =
             Modality::ALL.map(|modality| modality.to_string()).into_iter().filter(|name| root.join(name).is_dir());
         let beside = beside.collect::<Vec<_>>().join(" and ");
         if !beside.is_empty() {
-            dataset.notes.push(format!("{} says what is read, not {beside} beside it", manifest.display()));
+            notes.say(format!("{} says what is read, not {beside} beside it", manifest.display()));
         }
+        dataset.notes.extend(notes.into_texts());
         return Ok(dataset);
     }
     let mut notes = Notes::default();
@@ -69,7 +74,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
             if images.is_empty() {
                 continue;
             }
-            let camera = Camera(names.cameras.len() as u16 + 1);
+            let camera = numbered_camera(names.cameras.len(), root)?;
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             names.cameras.insert(camera, name);
             samples.extend(images.into_iter().map(|path| Sample { path, identity: None, camera }));
@@ -79,7 +84,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     };
     let train = PerModality { visible: samples(Modality::Visible)?, infrared: samples(Modality::Infrared)? };
     let name = format!("{NAME} in {}", root.display());
-    let notes = notes.into_sentences();
+    let notes = notes.into_texts();
     Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing, notes, names })
 }
 
@@ -104,6 +109,7 @@ fn missing_folders(root: &Path) -> [Option<PathBuf>; 2] {
 mod tests {
     use super::*;
     use std::fs;
+    use vireid_core::Camera;
 
     fn touch(root: &Path, files: &[&str]) {
         for file in files {
@@ -166,6 +172,23 @@ mod tests {
         ] {
             assert!(notes.contains(word), "{word}: {notes}");
         }
+    }
+
+    #[test]
+    fn images_beside_a_manifest_that_it_does_not_list() {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), &["visible/door/a.png", "visible/door/b.png", "other/c.png", "other/readme.txt"]);
+        fs::write(root.path().join("manifest.csv"), "path,modality,camera\n./visible/door/a.png,visible,door\n")
+            .unwrap();
+        let dataset = read_folder(root.path()).unwrap();
+        assert!(
+            dataset.notes[0].ends_with("manifest.csv says what is read, not visible beside it"),
+            "{:?}",
+            dataset.notes
+        );
+        let images =
+            ["other/c.png", "visible/door/b.png"].map(|image| format!("\n  {}", root.path().join(image).display()));
+        assert_eq!(dataset.notes[1..], [format!("left out (in no list): 2 files or folders:{}", images.concat())]);
     }
 
     #[test]

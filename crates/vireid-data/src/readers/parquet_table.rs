@@ -68,16 +68,16 @@ mod tests {
     use crate::TestSplit;
     use crate::readers::read_manifest;
 
-    /// Two images, the second without an identity.
-    fn write(path: &std::path::Path, identity: &str) {
+    /// Two images and a column of some kind, usually identities, that is empty for the second.
+    fn write(path: &std::path::Path, images: [&str; 2], column: &str) {
         let schema = format!(
-            "message m {{ required binary path (UTF8); required binary modality (UTF8); required int64 camera; optional {identity}; }}"
+            "message m {{ required binary path (UTF8); required binary modality (UTF8); required int64 camera; optional {column}; }}"
         );
         let schema = Arc::new(parse_message_type(&schema).unwrap());
         let file = std::fs::File::create(path).unwrap();
         let mut writer = SerializedFileWriter::new(file, schema, Arc::new(WriterProperties::default())).unwrap();
         let mut group = writer.next_row_group().unwrap();
-        for column in [["a.png", "b.png"], ["visible", "infrared"]] {
+        for column in [images, ["visible", "infrared"]] {
             let mut of = group.next_column().unwrap().unwrap();
             of.typed::<ByteArrayType>().write_batch(&column.map(ByteArray::from), None, None).unwrap();
             of.close().unwrap();
@@ -86,7 +86,7 @@ mod tests {
         of.typed::<Int64Type>().write_batch(&[7, 8], None, None).unwrap();
         of.close().unwrap();
         let mut of = group.next_column().unwrap().unwrap();
-        match identity {
+        match column {
             "double identity" => {
                 of.typed::<parquet::data_type::DoubleType>().write_batch(&[0.5], Some(&[1, 0]), None).unwrap();
             }
@@ -105,17 +105,32 @@ mod tests {
         let path = folder.path().join("crops.parquet");
         // Bytes that are not declared to be text, and fractions.
         for identity in ["binary identity", "double identity"] {
-            write(&path, identity);
+            write(&path, ["a.png", "b.png"], identity);
             let error = read_manifest(&path).unwrap_err().to_string();
             assert!(error.starts_with("VR0103") && error.contains("'identity' is neither"), "{error}");
         }
-        write(&path, "binary identity (UTF8)");
+        write(&path, ["a.png", "b.png"], "binary identity (UTF8)");
         let csv = folder.path().join("crops.csv");
         std::fs::write(&csv, "path,modality,camera,identity\na.png,visible,7,eve\nb.png,infrared,8,\n").unwrap();
         let (from_parquet, from_csv) = (read_manifest(&path).unwrap(), read_manifest(&csv).unwrap());
         assert_eq!(from_parquet.train.visible, from_csv.train.visible);
         assert_eq!(from_parquet.train.infrared, from_csv.train.infrared);
         assert!(matches!(from_parquet.test, TestSplit::Nothing));
+    }
+
+    #[test]
+    fn what_stands_there_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("crops.parquet");
+        let cases = [
+            (["a.png", "b.png"], "binary camera (UTF8)", "the column 'camera' stands there twice"),
+            (["a.png", "./a.png"], "binary identity (UTF8)", "line 2: './a.png' is the file of line 1"),
+        ];
+        for (images, column, word) in cases {
+            write(&path, images, column);
+            let error = read_manifest(&path).unwrap_err().to_string();
+            assert!(error.starts_with("VR0103") && error.contains(word), "{error}");
+        }
     }
 
     /// As pyarrow writes it with `compression="zstd"`, in pages of either version; and what the `parquet` crate writes.

@@ -8,7 +8,6 @@ use super::listing::Listing;
 use super::malformed;
 use super::text::read_text;
 use crate::DataError;
-use crate::error::some_of;
 use crate::notes::{Notes, count};
 
 /// The people of a list: numbers between commas, semicolons, spaces or line ends. A set: who stands there twice counts once.
@@ -29,12 +28,8 @@ pub(super) fn people_of_list(path: &Path, notes: &mut Notes) -> Result<BTreeSet<
         }
     }
     if !again.is_empty() {
-        notes.say(format!(
-            "{} names {} more than once, who count once: {}",
-            path.display(),
-            people_count(&again),
-            names(&again)
-        ));
+        let sentence = format!("{} names {} more than once, who count once", path.display(), people_count(&again));
+        notes.say_of(sentence, &again);
     }
     Ok(people)
 }
@@ -54,7 +49,15 @@ pub(super) fn people_folders(camera: &Path, notes: &mut Notes) -> Result<BTreeMa
             None => notes.leave_out(&folder, "its name is no person's number"),
         }
     }
+    let twice = people.values().filter(|folders| folders.len() > 1).flatten();
+    let sentence = "these folders name a person by the same number, and count as one person's";
+    notes.say_of(sentence.into(), twice.map(|folder| folder.display()));
     Ok(people)
+}
+
+/// Says who has folders and stands in no list.
+pub(super) fn note_unlisted(unlisted: &BTreeSet<&u32>, notes: &mut Notes) {
+    notes.say_of(format!("{} with folders in no list, not read", people_count(unlisted)), unlisted);
 }
 
 /// Refuses lists with people who have no image, or an empty folder.
@@ -65,20 +68,13 @@ pub(super) fn refuse_empty(folders: Vec<PathBuf>) -> Result<(), DataError> {
 /// Says which people of the test are in training too.
 pub(super) fn note_trained_on<T: Ord + Display>(train: &BTreeSet<T>, test: &BTreeSet<T>, notes: &mut Notes) {
     let both: BTreeSet<&T> = train.intersection(test).collect();
-    if !both.is_empty() {
-        notes.say(format!(
-            "of the {} of the test, {} in training too, so scores are not those of strangers: {}",
-            people_count(test),
-            count(both.len(), "is", "are"),
-            names(&both)
-        ));
-    }
+    let (all, both_are) = (people_count(test), count(both.len(), "is", "are"));
+    notes.say_of(
+        format!("of the {all} of the test, {both_are} in training too, so scores are not those of strangers"),
+        both,
+    );
 }
 
-pub(super) fn people_count<T>(people: &BTreeSet<T>) -> String {
+fn people_count<T>(people: &BTreeSet<T>) -> String {
     count(people.len(), "person", "people")
-}
-
-pub(super) fn names<T: Display>(people: &BTreeSet<T>) -> String {
-    some_of(&people.iter().map(T::to_string).collect::<Vec<_>>())
 }

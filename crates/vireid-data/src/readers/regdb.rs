@@ -46,7 +46,8 @@ pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
         visible: list("test", "visible", VISIBLE_CAMERA)?,
         thermal: list("test", "thermal", THERMAL_CAMERA)?,
     };
-    Ok(Dataset { name, synthetic, train, test, notes: notes.into_sentences(), names: Names::default() })
+    files.note_unlisted(root, &[], &mut notes);
+    Ok(Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() })
 }
 
 #[cfg(test)]
@@ -60,7 +61,7 @@ mod tests {
         for (name, text) in lists {
             fs::write(folder.path().join(format!("idx/{name}_1.txt")), text).unwrap();
         }
-        for image in ["Visible/1/a.bmp", "Visible/1/b.bmp", "Thermal/1/a.bmp"] {
+        for image in ["Visible/1/a.bmp", "Visible/1/b.bmp", "Thermal/1/a.bmp", "Thermal/1/b.bmp"] {
             let path = folder.path().join(image);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, b"not looked into").unwrap();
@@ -81,6 +82,9 @@ mod tests {
         let names: Vec<_> = dataset.test.images().visible.iter().map(|sample| sample.path.is_file()).collect();
         assert_eq!(names, [true, true]);
         assert!(dataset.notes[0].contains("test_visible_1.txt names 2 images again"), "{:?}", dataset.notes);
+        let unlisted =
+            format!("left out (in no list): 1 file or folder:\n  {}", folder.path().join("Thermal/1/b.bmp").display());
+        assert_eq!(dataset.notes[1..], [unlisted]);
     }
 
     #[test]
@@ -88,7 +92,7 @@ mod tests {
         let cases: [(&[u8], &[u8], &str); 3] = [
             (b"Visible/1/a.bmp 0\n", b"v/../Visible/1/a.bmp 0\n", "test_thermal_1.txt line 1"),
             (b"v/./1.bmp 0\n", b"Thermal/1/a.bmp 0\n", "train_visible_1.txt line 1 too"),
-            (b"Visible/1/a.bmp 0\nVisible/1/a.bmp 3\n", b"Thermal/1/a.bmp 0\n", "somebody else in line 1"),
+            (b"Visible/1/a.bmp 0\nVisible/1/a.bmp 3\n", b"Thermal/1/a.bmp 0\n", "somebody else in"),
         ];
         for (visible, thermal, word) in cases {
             let [visible_train, thermal_train] = TRAIN;

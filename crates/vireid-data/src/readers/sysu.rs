@@ -3,14 +3,16 @@ use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
 
-use super::listing::Listing;
-use super::people::{names, note_trained_on, people_count, people_folders, people_of_list, refuse_empty};
+use super::listing::{Listing, note_beside};
+use super::people::{note_trained_on, note_unlisted, people_folders, people_of_list, refuse_empty};
 use super::{malformed, name_of};
 use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 pub(crate) const VISIBLE_CAMERAS: [u16; 4] = [1, 2, 4, 5];
 pub(crate) const INFRARED_CAMERAS: [u16; 2] = [3, 6];
+/// What lies in the data set's folder.
+pub(super) const PARTS: [&str; 7] = ["cam1", "cam2", "cam3", "cam4", "cam5", "cam6", "exp"];
 const NAME: &str = "SYSU-MM01";
 const HINT: &str = "see datasets/sysu-mm01.md for how to get and lay out the data";
 
@@ -51,12 +53,9 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
     };
     let listed = train_identities.union(&test_identities).copied().collect::<BTreeSet<u32>>();
     let there = cameras.people();
-    let unlisted: BTreeSet<u32> = there.difference(&listed).copied().collect();
-    if !unlisted.is_empty() {
-        let people = people_count(&unlisted);
-        notes.say(format!("{people} with folders in no list, not read: {}", names(&unlisted)));
-    }
-    let dataset = Dataset { name, synthetic, train, test, notes: notes.into_sentences(), names: Names::default() };
+    note_unlisted(&there.difference(&listed).collect(), &mut notes);
+    note_beside(root, &PARTS, &mut notes)?;
+    let dataset = Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() };
     let missing = listed.difference(&there).map(|person| root.join("cam*").join(format!("{person:04}")));
     refuse_empty(missing.collect())?;
     Ok(dataset)
@@ -178,11 +177,11 @@ mod tests {
         write(folder.path(), "train", b"1,2,3,4,7\n");
         let (counts, notes) = read(folder.path()).unwrap();
         assert_eq!(counts, [28, 14, 8, 4]);
-        assert!(notes.contains("test_id.txt names 1 person more than once, who count once: 7"), "{notes}");
+        assert!(notes.contains("test_id.txt names 1 person more than once, who count once:\n  7"), "{notes}");
         assert!(notes.contains("of the 2 people of the test, 1 is in training too"), "{notes}");
         write(folder.path(), "train", b"1,2");
         let (_, notes) = read(folder.path()).unwrap();
-        assert!(notes.contains("2 people with folders in no list, not read: 3, 4"), "{notes}");
+        assert!(notes.contains("2 people with folders in no list, not read:\n  3\n  4"), "{notes}");
     }
 
     #[test]
@@ -190,7 +189,7 @@ mod tests {
         let folder = layout();
         write(folder.path(), "train", b"1,2,3,4,333,444\n");
         let error = read(folder.path()).unwrap_err();
-        assert!(error.starts_with("VR0104") && error.contains("0333") && error.contains("0444 hold no"), "{error}");
+        assert!(error.starts_with("VR0104") && error.contains("0333") && error.contains("0444"), "{error}");
         write(folder.path(), "train", b"1,2\n3,four\n");
         let error = read(folder.path()).unwrap_err();
         assert!(error.starts_with("VR0103") && error.contains("line 2: 'four'"), "{error}");
@@ -208,16 +207,27 @@ mod tests {
     fn folders_with_fewer_digits_and_what_is_left_out() {
         let folder = layout();
         fs::rename(folder.path().join("cam1/0001"), folder.path().join("cam1/1")).unwrap();
-        for place in ["cam1/.ipynb_checkpoints/0001.jpg", "cam2/0001/more/0002.jpg", "cam2/0009.jpg", "cam2/__MACOSX/x"]
-        {
+        // The first of these people is trained on and tested: their folders are listed twice.
+        write(folder.path(), "test", b"1,7,8");
+        for place in [
+            "cam1/.ipynb_checkpoints/0001.jpg",
+            "cam2/0001/more/0002.jpg",
+            "cam2/0009.jpg",
+            "cam2/__MACOSX/x",
+            "cam7/0001/0001.jpg",
+            "cam3/2/0002.jpg",
+        ] {
             let path = folder.path().join(place);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, b"").unwrap();
         }
         let (counts, notes) = read(folder.path()).unwrap();
-        assert_eq!(counts, [24, 12, 8, 4]);
-        for word in ["hidden", "ipynb_checkpoints", "cam2/0001/more", "cam2/0009.jpg", "__MACOSX"] {
+        assert_eq!(counts, [24, 13, 12, 6]);
+        assert!(notes.contains("deeper than the layout has folders): 1 file or folder:"), "{notes}");
+        for word in ["hidden", "ipynb_checkpoints", "cam2/0001/more", "cam2/0009.jpg", "__MACOSX", "cam7"] {
             assert!(notes.contains(word), "{word}: {notes}");
         }
+        let twice = notes.split("count as one person's:").nth(1).unwrap();
+        assert!(twice.contains("cam3/0002\n") && twice.contains("cam3/2\n"), "{notes}");
     }
 }

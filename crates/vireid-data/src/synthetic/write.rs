@@ -273,6 +273,7 @@ mod tests {
         write_sysu(&original, 1, &tiny(), SysuLayout::Original, |_, _| ()).unwrap();
         write_sysu(&converted, 1, &tiny(), SysuLayout::Converted, |_, _| ()).unwrap();
         let (a, b) = (read_sysu(&original).unwrap(), read_sysu_converted(&converted).unwrap());
+        assert_eq!((a.notes.len(), b.notes.len()), (0, 0), "{:?} {:?}", a.notes, b.notes);
         let key = |sample: &Sample| (sample.identity, sample.camera, fs::read(&sample.path).unwrap());
         let keys = |samples: &[Sample]| {
             let mut keys: Vec<_> = samples.iter().map(key).collect();

@@ -102,7 +102,7 @@ mod tests {
         let mut splits = Vec::new();
         for trial in 1..=10 {
             let dataset = read_regdb(folder.path(), trial).unwrap();
-            assert!(dataset.synthetic);
+            assert!(dataset.synthetic && dataset.notes.is_empty(), "{:?}", dataset.notes);
             assert_eq!((dataset.train.visible.len(), dataset.train.infrared.len()), (12, 6));
             let TestSplit::RegDb { visible, thermal } = &dataset.test else { panic!("RegDB's split") };
             assert_eq!((visible.len(), thermal.len()), (8, 4));
