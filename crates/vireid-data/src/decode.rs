@@ -1,7 +1,7 @@
 //! A file as an image of bytes at the size of a network's input.
 
 use image::{ColorType, DynamicImage, ImageFormat, guess_format, load_from_memory_with_format};
-use vireid_core::guard_parser;
+use vireid_core::{guard_parser, one_line};
 
 use crate::{Depth, ImageSize, ResizeFilter, ValueRange, jpeg, resize_rgb};
 
@@ -27,14 +27,13 @@ pub(crate) fn decode(
     range: ValueRange,
     first_look: bool,
 ) -> Result<Decoded, String> {
-    let one_line = |error: String| error.split_whitespace().collect::<Vec<_>>().join(" ");
     // By its contents: a name may have any ending.
     let format = guess_format(bytes).map_err(|_| "it is no image of a kind that can be read".to_string())?;
     let image = guard_parser(|| match format {
         ImageFormat::Jpeg => jpeg::decode(bytes, first_look),
         format => load_from_memory_with_format(bytes, format).map_err(|error| error.to_string()),
     })?;
-    let (image, depth) = to_bytes(image.map_err(one_line)?, range, first_look);
+    let (image, depth) = to_bytes(image.map_err(|error| one_line(&error))?, range, first_look);
     let from = ImageSize { height: image.height() as usize, width: image.width() as usize };
     if from.height.min(from.width) < SMALLEST_SIDE {
         let ImageSize { height, width } = from;
@@ -92,7 +91,7 @@ fn distinct<T: Ord>(mut values: Vec<T>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use image::{ImageBuffer, Luma};
+    use image::{ImageBuffer, Luma, Rgb};
 
     use super::*;
 
@@ -127,6 +126,30 @@ mod tests {
         assert!(!depth.unwrap().collapses());
         let (limits, _) = grey(&narrow(), ValueRange::Limits { low: 29_100.0, high: 29_200.0 });
         assert_eq!((limits[0], limits[50], limits[75], limits[127]), (0, 0, 128, 255));
+    }
+
+    #[test]
+    fn numbers_of_32_bits_with_a_fraction() {
+        // A quarter of the pixels each; the last is no number.
+        let values = [0.25, 0.5, 1.5, f32::NAN];
+        let floats = ImageBuffer::from_fn(8, 16, |_, y| Rgb([values[y as usize / 4]; 3]));
+        let mut tiff = std::io::Cursor::new(Vec::new());
+        DynamicImage::ImageRgb32F(floats).write_to(&mut tiff, ImageFormat::Tiff).unwrap();
+        let (stretched, depth) = grey(tiff.get_ref(), ValueRange::Image);
+        assert_eq!([0, 32, 64, 96].map(|at| stretched[at]), [0, 51, 255, 0]);
+        assert_eq!(depth.map(|depth| (depth.low, depth.high)), Some((0.25, 1.5)));
+        // The whole range of a fraction is 0 to 1.
+        let (full, _) = grey(tiff.get_ref(), ValueRange::Full);
+        assert_eq!([0, 32, 64].map(|at| full[at]), [64, 128, 255]);
+    }
+
+    /// Grey pictures as a thermal camera's program writes them.
+    #[test]
+    fn tiff_of_16_bits() {
+        let grey16 = ImageBuffer::from_fn(8, 16, |x, y| Luma([29_000 + 2 * (8 * y + x) as u16]));
+        let mut tiff = std::io::Cursor::new(Vec::new());
+        DynamicImage::from(grey16).write_to(&mut tiff, ImageFormat::Tiff).unwrap();
+        assert_eq!(grey(tiff.get_ref(), ValueRange::Image), grey(&narrow(), ValueRange::Image));
     }
 
     #[test]

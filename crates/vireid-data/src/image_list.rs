@@ -116,14 +116,14 @@ impl ImageList {
     ///
     /// # Errors
     ///
-    /// When the file can't be decoded, lacks a part, or is too small to be an image of a person, and when its name is no
-    /// text: no table could name it.
+    /// When the file can't be decoded, lacks a part, or is too small to be an image of a person; when its name is no text,
+    /// since no table could name it; and when it is another file than the one that was read first, whose digest is told.
     pub fn get(&self, position: usize) -> Result<Arc<[u8]>, BadImage> {
         let kept = &self.kept[position];
         if let Some(image) = kept.pixels.get() {
             return Ok(image.clone());
         }
-        let bytes = self.read(position)?;
+        let (bytes, _) = self.read(position)?;
         let first_look = kept.depth.get().is_none();
         let decoded = decode(&bytes, self.size, self.filter, self.range, first_look);
         let decoded = decoded.map_err(|reason| self.bad(position, reason))?;
@@ -146,13 +146,7 @@ impl ImageList {
         if let Some(digest) = self.kept[position].digest.get() {
             return Ok(*digest);
         }
-        let bytes = self.read(position)?;
-        Ok(self.kept[position].digest.get().copied().unwrap_or_else(|| blake3::hash(&bytes).into()))
-    }
-
-    /// How many files have not been read yet.
-    pub fn unread(&self) -> usize {
-        self.kept.iter().filter(|kept| kept.digest.get().is_none()).count()
+        self.read(position).map(|(_, digest)| digest)
     }
 
     /// The numbers of an image with more than 8 bits; `None` for others, and before it was decoded.
@@ -180,15 +174,18 @@ impl ImageList {
         Self { samples, kept, budget: self.budget.clone(), size: self.size, filter: self.filter, range: self.range }
     }
 
-    /// The bytes of a file, whose digest is kept.
-    fn read(&self, position: usize) -> Result<Vec<u8>, BadImage> {
+    /// The bytes of a file and their digest, which is kept.
+    fn read(&self, position: usize) -> Result<(Vec<u8>, Digest), BadImage> {
         let path = &self.samples[position].path;
         if let Some(bad) = BadImage::if_unnameable(path) {
             return Err(bad);
         }
         let bytes = std::fs::read(path).map_err(|error| self.bad(position, error.to_string()))?;
-        self.kept[position].digest.get_or_init(|| blake3::hash(&bytes).into());
-        Ok(bytes)
+        let digest = blake3::hash(&bytes).into();
+        if *self.kept[position].digest.get_or_init(|| digest) != digest {
+            return Err(self.bad(position, "it has changed since it was first read".into()));
+        }
+        Ok((bytes, digest))
     }
 
     fn bad(&self, position: usize, reason: String) -> BadImage {
@@ -214,13 +211,26 @@ mod tests {
         let draw = |grey| image::RgbImage::from_pixel(8, 16, image::Rgb([grey; 3])).save(&path).unwrap();
         draw(10);
         let (unread, read) = (list(std::slice::from_ref(&path)), list(std::slice::from_ref(&path)));
-        assert_eq!(read.unread(), 1);
         assert!(read.check(|| ()).is_empty());
-        assert_eq!(read.unread(), 0);
         let before = unread.digest(0).unwrap();
         draw(20);
         assert_eq!(read.digest(0).unwrap(), before);
         assert_ne!(list(&[path]).digest(0).unwrap(), before);
+    }
+
+    /// What a run says that it was trained on, it was trained on.
+    #[test]
+    fn a_file_that_changes_behind_its_digest_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let draw = |grey| image::RgbImage::from_pixel(8, 16, image::Rgb([grey; 3])).save(&path).unwrap();
+        draw(10);
+        let list = list(std::slice::from_ref(&path));
+        list.digest(0).unwrap();
+        draw(20);
+        assert_eq!(list.get(0).unwrap_err().reason, "it has changed since it was first read");
+        draw(10);
+        assert_eq!(list.get(0).unwrap()[0], 10);
     }
 
     /// Any ending, as long as the contents are an image's.
