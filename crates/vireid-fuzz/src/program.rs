@@ -1,12 +1,15 @@
 //! What the program and the engine read: embeddings, checkpoints, weights, configurations, the files of a run.
 
 use std::fs;
+use std::path::Path;
 
 use burn::tensor::Bytes;
-use vireid::{EmbeddingsFile, read_npy, report, write_npy};
+use vireid::calibration::Calibration;
+use vireid::{DataSource, EmbeddingsFile, read_npy, report, write_npy};
 use vireid_backbone::{BackboneError, WeightFile};
 use vireid_core::guard_parser;
-use vireid_methods::{Checkpoint, MethodError, RunConfig, adam, presets, registry};
+use vireid_data::Names;
+use vireid_methods::{Checkpoint, EmbeddingRecipe, MethodError, RunConfig, RunDir, adam, presets, registry};
 
 use crate::{Target, checked, choice, scratch, seeds};
 
@@ -106,23 +109,55 @@ fn check_index(read: Option<EmbeddingsFile>) {
     assert_eq!((loaded.embeddings, loaded.images), (index.embeddings, index.images));
 }
 
-/// One of the files that the report draws, chosen by the first byte. No tag of theirs gets into the page.
+/// One of the files of a run, chosen by the first byte; the others are whole.
 fn events(bytes: &[u8]) {
     let Some((which, part)) = choice(bytes) else { return };
-    const FILES: [&str; 4] = ["events.jsonl", "evidence.json", "cost.json", "environment.json"];
     let run = scratch::path("run");
-    for (name, whole) in FILES.into_iter().zip(seeds::whole_run_files()) {
-        scratch::file(&format!("run/{name}"), whole.as_bytes());
-    }
+    let files = seeds::whole_run_files();
     scratch::file_once("run/config.toml", RunConfig::from_preset(PRESET, &[]).unwrap().to_toml().as_bytes());
-    scratch::file_once("run/ranked.png", b"not looked into");
-    scratch::file_once("run/pairs.png", b"not looked into");
-    scratch::file(&format!("run/{}", FILES[which % FILES.len()]), part);
+    files.iter().for_each(|(name, whole)| scratch::file_once(&format!("run/{name}"), whole));
+    let (name, whole) = &files[which % files.len()];
+    let chosen = scratch::file(&format!("run/{name}"), part);
+    match *name {
+        "calibration.json" => check_calibration(&chosen),
+        "training_set.json" => {
+            if let Some(record) = checked(RunDir::open(&run).unwrap().0.training_record()) {
+                record.seen(&[], &Names::default());
+            }
+        }
+        "data.json" => check_source(&run),
+        _ => check_report(&run),
+    }
+    fs::write(chosen, whole).unwrap();
+}
+
+/// A page is whole, and no tag of the run's files gets into it.
+fn check_report(run: &Path) {
     let page = run.join("report.html");
-    if checked(report::write(&[run], &page)).is_some() {
+    if checked(report::write(&[run.into()], &page)).is_some() {
         let html = fs::read_to_string(&page).unwrap();
         assert!(html.ends_with("</html>\n") || html.ends_with("</html>"), "a page that is not whole");
         assert!(!html.contains("<fuzz"), "a tag of the run's files is in the page");
+    }
+}
+
+/// What a run says of its data is the same after another round.
+fn check_source(run: &Path) {
+    let Some(source) = DataSource::of_run(run) else { return };
+    source.record(&RunDir::open(run).unwrap().0, DataSource::is_skipping(run)).unwrap();
+    let again = DataSource::of_run(run).expect("what was written can be read");
+    assert_eq!((source.kind, source.lists().len()), (again.kind, again.lists().len()));
+}
+
+/// Whatever a calibration holds, a similarity has a probability and a verdict.
+fn check_calibration(path: &Path) {
+    let Some(calibration) = checked(Calibration::load(path)).flatten() else { return };
+    let network = EmbeddingRecipe { weights: calibration.model.clone(), settings: [].into() };
+    calibration.unfit_for(&network);
+    calibration.seen_people.and_then(|seen| seen.warning());
+    for similarity in [-1.0, 0.0, 0.5, 1.0] {
+        assert!(!calibration.probability(similarity).is_nan());
+        calibration.verdict(similarity);
     }
 }
 

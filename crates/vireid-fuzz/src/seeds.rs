@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgb32FImage, RgbImage, Rgba, RgbaImage};
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::WriterProperties;
@@ -19,6 +19,7 @@ pub fn images() -> Seeds {
     let rgba = RgbaImage::from_fn(width, height, |x, y| Rgba([shade(x, y), 9, shade(y, x), (x * 20) as u8]));
     let grey = GrayImage::from_fn(width, height, |x, y| Luma([shade(x, y)]));
     let deep = ImageBuffer::from_fn(width, height, |x, y| Luma([u16::from(shade(x, y)) << 6]));
+    let floats = Rgb32FImage::from_fn(width, height, |x, y| Rgb([f32::from(shade(x, y)), -1.0, f32::NAN]));
     let encoded = |picture: DynamicImage, format: ImageFormat| {
         let mut bytes = std::io::Cursor::new(Vec::new());
         picture.write_to(&mut bytes, format).unwrap();
@@ -29,8 +30,11 @@ pub fn images() -> Seeds {
         ("seed-grey.jpg", encoded(grey.clone().into(), ImageFormat::Jpeg)),
         ("seed-colour.png", encoded(rgb.clone().into(), ImageFormat::Png)),
         ("seed-alpha.png", encoded(rgba.clone().into(), ImageFormat::Png)),
-        ("seed-16-bit.png", encoded(DynamicImage::ImageLuma16(deep), ImageFormat::Png)),
-        ("seed-colour.bmp", encoded(rgb.into(), ImageFormat::Bmp)),
+        ("seed-16-bit.png", encoded(DynamicImage::ImageLuma16(deep.clone()), ImageFormat::Png)),
+        ("seed-colour.bmp", encoded(rgb.clone().into(), ImageFormat::Bmp)),
+        ("seed-colour.tiff", encoded(rgb.into(), ImageFormat::Tiff)),
+        ("seed-16-bit.tiff", encoded(DynamicImage::ImageLuma16(deep), ImageFormat::Tiff)),
+        ("seed-floats.tiff", encoded(DynamicImage::ImageRgb32F(floats), ImageFormat::Tiff)),
         ("seed-alpha.webp", encoded(rgba.into(), ImageFormat::WebP)),
         ("seed-too-small.png", encoded(GrayImage::new(1, 1).into(), ImageFormat::Png)),
     ]
@@ -77,6 +81,11 @@ pub fn manifests_parquet() -> Seeds {
     vec![
         ("seed-plain.parquet", written(Compression::UNCOMPRESSED, false)),
         ("seed-snappy.parquet", written(Compression::SNAPPY, true)),
+        ("seed-brotli.parquet", include_bytes!("../../vireid-data/tests/files/brotli.parquet").to_vec()),
+        ("seed-gzip.parquet", include_bytes!("../../vireid-data/tests/files/gzip.parquet").to_vec()),
+        ("seed-lz4.parquet", include_bytes!("../../vireid-data/tests/files/lz4.parquet").to_vec()),
+        ("seed-zstd.parquet", include_bytes!("../../vireid-data/tests/files/zstd.parquet").to_vec()),
+        ("seed-zstd-pages2.parquet", include_bytes!("../../vireid-data/tests/files/zstd_pages2.parquet").to_vec()),
     ]
 }
 
@@ -108,6 +117,7 @@ pub use of_program::*;
 #[cfg(feature = "program")]
 mod of_program {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use burn::module::{Module, Param, ParamId};
     use burn::optim::GradientsParams;
@@ -147,14 +157,26 @@ mod of_program {
     pub fn indices_npy() -> Seeds {
         let path = scratch::path("seed.npy");
         embeddings().save(&path).unwrap();
-        let part = |first: u8, ending: &str| [vec![first], scratch::take(&path.with_extension(ending))].concat();
+        let part = |first: u8, ending: &str| [vec![first], written(&path.with_extension(ending))].concat();
         vec![("seed-matrix", part(b'0', "npy")), ("seed-table", part(b'1', "csv")), ("seed-origin", part(b'2', "json"))]
     }
 
     pub fn indices_parquet() -> Seeds {
         let path = scratch::path("seed.parquet");
         embeddings().save(&path).unwrap();
-        vec![("seed-whole.parquet", scratch::take(&path))]
+        vec![("seed-whole.parquet", written(&path))]
+    }
+
+    /// A file of an index. The folder that it was written into stands in it and has another name in every thread: here it
+    /// has one that is as long, for lengths stand in the file too.
+    fn written(path: &Path) -> Vec<u8> {
+        let mut bytes = scratch::take(path);
+        let folder = path.parent().unwrap().to_str().unwrap().as_bytes();
+        let alike: Vec<u8> = b"/gallery".iter().copied().cycle().take(folder.len()).collect();
+        while let Some(at) = bytes.windows(folder.len()).position(|window| window == folder) {
+            bytes[at..at + folder.len()].copy_from_slice(&alike);
+        }
+        bytes
     }
 
     pub fn checkpoints() -> Seeds {
@@ -217,9 +239,20 @@ mod of_program {
         ]
     }
 
-    /// What the report reads, in the order of its target's list.
-    pub fn whole_run_files() -> [&'static str; 4] {
-        [EVENTS, EVIDENCE, COST, ENVIRONMENT]
+    /// The files of a run.
+    pub fn whole_run_files() -> [(&'static str, Vec<u8>); 9] {
+        let picture = super::images().into_iter().find(|(name, _)| *name == "seed-colour.png").unwrap().1;
+        [
+            ("events.jsonl", EVENTS.into()),
+            ("evidence.json", EVIDENCE.into()),
+            ("cost.json", COST.into()),
+            ("environment.json", ENVIRONMENT.into()),
+            ("calibration.json", CALIBRATION.into()),
+            ("training_set.json", TRAINING_SET.into()),
+            ("data.json", DATA.into()),
+            ("ranked.png", picture.clone()),
+            ("pairs.png", picture),
+        ]
     }
 
     const EVENTS: &str = concat!(
@@ -242,16 +275,24 @@ mod of_program {
     const COST: &str = r#"{"seconds":{"load":0.5,"<fuzz>":1.5},"wall_seconds":2.0,"peak_memory_mib":100.0}"#;
     const ENVIRONMENT: &str = r#"{"version":"0.1.0","device":"cpu","data":"<fuzz>","data_manifest":"0123456789abcdef","synthetic":true,"seed":0,"config_hash":"0123456789abcdef","threads":2}"#;
 
+    const CALIBRATION: &str = r#"{"model":"0123456789abcdef","settings":{"input.height":"96"},"far":0.01,"threshold":0.5,"frr":0.25,"probabilities":[[0.25,0.0],[2.0,0.75]],"same":40,"different":900,"left_out":1,"seen_people":{"of":9,"by_image":2,"by_name":1}}"#;
+    const TRAINING_SET: &str = r#"{"images":["0123456789abcdef0123456789abcdef"],"people":["<fuzz>"]}"#;
+    const DATA: &str = r#"{"kind":"manifest","path":"/crops/people.csv","trial":1,"world_seed":0,"full_world":false,"skip_corrupt":true}"#;
+
     /// The first byte chooses the file.
     pub fn run_files() -> Seeds {
-        let [events, evidence, cost, environment] = whole_run_files();
-        let part = |name, first: char, whole: &str| text(name, &format!("{first}{whole}"));
-        vec![
-            part("seed-events", '0', events),
-            part("seed-evidence", '1', evidence),
-            part("seed-cost", '2', cost),
-            part("seed-environment", '3', environment),
-        ]
+        let names = [
+            "seed-events",
+            "seed-evidence",
+            "seed-cost",
+            "seed-environment",
+            "seed-calibration",
+            "seed-training-set",
+            "seed-data",
+            "seed-ranked",
+        ];
+        let files = (0u8..).zip(whole_run_files()).map(|(number, (_, whole))| [vec![number], whole].concat());
+        names.into_iter().zip(files).collect()
     }
 
     pub fn weights_pth() -> Seeds {

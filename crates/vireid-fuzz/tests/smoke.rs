@@ -102,6 +102,25 @@ fn corpora_are_small() {
     }
 }
 
+/// Else every drawing of them would change files that nobody changed.
+#[test]
+fn seeds_are_the_same_every_time() {
+    for target in targets() {
+        // Another thread has another scratch folder.
+        let elsewhere = std::thread::spawn(target.seeds).join().unwrap();
+        assert!(elsewhere == (target.seeds)(), "{}", target.name);
+    }
+}
+
+/// An index that is refused before its pages are read would hold nothing of what its name says.
+#[cfg(feature = "program")]
+#[test]
+fn the_damaged_index_is_one_whose_parser_panics() {
+    let damaged = root().join("corpus/index_parquet/found-no-dictionary.parquet");
+    let said = vireid::EmbeddingsFile::load(&damaged).unwrap_err().to_string();
+    assert!(said.contains("its parser gave up"), "{said}");
+}
+
 /// Draws the first files of every corpus anew:
 /// `cargo test --release -p vireid-fuzz --test smoke -- --ignored write_seeds`.
 #[test]

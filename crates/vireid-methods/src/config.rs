@@ -2,12 +2,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Precision;
 use vireid_clustering::shared_rows_at;
+use vireid_data::ResizeFilter;
 use vireid_data::sampler::BatchShape;
-use vireid_data::{ResizeFilter, ValueRange};
 
-use crate::MethodError;
 use crate::epoch::EpochAt;
 use crate::presets::preset_table;
+use crate::{MethodError, RangeSetting};
 
 /// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
 const MOST_EPOCHS: usize = 1 << 24;
@@ -65,28 +65,6 @@ pub struct InputSettings {
     pub workers: usize,
     /// Batches prepared ahead.
     pub prefetch: usize,
-}
-
-/// Which numbers of an image with more than 8 bits become its grey levels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum RangeSetting {
-    /// `full`: what the file's type can hold; `image`: each image's own.
-    Named(String),
-    /// From the first to the second, in the files' numbers.
-    Limits([f64; 2]),
-}
-
-impl RangeSetting {
-    fn is_full(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-impl Default for RangeSetting {
-    fn default() -> Self {
-        Self::Named("full".into())
-    }
 }
 
 /// Which network.
@@ -331,29 +309,6 @@ impl RunConfig {
             .collect()
     }
 
-    /// The range of numbers that images with more than 8 bits are read in.
-    ///
-    /// # Errors
-    ///
-    /// `VR0502` for an unknown name, or limits that do not ascend.
-    pub fn range(&self) -> Result<ValueRange, MethodError> {
-        match &self.input.range {
-            RangeSetting::Named(name) if name == "full" => Ok(ValueRange::Full),
-            RangeSetting::Named(name) if name == "image" => Ok(ValueRange::Image),
-            RangeSetting::Limits([low, high]) if low < high && low.is_finite() && high.is_finite() => {
-                Ok(ValueRange::Limits { low: *low as f32, high: *high as f32 })
-            }
-            other => {
-                let found = match other {
-                    RangeSetting::Named(name) => format!("'{name}'"),
-                    RangeSetting::Limits([low, high]) => format!("[{low}, {high}]"),
-                };
-                let message = format!("input.range = {found}; full, image and [lower, higher] number exist");
-                Err(MethodError::Config(message))
-            }
-        }
-    }
-
     fn check(&self) -> Result<(), MethodError> {
         self.filter()?;
         self.test_filter()?;
@@ -487,13 +442,6 @@ mod tests {
         assert_eq!((config.stage2.epochs, config.clustering.eps.visible), (30, 0.4));
         assert_eq!(config.settings["alpha"], toml::Value::Float(1.0));
         assert_ne!(config.hash(), quick(&[]).unwrap().hash());
-        let range = |set: &str| quick(&[set]).unwrap();
-        assert_eq!(range("input.range=full").hash(), quick(&[]).unwrap().hash());
-        assert_eq!(range("input.range=image").range().unwrap(), ValueRange::Image);
-        let limits = range("input.range=[29000, 31000.5]");
-        assert_eq!(limits.range().unwrap(), ValueRange::Limits { low: 29_000.0, high: 31_000.5 });
-        assert_eq!(RunConfig::from_toml(&limits.to_toml(), &[]).unwrap(), limits);
-        assert_ne!(limits.hash(), range("input.range=image").hash());
         assert_ne!(quick(&["backbone.precision=bf16"]).unwrap().hash(), quick(&[]).unwrap().hash());
     }
 
@@ -510,10 +458,6 @@ mod tests {
             ("clustering.eps.visible=1.5", "clustering.eps.visible"),
             ("input.filter=nearest", "input.filter = 'nearest'; lanczos"),
             ("evaluation.filter=nearest", "evaluation.filter = 'nearest'; lanczos"),
-            ("input.range=half", "input.range = 'half'; full, image"),
-            ("input.range=[9, 3]", "input.range = [9, 3]"),
-            ("input.range=[1, nan]", "input.range"),
-            ("input.range=[1, 2, 3]", "VR0502"),
             ("stage1.learning_rate=[]", "start at epoch 0"),
             ("sampler.instances=0", "sampler.instances"),
             ("epochs", "key=value"),

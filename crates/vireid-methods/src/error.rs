@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use burn::tensor::TensorReadError;
 use vireid_backbone::BackboneError;
 use vireid_clustering::ClusteringError;
-use vireid_core::{Coded, CoreError, Modality};
+use vireid_core::{Coded, CoreError, Modality, one_line};
 use vireid_data::DataError;
 use vireid_eval::EvalError;
 
@@ -171,7 +171,7 @@ impl MethodError {
 impl From<TensorReadError> for MethodError {
     fn from(error: TensorReadError) -> Self {
         // Burn's text has a line per cause.
-        Self::DeviceFailed(error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+        Self::DeviceFailed(one_line(&error.to_string()))
     }
 }
 

@@ -46,6 +46,7 @@ mod plan;
 mod presets;
 mod progress;
 mod quiet;
+mod range_setting;
 mod recipe;
 pub mod registry;
 mod replicas;
@@ -58,13 +59,14 @@ mod step_memory;
 mod system;
 mod table;
 mod trained;
+mod training_images;
 pub mod update;
 pub mod views;
 
 pub use checkpoint::{Checkpoint, CheckpointKind, FORMAT_VERSION, Position};
 pub use config::{
     BackboneSettings, ClusteringSettings, EvaluationSettings, InputSettings, LearningRate, NeighbourSearch,
-    OptimizerSettings, PerModalityValue, RangeSetting, RunConfig, SamplerSettings, StageSettings, parse_settings,
+    OptimizerSettings, PerModalityValue, RunConfig, SamplerSettings, StageSettings, parse_settings,
 };
 pub use device::{
     DeviceEntry, Devices, available_devices, missing_features, parse_device, parse_devices, resolve_device,
@@ -81,15 +83,17 @@ pub use network::build_network;
 pub use optimizer::{OptimizerKind, adam, sgd_nesterov};
 pub use presets::{preset_layers, presets};
 pub use progress::ProgressObserver;
+pub use range_setting::RangeSetting;
 pub use recipe::{EmbeddingRecipe, RecipeDifference};
 pub use run_dir::{RunDir, RunLock};
 pub use seen::{SeenPeople, TrainingRecord};
-pub use session::{ImagePart, Session, SessionOptions, TrainingImages};
+pub use session::{Session, SessionOptions};
 pub use state::MethodState;
 pub use step_memory::{MemoryNeed, activation_bytes};
 pub use system::peak_memory_mib;
 pub use table::{evaluation_table, seconds_table};
 pub use trained::TrainedNetwork;
+pub use training_images::{ImagePart, TrainingImages};
 
 /// The README's example is a test.
 #[cfg(doctest)]

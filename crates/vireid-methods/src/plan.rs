@@ -7,6 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use vireid_backbone::{Backbone, TwoStreamNet};
 use vireid_core::{Modality, PerModality, Streams};
+use vireid_data::first_lines;
 
 use crate::network::network_config;
 use crate::replicas::stage_backbone;
@@ -15,6 +16,8 @@ use crate::{
     MemoryNeed, MethodError, RunConfig, TrainingImages, adam, build_network, parse_devices, registry, resolve_device,
 };
 
+/// Lines of a note that are shown: the sentence, and ten of the files that it is about.
+const SHOWN: usize = 11;
 /// Seconds that the timed steps may take together, about.
 const PATIENCE: f64 = 3.0;
 /// How much larger the next timed size is.
@@ -48,7 +51,7 @@ impl TrainingImages {
                 None => "none for testing: nothing will be scored".into(),
             },
         };
-        let notes: String = self.notes.iter().map(|note| format!("\nnote: {note}")).collect();
+        let notes: String = self.notes.iter().map(|note| format!("\nnote: {}", first_lines(note, SHOWN))).collect();
         format!(
             "{}: {} visible and {} infrared training images, {testing}{skipped}{notes}\n\
              {} ({}), {}: {}; decoded images take {decoded:.0} MiB of {} MiB",

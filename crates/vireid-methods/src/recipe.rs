@@ -18,8 +18,8 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 3] = [
 pub struct EmbeddingRecipe {
     /// A fingerprint of the network's parameters.
     pub weights: String,
-    /// Settings by name, as JSON text: the size of images, their filter, the network's kind and precision, averaging over
-    /// mirror images, length and dimension of an embedding.
+    /// Settings by name, as JSON text: the size of images, their filter and, where it is not the full one, their range of
+    /// numbers, the network's kind and precision, averaging over mirror images, length and dimension of an embedding.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -105,6 +105,8 @@ mod tests {
         {
             assert_eq!(recipe(&[harmless], 128).difference(&plain), None, "{harmless}");
         }
+        let ranged = recipe(&["input.range=image"], 128).difference(&plain).unwrap();
+        assert_eq!((&*ranged.field, &*ranged.found), ("input.range", "\"image\""));
         let mut older = plain.clone();
         older.settings.remove("input.filter");
         assert_eq!(older.difference(&plain).unwrap().found, "not recorded");

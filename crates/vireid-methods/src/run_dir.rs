@@ -240,8 +240,8 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// `VR0510` when the run does not tell: an older version began it, or the file is damaged.
-    pub(crate) fn training_record(&self) -> Result<TrainingRecord, MethodError> {
+    /// `VR0510` when the run does not tell so that it can be compared: an older version began it, or the file is damaged.
+    pub fn training_record(&self) -> Result<TrainingRecord, MethodError> {
         let path = self.root.join(TrainingRecord::FILE);
         let cant_tell = |reason: String| {
             MethodError::RunDir(format!("whether people were trained on can't be told: {} {reason}", path.display()))
@@ -250,7 +250,12 @@ impl RunDir {
             std::io::ErrorKind::NotFound => cant_tell("is not there, as in runs of older versions".into()),
             _ => cant_tell(format!("can't be read: {error}")),
         })?;
-        serde_json::from_str(&text).map_err(|error| cant_tell(format!("is damaged: {error}")))
+        let record: TrainingRecord =
+            serde_json::from_str(&text).map_err(|error| cant_tell(format!("is damaged: {error}")))?;
+        match record.is_of_another_version() {
+            true => Err(cant_tell("has fingerprints of images as older versions made them".into())),
+            false => Ok(record),
+        }
     }
 
     fn config_path(&self) -> PathBuf {
@@ -335,6 +340,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(ENVIRONMENT), environment().to_string()).unwrap();
         assert!(RunDir::vacant(folder.path()).is_ok(), "a start that was killed leaves this");
+    }
+
+    /// No image has such a fingerprint any more, so that nobody seemed to have been trained on.
+    #[test]
+    fn a_training_record_of_an_older_version_can_not_be_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir { root: folder.path().into() };
+        let told = |image: &str| {
+            let record = format!(r#"{{"images": ["{image}"], "people": []}}"#);
+            fs::write(folder.path().join(TrainingRecord::FILE), record).unwrap();
+            run.training_record().map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(told("0123456789abcdef0123456789abcdef"), Ok(()));
+        let said = told("0123456789abcdef").unwrap_err();
+        assert!(said.starts_with("VR0510") && said.contains("older versions"), "{said}");
     }
 
     #[test]

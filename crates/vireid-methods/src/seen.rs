@@ -16,6 +16,9 @@ pub struct TrainingRecord {
     people: BTreeSet<String>,
 }
 
+/// Bytes of an image's digest that are kept: half of it tells a data set's images apart as well.
+const KEPT: usize = 16;
+
 /// How many of the people that a network is judged by it was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenPeople {
@@ -39,6 +42,11 @@ impl TrainingRecord {
             (0..list.len()).into_par_iter().filter_map(|position| content(list, position)).collect::<Vec<_>>()
         });
         Self { images: images.collect(), people }
+    }
+
+    /// Whether its images are told by other fingerprints, as in the records of older versions: then none is known again.
+    pub(crate) fn is_of_another_version(&self) -> bool {
+        self.images.iter().any(|image| image.len() != 2 * KEPT)
     }
 
     /// Which of the people on some images were trained on; images of nobody known do not count.
@@ -65,7 +73,8 @@ impl SeenPeople {
     /// What to tell about it; `None` where all people are new to the network.
     pub fn warning(&self) -> Option<String> {
         let SeenPeople { of, by_image, by_name } = *self;
-        let seen = by_image + by_name;
+        // They may be read from a file.
+        let seen = by_image.saturating_add(by_name);
         let by_name = match by_name {
             0 => String::new(),
             all if all == seen => " (by their names; none of these images is in the training set)".into(),
@@ -79,8 +88,7 @@ impl SeenPeople {
 /// A fingerprint of what a file holds; nothing where it can't be read any more.
 fn content(list: &ImageList, position: usize) -> Option<String> {
     let digest = list.digest(position).ok()?;
-    // Half of the digest tells a data set's images apart as well and keeps the record small.
-    Some(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(digest[..KEPT].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
@@ -126,6 +134,7 @@ mod tests {
         let new = record.seen(&[&fourth], &names(&[]));
         assert_eq!((new, new.warning()), (SeenPeople { of: 1, by_image: 0, by_name: 0 }, None));
 
+        assert!(!record.is_of_another_version());
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<TrainingRecord>(&text).unwrap(), record);
     }

@@ -8,7 +8,7 @@ use vireid_core::Modality;
 use vireid_data::{DataError, Sample};
 use vireid_methods::{ImagePart, RunConfig, TrainingImages};
 
-use crate::output::{Output, table};
+use crate::output::{Output, short_note, table};
 
 #[derive(Debug, Subcommand)]
 pub enum What {
@@ -52,7 +52,8 @@ struct Check {
     synthetic: bool,
     parts: Vec<Part>,
     unusable: Vec<String>,
-    /// What was read otherwise than it was written, or left out; images with the same contents.
+    /// What was read otherwise than it was written, or left out; images with the same contents. A sentence each, behind which
+    /// all the files that it is about have a line each.
     notes: Vec<String>,
     /// Two copies of a data set with the same images of the same people by the same cameras agree in it.
     fingerprint: String,
@@ -87,17 +88,15 @@ pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
 }
 
 fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
-    // Only the size of the decoded images comes from it.
+    // Images are decoded by it. Of what is told, only the grey levels that are left depend on that.
     let config = RunConfig::from_preset(&format!("mbccm_{}_quick", source.kind.preset()), &[])?;
     let dataset = source.open_with(!output.quiet)?;
     let mut images = TrainingImages::listed(dataset, &config)?;
+    let listed = images.train.clone();
     let (bar, count) = output.counter("decoding");
     images.check(&[ImagePart::Train, ImagePart::Test], true, count)?;
     bar.finish_and_clear();
-    let trainable = match Modality::ALL.into_iter().find(|modality| images.train.get(*modality).is_empty()) {
-        Some(modality) => Err(DataError::EmptyModality { modality }),
-        None => Ok(()),
-    };
+    let trainable = images.check_modalities(&listed);
     let lists = [("train", &images.train), ("test", &images.test.images)];
     let expected = published(source.kind).filter(|_| !images.synthetic);
     let mut parts = Vec::new();
@@ -154,7 +153,7 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
             text += &format!("\n{} images can't be used:\n  {}", check.unusable.len(), check.unusable.join("\n  "));
         }
         for note in &check.notes {
-            text += &format!("\nnote: {note}");
+            text += &format!("\n{}", short_note(note));
         }
         if let Err(error) = trainable {
             text += &format!("\nit can't be trained on: {error}");
@@ -166,7 +165,6 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
 /// Says which images have the contents of another one: copies make scores look better than they are, across training and
 /// test most of all.
 fn same_contents(images: &TrainingImages) -> Result<Vec<String>, ProgramError> {
-    const SHOWN: usize = 5;
     let mut places: BTreeMap<[u8; 32], Vec<(&str, &Path)>> = BTreeMap::new();
     for (part, of) in [("train", &images.train), ("test", &images.test.images)] {
         for list in Modality::ALL.map(|modality| of.get(modality)) {
@@ -182,12 +180,15 @@ fn same_contents(images: &TrainingImages) -> Result<Vec<String>, ProgramError> {
         let is_across = same.iter().any(|(part, _)| *part != same[0].0);
         if is_across { &mut across } else { &mut within }.push(names);
     }
-    let sentence = |groups: &Vec<String>, place: &str| {
-        let shown = groups[..groups.len().min(SHOWN)].join("; ");
-        format!("images that are there more than once with the same contents, {place}: {}: {shown}", groups.len())
+    let told = |groups: &Vec<String>, place: &str| {
+        let number = groups.len();
+        format!(
+            "images that are there more than once with the same contents, {place}: {number}:\n  {}",
+            groups.join("\n  ")
+        )
     };
     let found = [(across, "in training and test"), (within, "within training or test")];
-    Ok(found.iter().filter(|(groups, _)| !groups.is_empty()).map(|(groups, place)| sentence(groups, place)).collect())
+    Ok(found.iter().filter(|(groups, _)| !groups.is_empty()).map(|(groups, place)| told(groups, place)).collect())
 }
 
 /// Number of distinct values; `None` when one is unknown, or there is no sample.

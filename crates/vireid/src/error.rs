@@ -147,6 +147,7 @@ impl ProgramError {
                 "--data names the place; --dataset the kind: sysu, regdb, llcm, folder, manifest, synthetic or synthetic-regdb",
             ),
             DataError::Loader { .. } => Some(GO_ON),
+            DataError::Image(_) => Some("a training goes on with --resume, with --out and the run directory"),
             _ => None,
         }
     }
@@ -173,8 +174,9 @@ mod tests {
     #[test]
     fn messages_of_the_libraries_name_no_arguments_and_the_program_adds_them() {
         let image = vireid_data::BadImage { path: "a.png".into(), reason: "cut".into() };
-        let errors: [ProgramError; 4] = [
-            DataError::BadImages { images: vec![image], total: 2 }.into(),
+        let errors: [ProgramError; 5] = [
+            DataError::BadImages { images: vec![image.clone()], total: 2 }.into(),
+            DataError::Image(image).into(),
             DataError::UnknownLayout { path: "x".into(), known: None }.into(),
             MethodError::RunExists { root: "x".into() }.into(),
             MethodError::DeviceFailed("gone".into()).into(),

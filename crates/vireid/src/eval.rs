@@ -22,10 +22,13 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         };
         return Err(MethodError::Config(message).into());
     }
+    let told = images.notes.len();
     let (bar, count) = output.counter("decoding");
     let checked = images.check(&[ImagePart::Test], arguments.model.skip_corrupt, count);
     bar.finish_and_clear();
     checked?;
+    // Those before were told when the data were opened.
+    output.notes(&images.notes[told..]);
     if !images.skipped.is_empty() {
         output.say(&format!("{} images that can't be used left out", images.skipped.len()));
     }

@@ -1,10 +1,11 @@
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use vireid::{EmbeddedImage, EmbeddingsFile, OutputKind, Overwriting, ProgramError};
 use vireid_core::{Embeddings, Modality};
-use vireid_methods::{TrainedNetwork, TrainingImages};
+use vireid_data::{BadImage, DataError, ImageList};
+use vireid_methods::{ImagePart, MethodError, TrainedNetwork, TrainingImages};
 
 use crate::model::ModelArguments;
 use crate::output::Output;
@@ -65,12 +66,19 @@ pub fn embed(
     skip_corrupt: bool,
     output: Output,
 ) -> Result<EmbeddingsFile, ProgramError> {
+    let part = match part {
+        Part::All => None,
+        Part::Train => Some(ImagePart::Train),
+        Part::Test => Some(ImagePart::Test),
+    };
+    let mut images =
+        images.only(|of, modality| part.is_none_or(|part| part == of) && only.is_none_or(|only| only == modality));
+    let mut left_out = leave_out_unnameable(&mut images, skip_corrupt)?;
     let (mut values, mut rows) = (Vec::new(), Vec::new());
     let (mut seen, mut unusable, mut repeated) = (HashSet::new(), Vec::new(), 0);
-    for modality in Modality::ALL.into_iter().filter(|modality| only.is_none_or(|only| only == *modality)) {
-        let lists = [(Part::Train, images.train.get(modality)), (Part::Test, images.test.images.get(modality))];
-        for (of, list) in lists {
-            if list.is_empty() || (part != Part::All && part != of) {
+    for modality in Modality::ALL {
+        for list in [images.train.get(modality), images.test.images.get(modality)] {
+            if list.is_empty() {
                 continue;
             }
             // A list that is trained on and one that is tested on may share images.
@@ -85,15 +93,16 @@ pub fn embed(
             let usable = fresh.without(&bad);
             unusable.extend(bad);
             rows.extend(usable.samples().iter().map(|sample| EmbeddedImage {
-                path: std::path::absolute(&sample.path).unwrap_or_else(|_| sample.path.clone()),
+                path: absolute(&sample.path),
                 modality: modality.to_string(),
                 camera: images.names.camera(sample.camera),
                 identity: sample.identity.map(|identity| images.names.person(identity)),
             }));
         }
     }
-    if !unusable.is_empty() {
-        output.say(&format!("{} images that can't be used left out", unusable.len()));
+    left_out += unusable.len();
+    if left_out > 0 {
+        output.say(&format!("{left_out} images that can't be used left out"));
     }
     if repeated > 0 {
         output.say(&format!("{repeated} images stand in two lists; each is embedded once"));
@@ -101,7 +110,32 @@ pub fn embed(
     if rows.is_empty() {
         return Err(ProgramError::Usage("there is no such image to embed; see --part and --modality".into()));
     }
-    let embeddings = Embeddings::new(values, rows.len(), trained.dim()).map_err(vireid_methods::MethodError::from)?;
+    let embeddings = Embeddings::new(values, rows.len(), trained.dim()).map_err(MethodError::from)?;
+    // Of what was embedded alone: nothing else has been read, nor need it be there.
     let data = images.without(&unusable).manifest()?;
     Ok(EmbeddingsFile { embeddings, images: rows, recipe: trained.recipe().clone(), data })
+}
+
+/// Refuses, or leaves out and counts, images that no index can name by their whole path: before hours of work.
+fn leave_out_unnameable(images: &mut TrainingImages, skip: bool) -> Result<usize, MethodError> {
+    let parts = [&images.train, &images.test.images];
+    let lists: Vec<&ImageList> = parts.iter().flat_map(|lists| [&*lists.visible, &*lists.infrared]).collect();
+    let total = lists.iter().map(|list| list.len()).sum();
+    let paths: HashSet<&Path> = lists.iter().flat_map(|list| list.samples()).map(|sample| &*sample.path).collect();
+    let unnameable = |path: &Path| BadImage::if_unnameable(&absolute(path)).map(|bad| (path.to_path_buf(), bad));
+    let mut unnameable: Vec<(PathBuf, BadImage)> = paths.into_iter().filter_map(unnameable).collect();
+    if !unnameable.is_empty() && !skip {
+        unnameable.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let bad = unnameable.into_iter().map(|(_, bad)| bad).collect();
+        return Err(DataError::BadImages { images: bad, total }.into());
+    }
+    // They are in the lists by the paths that lead to them from here.
+    let bad: Vec<BadImage> = unnameable.into_iter().map(|(path, bad)| BadImage { path, ..bad }).collect();
+    *images = images.without(&bad);
+    Ok(bad.len())
+}
+
+/// The path from the root of the file system, for a search may start from any folder.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.into())
 }

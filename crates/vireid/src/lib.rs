@@ -6,6 +6,8 @@
 // The program's own modules name the library as its users do.
 extern crate self as vireid;
 
+#[doc(hidden)]
+pub mod calibration;
 mod contact_sheet;
 mod embeddings_file;
 mod embeddings_parquet;

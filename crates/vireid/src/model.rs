@@ -65,7 +65,7 @@ impl ModelArguments {
         let devices = parse_devices(&self.device)?;
         let trained = self.network.open(devices.clone())?;
         let dataset = self.source.of_run(&self.network.model)?.open_with(!output.quiet)?;
-        dataset.notes.iter().for_each(|note| output.say(&format!("note: {note}")));
+        output.notes(&dataset.notes);
         let images = TrainingImages::listed(dataset, trained.config())?;
         Ok((trained, images, devices))
     }

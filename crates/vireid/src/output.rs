@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use vireid::ProgramError;
+use vireid_data::first_lines;
 
 /// How results and talk are put out.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,11 @@ impl Output {
         if !self.quiet {
             eprintln!("{text}");
         }
+    }
+
+    /// Notes on the data, the files that each is about cut to a screen.
+    pub fn notes(self, notes: &[String]) {
+        notes.iter().for_each(|note| self.say(&short_note(note)));
     }
 
     /// A progress bar for what counts (done, total) itself.
@@ -67,6 +73,12 @@ impl Output {
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
         ProgressBar::new(total as u64).with_style(style).with_prefix(name)
     }
+}
+
+/// A note as a line of talk, with the first of the files or people that it is about.
+pub fn short_note(note: &str) -> String {
+    // The sentence, and ten of them.
+    format!("note: {}", first_lines(note, 11))
 }
 
 /// A table of text, numbers to the right from column `right` on.

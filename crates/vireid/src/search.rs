@@ -2,12 +2,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use vireid::calibration::Calibration;
 use vireid::{EmbeddingsFile, OutputKind, Overwriting, ProgramError, Tile, nearest, write_contact_sheet};
 use vireid_core::{Camera, Modality};
 use vireid_data::{CacheBudget, ImageList, Sample};
 use vireid_methods::{TrainedNetwork, parse_device};
 
-use crate::calibrate::Calibration;
+use crate::calibrate::file_of;
 use crate::extract::modality;
 use crate::model::NetworkArguments;
 use crate::output::{Output, table};
@@ -72,7 +73,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         }
     }
     let query = embed_query(&trained, &arguments.query, arguments.modality)?;
-    let calibration = match Calibration::load(&arguments.network)? {
+    let calibration = match Calibration::load(&file_of(&arguments.network))? {
         Some(calibration) => match calibration.unfit_for(trained.recipe()) {
             None => Some(calibration),
             Some(reason) => {

@@ -87,9 +87,10 @@ impl DataKind {
     }
 }
 
-/// A data set in a folder of a folder, as archives unpack them.
+/// A data set in a folder of a folder, as archives unpack them; any table would be taken for a manifest.
 fn known_inside(path: &Path) -> Option<PathBuf> {
-    let mut inside: Vec<PathBuf> = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path()).collect();
+    let entries = std::fs::read_dir(path).ok()?.flatten().map(|entry| entry.path());
+    let mut inside: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     inside.sort_unstable();
     inside.into_iter().find(|path| DataKind::guess(path).is_some())
 }
@@ -249,10 +250,13 @@ mod tests {
     #[test]
     fn a_data_set_in_a_folder_of_its_archive_is_named() {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("results.csv"), "method,rank1\n").unwrap();
+        let refused = || DataSource::new(Some(folder.path()), None, 0, false).unwrap_err().to_string();
+        assert!(!refused().contains("results.csv"), "a table is no data set's folder: {}", refused());
         let inside = folder.path().join("SYSU-MM01");
         std::fs::create_dir_all(inside.join("exp")).unwrap();
         std::fs::write(inside.join("exp/train_id.txt"), "1").unwrap();
-        let error = DataSource::new(Some(folder.path()), None, 0, false).unwrap_err().to_string();
+        let error = refused();
         assert!(
             error.starts_with("VR0111") && error.contains("there is a data set in") && error.contains("SYSU-MM01"),
             "{error}"

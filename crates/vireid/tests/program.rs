@@ -697,6 +697,143 @@ fn a_check_says_what_is_left_out_there_twice_or_collapsed() {
     assert!(String::from_utf8_lossy(&said).contains("note: left out (hidden)"));
 }
 
+/// A note of a hundred files would push the table off the screen; who asks for JSON gets all of them.
+#[test]
+fn notes_are_whole_in_json_and_short_on_the_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let crop = desk().at("crops/visible/camera1/0000.jpg");
+    for name in (0..12).map(|number| format!("copy-{number:02}.jpg")) {
+        fs::create_dir_all(folder.path().join("visible")).unwrap();
+        fs::copy(&crop, folder.path().join("visible").join(&name)).unwrap();
+        fs::copy(&crop, folder.path().join("visible").join(format!(".{name}"))).unwrap();
+    }
+    let check = ["data", "check", "--data", text(folder.path())];
+    let json: serde_json::Value = serde_json::from_str(&told(&[&check[..], &["--json"]].concat())).unwrap();
+    let (json, shown) = (json["notes"].to_string(), told(&check));
+    assert!(json.matches("/.copy-").count() == 12 && json.matches("/copy-").count() == 12, "{json}");
+    assert!(shown.matches("/.copy-").count() == 10 && shown.contains("\n  and 2 more\n"), "{shown}");
+}
+
+/// It read every training image after the test images had been embedded, and ended there where one was missing.
+#[test]
+fn extract_reads_no_image_that_it_does_not_embed() {
+    let desk = desk();
+    let labelled = fs::read_to_string(desk.at("labelled.csv")).unwrap();
+    let first = labelled.lines().find(|line| line.ends_with(",train")).unwrap();
+    let gone = labelled.replace(first.split(',').next().unwrap(), "gone.jpg");
+    fs::write(desk.at("one-gone.csv"), gone).unwrap();
+    let model = desk.at("model");
+    let data = |manifest: &str| {
+        let index = desk.at(manifest).with_extension("test.npy");
+        let data = desk.at(manifest);
+        let part = ["--part", "test", "--modality", "infrared"];
+        let extract = ["extract", "--model", text(&model), "--data", text(&data), "--out", text(&index)];
+        told(&[&extract[..], &part].concat());
+        let origin = fs::read_to_string(index.with_extension("json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&origin).unwrap()["data"].to_string()
+    };
+    assert_eq!(data("one-gone.csv"), data("labelled.csv"), "the fingerprint is of what was embedded");
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_text_are_refused_before_anything_is_embedded() {
+    use std::os::unix::ffi::OsStrExt;
+    let desk = desk();
+    let folder = tempfile::tempdir().unwrap();
+    let no_text = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    fs::create_dir_all(no_text.join("crops/visible")).unwrap();
+    fs::create_dir_all(folder.path().join("crops/visible")).unwrap();
+    let crop = desk.at("crops/visible/camera1/0000.jpg");
+    fs::copy(&crop, no_text.join("crops/visible/good.jpg")).unwrap();
+    fs::copy(&crop, folder.path().join("crops/visible/good.jpg")).unwrap();
+    fs::copy(&crop, folder.path().join("crops/visible").join(std::ffi::OsStr::from_bytes(b"\xe9.jpg"))).unwrap();
+    fs::write(folder.path().join("crops/visible/note.jpg"), "not an image").unwrap();
+    let (model, index) = (desk.at("model"), folder.path().join("index.npy"));
+    let extract = |from: &Path, more: &[&str]| {
+        let arguments = ["extract", "--json", "--model", text(&model), "--data", "crops", "--out", text(&index)];
+        Command::new(env!("CARGO_BIN_EXE_vireid")).args(arguments).args(more).current_dir(from).output().unwrap()
+    };
+    // The second has a name; the folder that it would be named from has none.
+    for (from, images) in [(folder.path(), "1 of 3"), (no_text.as_path(), "1 of 1")] {
+        let output = extract(from, &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("VR0105") && said.contains(images) && said.contains("UTF-8"), "{said}");
+        assert!(!said.contains("note.jpg") && !index.exists(), "no image was looked into: {said}");
+    }
+    let output = extract(folder.path(), &["--skip-corrupt"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("2 images that can't be used left out"), "{said}");
+    assert_eq!(fs::read_to_string(index.with_extension("csv")).unwrap().lines().count(), 2);
+}
+
+/// There are infrared images in the list: that there is none said nothing of what is wrong with them.
+#[test]
+fn a_modality_without_an_image_that_can_be_used_is_told_by_its_images() {
+    let desk = desk();
+    let crop = desk.at("crops/visible/camera1/0000.jpg");
+    let (manifest, out) = (desk.at("all-gone.csv"), desk.at("all-gone"));
+    let rows =
+        format!("path,modality,camera\n{},visible,1\ngone-1.jpg,infrared,2\ngone-2.jpg,infrared,2\n", text(&crop));
+    fs::write(&manifest, rows).unwrap();
+    let train = training(&manifest, &out);
+    assert!(refused(&train).contains("VR0105"));
+    let refused = refused(&[&train[..], &["--skip-corrupt"]].concat());
+    let checked = told(&["data", "check", "--data", text(&manifest)]);
+    for said in [refused, checked] {
+        assert!(said.contains("VR0112: none of the 2 infrared") && !said.contains("VR0106"), "{said}");
+        assert!(said.contains("gone-1.jpg") && said.contains("gone-2.jpg"), "{said}");
+    }
+}
+
+/// Thermal images of 16 bits are flat grey in the full range.
+#[test]
+fn a_network_in_use_reads_images_in_the_range_that_it_was_trained_on() {
+    let desk = desk();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let ranged = at("model");
+    copy_of_run(&desk.at("model"), &ranged);
+    let config = fs::read_to_string(ranged.join("config.toml")).unwrap();
+    fs::write(ranged.join("config.toml"), config.replace("[input]\n", "[input]\nrange = \"image\"\n")).unwrap();
+    let mut manifest = "path,modality,camera,identity,split\n".to_string();
+    for (person, turned) in [("ann", false), ("bob", true)] {
+        let shade = |x: u32, y: u32| if turned { 32 * x } else { 16 * y };
+        let thermal = image::ImageBuffer::from_fn(16, 32, |x, y| image::Luma([29_000 + shade(x, y) as u16]));
+        for modality in Modality::ALL {
+            let name = format!("{person}-{modality}.png");
+            image::DynamicImage::from(thermal.clone()).save(at(&name)).unwrap();
+            manifest += &format!("{name},{modality},{modality},{person},test\n");
+        }
+    }
+    let (data, plain) = (at("thermal.csv"), desk.at("model"));
+    fs::write(&data, manifest).unwrap();
+    let extracted = |model: &Path, name: &str| {
+        let index = at(name);
+        told(&["extract", "--model", text(model), "--data", text(&data), "--out", text(&index)]);
+        index
+    };
+    let (index, flat) = (extracted(&ranged, "ranged.npy"), extracted(&plain, "plain.npy"));
+    assert_ne!(fs::read(&index).unwrap(), fs::read(&flat).unwrap());
+
+    let query = at("bob-infrared.png");
+    let network = ["search", "--json", "--model", text(&ranged), "--query", text(&query), "--modality", "infrared"];
+    let found: serde_json::Value =
+        serde_json::from_str(&told(&[&network[..], &["--index", text(&index)]].concat())).unwrap();
+    assert!(found[0]["path"].as_str().unwrap().ends_with("bob-infrared.png"), "{found}");
+    assert!(found[0]["similarity"].as_f64() > Some(0.9999), "{found}");
+    let said = refused(&[&network[..], &["--index", text(&flat)]].concat());
+    assert!(said.contains("VR0612") && said.contains("input.range"), "{said}");
+
+    let said = |model: &Path| {
+        let output = vireid(&["eval", "--model", text(model), "--data", text(&data)]);
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(said(&plain).contains("grey levels are left"), "{}", said(&plain));
+    assert!(!said(&ranged).contains("grey levels are left"), "{}", said(&ranged));
+}
+
 /// What a call writes to a terminal on standard error.
 #[cfg(unix)]
 fn drawn(arguments: &[&str]) -> String {

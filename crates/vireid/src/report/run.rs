@@ -8,6 +8,7 @@ use image::ImageFormat;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use vireid::ProgramError;
+use vireid_core::guard_parser;
 use vireid_methods::{RunConfig, RunDir, without_repeated};
 
 use super::chart::Line;
@@ -73,17 +74,13 @@ impl Files<'_> {
     /// A picture in base64.
     fn picture(&mut self, name: &str) -> Option<String> {
         let png = self.bytes(name)?;
-        match image::load_from_memory_with_format(&png, ImageFormat::Png) {
-            Ok(_) if png.ends_with(PNG_END) => Some(STANDARD.encode(png)),
-            Ok(_) => {
-                self.fault(name, "cut short");
-                None
-            }
-            Err(error) => {
-                self.fault(name, format!("damaged or cut short: {error}"));
-                None
-            }
+        let read = guard_parser(|| image::load_from_memory_with_format(&png, ImageFormat::Png));
+        match read.and_then(|read| read.map_err(|error| format!("damaged or cut short: {error}"))) {
+            Ok(_) if png.ends_with(PNG_END) => return Some(STANDARD.encode(png)),
+            Ok(_) => self.fault(name, "cut short"),
+            Err(reason) => self.fault(name, reason),
         }
+        None
     }
 
     /// The events that the log holds, each once. Only while a run has not `ended` may its last line be cut.
