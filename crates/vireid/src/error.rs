@@ -147,7 +147,7 @@ impl ProgramError {
                 "--data names the place; --dataset the kind: sysu, regdb, llcm, folder, manifest, synthetic or synthetic-regdb",
             ),
             DataError::Loader { .. } => Some(GO_ON),
-            DataError::Image(_) => Some("a training goes on with --resume, with --out and the run directory"),
+            DataError::Image(_) => Some("a training run goes on with --resume and --out"),
             _ => None,
         }
     }
