@@ -3,6 +3,7 @@
 //! A name is the path of fields, such as `layers.0.blocks.0.conv1.weight`: PyTorch's way, so files travel both ways.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
@@ -25,6 +26,19 @@ impl LoadReport {
     /// Whether every tensor found its parameter and every parameter its tensor.
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.unused.is_empty() && self.wrong_shape.is_empty()
+    }
+}
+
+impl fmt::Display for LoadReport {
+    /// How many of each, and the first few by name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 3;
+        let parts = [("missing", &self.missing), ("unknown", &self.unused), ("of another shape", &self.wrong_shape)];
+        let told = parts.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| {
+            let more = if names.len() > SHOWN { ", ..." } else { "" };
+            format!("{} {what} ({}{more})", names.len(), names[..names.len().min(SHOWN)].join(", "))
+        });
+        f.write_str(&told.collect::<Vec<_>>().join(", "))
     }
 }
 

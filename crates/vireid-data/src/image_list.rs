@@ -180,6 +180,11 @@ impl ImageList {
         if let Some(bad) = BadImage::if_unnameable(path) {
             return Err(bad);
         }
+        let entry = std::fs::metadata(path).map_err(|error| self.bad(position, error.to_string()))?;
+        // Reading a pipe would wait for whoever writes into it.
+        if !entry.is_file() {
+            return Err(self.bad(position, "it is not a file".into()));
+        }
         let bytes = std::fs::read(path).map_err(|error| self.bad(position, error.to_string()))?;
         let digest = blake3::hash(&bytes).into();
         if *self.kept[position].digest.get_or_init(|| digest) != digest {

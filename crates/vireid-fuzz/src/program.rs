@@ -143,9 +143,9 @@ fn check_report(run: &Path) {
 
 /// What a run says of its data is the same after another round.
 fn check_source(run: &Path) {
-    let Some(source) = DataSource::of_run(run) else { return };
-    source.record(&RunDir::open(run).unwrap().0, DataSource::is_skipping(run)).unwrap();
-    let again = DataSource::of_run(run).expect("what was written can be read");
+    let Some(source) = checked(DataSource::of_run(run)).flatten() else { return };
+    source.record(&RunDir::open(run).unwrap().0, DataSource::is_skipping(run).unwrap()).unwrap();
+    let again = DataSource::of_run(run).unwrap().expect("what was written can be read");
     assert_eq!((source.kind, source.lists().len()), (again.kind, again.lists().len()));
 }
 

@@ -143,6 +143,10 @@ impl Checkpoint {
         let text = serde_json::to_string(&header).map_err(|error| MethodError::RunDir(format!("{error}")))?;
         let bytes = safetensors::serialize(tensors, Some(HashMap::from([(HEADER.to_string(), text)])))
             .map_err(|error| MethodError::RunDir(format!("the checkpoint can't be encoded: {error}")))?;
+        // Somebody may have tidied the folder away while the run went on.
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(MethodError::io("can't make folder", folder))?;
+        }
         write_atomically(path, &bytes)
     }
 
@@ -250,6 +254,15 @@ mod tests {
         checkpoint().save(&path).unwrap();
         let loaded = Checkpoint::load(&path).unwrap();
         assert_eq!(format!("{loaded:?}"), format!("{:?}", checkpoint()));
+    }
+
+    /// "Make room" was said of a folder that had been deleted.
+    #[test]
+    fn a_folder_that_is_gone_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoints/last.safetensors");
+        checkpoint().save(&path).unwrap();
+        assert!(Checkpoint::load(&path).is_ok());
     }
 
     #[test]

@@ -139,7 +139,7 @@ impl<B: Backbone> Engine<B> {
         let (learner, report) = load_parameters(learner, tensors);
         self.learner = Some(learner);
         if !report.is_complete() {
-            return Err(foreign("parameters", &format!("{report:?}"), "the same network"));
+            return Err(foreign("other parameters", &report.to_string(), "all of them, of the same shapes"));
         }
         let stage = self.stages[of_epoch.stage];
         let optimizer = StageOptimizer::new(stage.optimizer, self.config.optimizer.weight_decay);

@@ -132,15 +132,17 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// `VR0510` when there is none, `VR05xx` when its configuration can't be used.
+    /// `VR0510` when there is none, or when its configuration can't be used.
     pub fn open(root: &Path) -> Result<(Self, RunConfig), MethodError> {
         let run = Self { root: root.into() };
         let path = run.config_path();
         if !path.is_file() {
             return Err(MethodError::NoRun { root: root.into(), missing: path });
         }
-        let text = fs::read_to_string(&path).map_err(MethodError::io("can't read", &path))?;
-        Ok((run, RunConfig::from_toml(&text, &[])?))
+        let damaged = |reason: String| MethodError::RunDir(format!("{} can't be used: {reason}", path.display()));
+        let text = fs::read_to_string(&path).map_err(|error| damaged(error.to_string()))?;
+        let config = RunConfig::from_toml(&text, &[]).map_err(|error| damaged(error.to_string()))?;
+        Ok((run, config))
     }
 
     /// The folder.

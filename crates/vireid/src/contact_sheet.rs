@@ -20,7 +20,8 @@ const BACKGROUND: Rgb<u8> = Rgb([255, 255, 255]);
 const MISSING: Rgb<u8> = Rgb([200, 200, 200]);
 
 /// Key and value by which a sheet is known again.
-const SOFTWARE: (&str, &str) = ("Software", "vireid contact sheet");
+const SOFTWARE: &str = "Software";
+const CONTACT_SHEET: &str = "vireid contact sheet";
 
 /// One image of a sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,19 @@ impl Tile {
 ///
 /// `VR0605`.
 pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<Vec<PathBuf>, ProgramError> {
+    write_pictures(path, rows, CONTACT_SHEET)
+}
+
+/// As [`write_contact_sheet`], for a run directory: no contact sheet takes its place.
+///
+/// # Errors
+///
+/// `VR0605`.
+pub fn write_evidence_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<Vec<PathBuf>, ProgramError> {
+    write_pictures(path, rows, "vireid evidence")
+}
+
+fn write_pictures(path: &Path, rows: &[Vec<Tile>], software: &str) -> Result<Vec<PathBuf>, ProgramError> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(1) as u32;
     let (across, down) = (WIDTH + 2 * FRAME + SPACE, HEIGHT + 2 * FRAME + SPACE);
     let mut sheet = RgbImage::from_pixel(columns * across + SPACE, rows.len().max(1) as u32 * down + SPACE, BACKGROUND);
@@ -73,7 +87,7 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<Vec<PathBu
     write_whole(path, |file| {
         let mut encoder = png::Encoder::new(BufWriter::new(file), sheet.width(), sheet.height());
         encoder.set_color(png::ColorType::Rgb);
-        encoder.add_text_chunk(SOFTWARE.0.into(), SOFTWARE.1.into())?;
+        encoder.add_text_chunk(SOFTWARE.into(), software.into())?;
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&sheet)?;
         Ok(writer.finish()?)
@@ -85,7 +99,8 @@ pub fn write_contact_sheet(path: &Path, rows: &[Vec<Tile>]) -> Result<Vec<PathBu
 pub(crate) fn is_sheet(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
     let Ok(reader) = png::Decoder::new(BufReader::new(file)).read_info() else { return false };
-    reader.info().uncompressed_latin1_text.iter().any(|text| (text.keyword.as_str(), text.text.as_str()) == SOFTWARE)
+    let mut texts = reader.info().uncompressed_latin1_text.iter();
+    texts.any(|text| (text.keyword.as_str(), text.text.as_str()) == (SOFTWARE, CONTACT_SHEET))
 }
 
 #[cfg(test)]
@@ -104,6 +119,10 @@ mod tests {
         let row = vec![tile(&red, Tile::QUERY), tile(&folder.path().join("gone.png"), Tile::WRONG)];
         let unreadable = write_contact_sheet(&sheet, &[row]).unwrap();
         assert_eq!(unreadable, [folder.path().join("gone.png")]);
+        assert!(is_sheet(&sheet));
+        let evidence = folder.path().join("pairs.png");
+        write_evidence_sheet(&evidence, &[]).unwrap();
+        assert!(!is_sheet(&evidence), "a search would write its sheet over a run's picture");
         let sheet = image::open(&sheet).unwrap().into_rgb8();
         assert_eq!(sheet.dimensions(), (2 * 74 + 4, 138 + 4));
         assert_eq!(sheet.get_pixel(5, 5).0, Tile::QUERY);

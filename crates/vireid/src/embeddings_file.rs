@@ -330,6 +330,8 @@ mod tests {
         let lines: Vec<&str> = table.lines().collect();
         fs::write(npy.with_extension("csv"), [lines[0], lines[2], lines[1]].join("\n") + "\n").unwrap();
         says(&npy, "VR0601", "paths");
+        fs::write(npy.with_extension("csv"), table.replacen("visible", "infrared", 1)).unwrap();
+        says(&npy, "VR0601", "modalities");
     }
 
     #[test]

@@ -1,5 +1,9 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
 use vireid::ProgramError;
+
+use crate::output::Output;
 
 /// A section per code.
 const PAGES: &str = include_str!("../errors.md");
@@ -10,17 +14,17 @@ pub struct Arguments {
     code: Option<String>,
 }
 
-pub fn run(arguments: &Arguments) -> Result<(), ProgramError> {
+pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let Some(code) = &arguments.code else {
-        print!("{PAGES}");
-        return Ok(());
+        let codes = PAGES.lines().filter_map(|line| line.strip_prefix("## "));
+        let pages: BTreeMap<&str, &str> = codes.filter_map(|code| Some((code, page(code)?.trim_end()))).collect();
+        return output.result(&pages, || PAGES.trim_end().to_string());
     };
     let code = code.to_ascii_uppercase();
     match page(&code) {
-        Some(text) => println!("{}", text.trim_end()),
-        None => return Err(ProgramError::Usage(format!("there is no error code {code}; vireid explain lists all"))),
+        Some(text) => output.result(&BTreeMap::from([(&code, text.trim_end())]), || text.trim_end().to_string()),
+        None => Err(ProgramError::Usage(format!("there is no error code {code}; vireid explain lists all"))),
     }
-    Ok(())
 }
 
 fn page(code: &str) -> Option<&'static str> {

@@ -18,7 +18,7 @@ pub(crate) struct Fingerprint {
     pub rows: usize,
     /// Numbers of an embedding.
     pub dim: usize,
-    /// Fingerprint of the images' paths, in order.
+    /// Fingerprint of the images' paths and modalities, in order.
     pub paths: String,
     /// Fingerprint of the embeddings, in order.
     pub values: String,
@@ -37,7 +37,9 @@ impl Fingerprint {
             ));
         }
         if paths(images) != self.paths {
-            return Err("paths: the list of images has others than the fingerprint, or another order".into());
+            return Err(
+                "paths and modalities: the list of images has others than the fingerprint, or another order".into()
+            );
         }
         let length = |row: usize| embeddings.row(row).iter().map(|value| value * value).sum::<f32>().sqrt();
         // NaN is no length of 1 either.
@@ -52,11 +54,10 @@ impl Fingerprint {
     }
 }
 
-/// The fingerprint of paths in order.
+/// The fingerprint of paths and modalities in order.
 pub(crate) fn paths(images: &[EmbeddedImage]) -> String {
-    let bytes =
-        images.iter().flat_map(|image| image.path.to_string_lossy().into_owned().into_bytes().into_iter().chain([0]));
-    hash(bytes.map(u64::from))
+    let text = |image: &EmbeddedImage| format!("{}\0{}\0", image.path.to_string_lossy(), image.modality);
+    hash(images.iter().flat_map(|image| text(image).into_bytes()).map(u64::from))
 }
 
 /// The fingerprint of embeddings in order.

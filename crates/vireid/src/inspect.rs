@@ -3,7 +3,7 @@ use vireid::ProgramError;
 use vireid_methods::method::Part;
 use vireid_methods::{RunConfig, available_devices, missing_features, preset_layers, presets, registry};
 
-use crate::output::{Output, table};
+use crate::output::{Output, print, table};
 
 #[derive(Debug, Subcommand)]
 pub enum Methods {
@@ -99,17 +99,21 @@ fn parts(name: &str, overrides: &[String]) -> Result<Vec<Part>, ProgramError> {
     Ok(parts)
 }
 
-pub fn config(arguments: &Config) -> Result<(), ProgramError> {
+pub fn config(arguments: &Config, output: Output) -> Result<(), ProgramError> {
     match &arguments.preset {
-        None => presets().for_each(|name| println!("{name}")),
-        Some(name) if arguments.overrides.is_empty() => {
-            for (layer, text) in preset_layers(name)? {
-                println!("# ==== {layer}\n{text}");
-            }
+        None => {
+            let names: Vec<String> = presets().collect();
+            output.result(&names, || names.join("\n"))
         }
-        Some(name) => print!("{}", RunConfig::from_preset(name, &arguments.overrides)?.to_toml()),
+        Some(name) if arguments.overrides.is_empty() && !output.json => {
+            let layers = preset_layers(name)?;
+            print(&layers.iter().map(|(layer, text)| format!("# ==== {layer}\n{text}\n")).collect::<String>())
+        }
+        Some(name) => {
+            let config = RunConfig::from_preset(name, &arguments.overrides)?;
+            output.result(&config, || config.to_toml().trim_end().to_string())
+        }
     }
-    Ok(())
 }
 
 pub fn devices(output: Output) -> Result<(), ProgramError> {

@@ -28,7 +28,7 @@ mod source_arguments;
 mod training;
 mod worlds;
 
-pub use contact_sheet::{Tile, write_contact_sheet};
+pub use contact_sheet::{Tile, write_contact_sheet, write_evidence_sheet};
 pub use embeddings_file::{EmbeddedImage, EmbeddingsFile};
 pub use error::ProgramError;
 pub use lending::lend_devices;

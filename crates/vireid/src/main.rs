@@ -110,14 +110,20 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Report(arguments) => report::run(&arguments, output)?,
         Verb::Data { what } => data::run(&what, output)?,
         Verb::Methods { what } => inspect::methods(what.as_ref(), output)?,
-        Verb::Config(arguments) => inspect::config(&arguments)?,
+        Verb::Config(arguments) => inspect::config(&arguments, output)?,
         Verb::Devices => inspect::devices(output)?,
         Verb::Lend(arguments) => lend::run(&arguments, output)?,
-        Verb::Explain(arguments) => explain::run(&arguments)?,
-        Verb::Completions { shell } => generate(shell, &mut Arguments::command(), "vireid", &mut std::io::stdout()),
+        Verb::Explain(arguments) => explain::run(&arguments, output)?,
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            generate(shell, &mut Arguments::command(), "vireid", &mut text);
+            output::print(&String::from_utf8_lossy(&text))?;
+        }
         Verb::Man => {
-            // A reader that closes the pipe early has what it wanted.
-            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout());
+            let mut text = Vec::new();
+            // Into memory: nothing can fail.
+            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut text);
+            output::print(&String::from_utf8_lossy(&text))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -24,9 +24,7 @@ impl Output {
             true => serde_json::to_string_pretty(value).map_err(|error| ProgramError::Usage(error.to_string()))?,
             false => text(),
         };
-        // A reader that closes the pipe early has what it wanted.
-        let _ = writeln!(std::io::stdout(), "{text}");
-        Ok(())
+        print(&(text + "\n"))
     }
 
     /// Something that is worth knowing but is no result.
@@ -72,6 +70,22 @@ impl Output {
         let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {pos}/{len} {elapsed} (left {eta})");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
         ProgressBar::new(total as u64).with_style(style).with_prefix(name)
+    }
+}
+
+/// Writes to standard output.
+///
+/// # Errors
+///
+/// `VR0605` when it can't be written: a full disk behind it, say.
+pub fn print(text: &str) -> Result<(), ProgramError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that closes the pipe early has what it wanted.
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(ProgramError::Io { action: "can't write to", path: "standard output".into(), source })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -59,6 +59,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     if let Some(sheet) = &arguments.sheet {
         let read = [arguments.query.clone(), arguments.index.clone()];
         arguments.overwriting.check(sheet, OutputKind::ContactSheet, &read)?;
+        if !sheet.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+            return Err(ProgramError::Usage(format!("--sheet writes PNG; {} does not end in .png", sheet.display())));
+        }
     }
     let trained = arguments.network.open(device)?;
     let mut index = EmbeddingsFile::load(&arguments.index)?;

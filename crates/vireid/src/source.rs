@@ -211,14 +211,22 @@ impl DataSource {
         }
     }
 
-    /// The source that a run was trained on; `None` where the run directory does not say.
-    pub fn of_run(run: &Path) -> Option<Self> {
-        recorded(run).map(|recorded| recorded.source)
+    /// The source that a run was trained on; `None` where the run directory has no word of it.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when it has one that can't be read.
+    pub fn of_run(run: &Path) -> Result<Option<Self>, MethodError> {
+        Ok(recorded(run)?.map(|recorded| recorded.source))
     }
 
     /// Whether a run leaves out images that can't be used.
-    pub fn is_skipping(run: &Path) -> bool {
-        recorded(run).is_some_and(|recorded| recorded.skip_corrupt)
+    ///
+    /// # Errors
+    ///
+    /// As [`of_run`](Self::of_run).
+    pub fn is_skipping(run: &Path) -> Result<bool, MethodError> {
+        Ok(recorded(run)?.is_some_and(|recorded| recorded.skip_corrupt))
     }
 
     /// Keeps in a run directory what the run is trained on, wherever it is used from later.
@@ -239,8 +247,19 @@ impl DataSource {
     }
 }
 
-fn recorded(run: &Path) -> Option<Recorded> {
-    serde_json::from_str(&std::fs::read_to_string(run.join(RECORD)).ok()?).ok()
+fn recorded(run: &Path) -> Result<Option<Recorded>, MethodError> {
+    let path = run.join(RECORD);
+    let damaged = |reason: String| {
+        let path = path.display();
+        MethodError::RunDir(format!(
+            "{path} is damaged ({reason}), so it is not known which data the run has; delete it and name the data"
+        ))
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| damaged(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(damaged(error.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use vireid_methods::{MethodError, RunDir};
+
 use crate::{DataKind, DataSource, ProgramError};
 
 /// Where images come from, on a command line. What it does not say, a run directory or a default does.
@@ -41,9 +43,19 @@ impl SourceArguments {
     ///
     /// # Errors
     ///
-    /// As [`source`](Self::source), where the run does not know its data.
+    /// As [`source`](Self::source), where the run does not know its data; `VR0510` when neither they nor the run say which, or
+    /// what the run says is damaged.
     pub fn of_run(&self, run: &Path) -> Result<DataSource, ProgramError> {
-        let Some(recorded) = DataSource::of_run(run) else { return self.source() };
+        let is_named = self.data.is_some() || self.dataset.is_some() || self.world_seed.is_some();
+        let Some(recorded) = DataSource::of_run(run)? else {
+            // Not the default world: nobody chose it.
+            if !is_named && RunDir::open(run).is_ok() {
+                let run = run.display();
+                let message = format!("the run in {run} does not say which data it was trained on; name them");
+                return Err(MethodError::RunDir(message).into());
+            }
+            return self.source();
+        };
         let mut source = match &self.data {
             // Data that were moved are of the same kind.
             Some(path) => match self.dataset.or_else(|| DataKind::guess(path)) {
@@ -77,7 +89,6 @@ impl SourceArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vireid_methods::RunDir;
 
     fn run_of(source: &DataSource) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -99,7 +110,7 @@ mod tests {
         let run = run_of(&regdb);
         let given = SourceArguments::default();
         assert_eq!(given.of_run(run.path()).unwrap(), regdb);
-        assert!(DataSource::is_skipping(run.path()));
+        assert!(DataSource::is_skipping(run.path()).unwrap());
         let other = SourceArguments { trial: Some(2), ..given.clone() };
         assert_eq!(other.of_run(run.path()).unwrap(), DataSource { trial: 2, ..regdb.clone() });
         let moved = SourceArguments { data: Some("/elsewhere".into()), ..given.clone() };
@@ -108,14 +119,34 @@ mod tests {
         let world = world.of_run(run.path()).unwrap();
         assert_eq!((world.kind, world.path.ends_with("synthetic/sysu-0")), (DataKind::Synthetic, true));
         let nothing = tempfile::tempdir().unwrap();
-        assert_eq!(given.of_run(nothing.path()).unwrap().kind, DataKind::Synthetic, "an older run");
+        assert_eq!(given.of_run(nothing.path()).unwrap().kind, DataKind::Synthetic, "no run");
+    }
+
+    /// A run whose record of its data was damaged or lost was scored on the default world.
+    #[test]
+    fn a_run_that_does_not_say_its_data_has_not_the_default_world() {
+        let source = DataSource::new(Some(Path::new("crops")), Some(DataKind::Folder), 0, false).unwrap();
+        let run = run_of(&source);
+        let given = SourceArguments::default();
+        let record = run.path().join("data.json");
+        std::fs::write(&record, r#"{"kind": "fol"#).unwrap();
+        let said = given.of_run(run.path()).unwrap_err().to_string();
+        assert!(said.starts_with("VR0510") && said.contains("data.json is damaged"), "{said}");
+        std::fs::remove_file(&record).unwrap();
+        let said = given.of_run(run.path()).unwrap_err().to_string();
+        assert!(said.starts_with("VR0510") && said.contains("name them"), "{said}");
+        let named = SourceArguments { dataset: Some(DataKind::Synthetic), ..given };
+        assert_eq!(named.of_run(run.path()).unwrap().kind, DataKind::Synthetic);
     }
 
     #[test]
     fn a_relative_place_is_found_from_everywhere() {
         let source = DataSource::new(Some(Path::new("crops")), Some(DataKind::Folder), 0, false).unwrap();
         let run = run_of(&source);
-        assert_eq!(DataSource::of_run(run.path()).unwrap().path, std::env::current_dir().unwrap().join("crops"));
+        assert_eq!(
+            DataSource::of_run(run.path()).unwrap().unwrap().path,
+            std::env::current_dir().unwrap().join("crops")
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::{
     Evaluation, MemoryNeed, MethodError, Outcome, ProgressObserver, RunConfig, RunDir, Session, SessionOptions,
-    TrainingImages,
+    TrainingImages, registry,
 };
 
 use crate::{DataKind, DataSource, SourceArguments};
@@ -83,6 +83,10 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     let name = format!("{method}_{}", source.kind.preset());
     let out = options.run_directory(method, source.kind);
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
+    if !options.resume && !registry::methods().any(|known| known == method) {
+        let known = registry::methods().map(str::to_string).collect();
+        return Err(MethodError::Unknown { what: "method", name: method.into(), known });
+    }
     // Before hours of decoding.
     if !options.resume && !options.plan_only {
         RunDir::vacant(&out)?;
@@ -108,7 +112,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         RunConfig::from_preset(&preset, &overrides)?
     };
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
-    let skip_corrupt = options.skip_corrupt || (options.resume && DataSource::is_skipping(&out));
+    let skip_corrupt = options.skip_corrupt || (options.resume && DataSource::is_skipping(&out)?);
     let method = config.method.clone();
     if options.plan_only {
         let plan = Some(TrainingImages::listed(dataset, &config)?.plan(&config, &options.device)?);
@@ -123,7 +127,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         SessionOptions { config, out: out.clone(), resume: options.resume, device: options.device.clone() };
     let mut session = Session::open(session_options, images)?;
     // Where the path is no text, it must be named again.
-    if source.path.to_str().is_some() {
+    if std::path::absolute(&source.path).is_ok_and(|path| path.to_str().is_some()) {
         source.record(session.run_dir(), skip_corrupt)?;
     }
     for shortage in session.memory_needs()?.iter().filter_map(MemoryNeed::shortage) {

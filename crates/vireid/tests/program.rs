@@ -609,8 +609,48 @@ fn verbs_killed_while_they_write_lose_nothing() {
     );
 }
 
+/// Reading it would wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_crops_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("visible/door/p.jpg");
+    fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+    fs::copy(desk().at("crops/visible/camera1/0000.jpg"), pipe.with_file_name("a.jpg")).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let shown = told(&["data", "check", "--data", text(folder.path())]);
+    assert!(shown.contains("neither a file nor a folder") && shown.contains("p.jpg"), "{shown}");
+    let listed = folder.path().join("list.csv");
+    fs::write(&listed, "path,modality,camera\nvisible/door/p.jpg,visible,1\n").unwrap();
+    let shown = told(&["data", "check", "--data", text(&listed)]);
+    assert!(shown.contains("it is not a file"), "{shown}");
+}
+
+/// What is printed into a full disk was lost without a word, or ended in a panic; a reader that leaves is no error.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    for arguments in [&["config", "mbccm_sysu_paper"][..], &["config"], &["explain"], &["methods"], &["man"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_vireid")).args(arguments).stdout(full).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && errors.contains("VR0605"), "{arguments:?}: {errors}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Command::new(env!("CARGO_BIN_EXE_vireid")).args(arguments).stdout(writer).status().unwrap();
+        assert!(status.success(), "{arguments:?}");
+    }
+}
+
 #[test]
 fn what_needs_no_data() {
+    for arguments in
+        [&["config", "--json"][..], &["config", "mbccm_sysu_quick", "--json"], &["explain", "VR0107", "--json"]]
+    {
+        serde_json::from_str::<serde_json::Value>(&told(arguments)).unwrap();
+    }
+    let said = refused(&["train", "--method", "mbcm"]);
+    assert!(said.contains("VR0503: there is no method 'mbcm'; there are: mbccm"), "{said}");
     let methods: serde_json::Value = serde_json::from_str(&told(&["methods", "--json"])).unwrap();
     assert_eq!(methods.as_array().unwrap().len(), 5);
     assert!(told(&["methods", "diff", "mbccm", "mult"]).contains("stage"));

@@ -18,6 +18,7 @@ const LITTER: [&str; 4] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"];
 /// Why a file or folder is left out.
 const HIDDEN: &str = "hidden";
 const SYSTEM: &str = "put there by a system or an archive";
+const NO_FILE: &str = "neither a file nor a folder";
 const NO_IMAGE: &str = "no JPEG, PNG, BMP, WebP or TIFF image";
 
 /// The contents of a folder, by name.
@@ -45,6 +46,8 @@ impl Listing {
                 notes.leave_out(&path, SYSTEM);
             } else if path.is_dir() {
                 listing.folders.push(path);
+            } else if fs::metadata(&path).is_ok_and(|entry| !entry.is_file()) {
+                notes.leave_out(&path, NO_FILE);
             } else if is_image(&path) {
                 listing.images.push(path);
             } else {

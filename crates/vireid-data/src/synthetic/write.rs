@@ -72,11 +72,8 @@ pub fn write_sysu(
     let WorldSpec { size, dials } = spec;
     let stamp =
         format!("synthetic world in SYSU-MM01's layout\nversion 1\nseed {seed}\n{size:?}\n{dials:?}\n{layout:?}\n");
-    if is_there(root, &stamp)? {
-        return Ok(());
-    }
+    let is_drawn = is_there(root, &stamp)?;
     let entries = entries(seed, size)?;
-    let world = World::sysu(seed, entries.len(), *dials);
     let mut jobs: Vec<(PathBuf, usize, usize, usize)> = Vec::new();
     for entry in &entries {
         for (camera, &count) in entry.counts.iter().enumerate() {
@@ -86,6 +83,11 @@ pub fn write_sysu(
             }
         }
     }
+    if is_drawn {
+        // Images that got lost are drawn again: the same.
+        jobs.retain(|(path, ..)| !path.is_file());
+    }
+    let world = World::sysu(seed, entries.len(), *dials);
     let mut folders: Vec<&Path> = jobs.iter().filter_map(|(path, ..)| path.parent()).collect();
     folders.dedup();
     let mut folders: Vec<PathBuf> = folders.into_iter().map(Path::to_path_buf).collect();
@@ -109,6 +111,9 @@ pub fn write_sysu(
         progress(written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1, jobs.len());
         Ok::<_, DataError>(())
     })?;
+    if is_drawn {
+        return Ok(());
+    }
     write_lists(root, &entries)?;
     write_stamp(root)
 }
@@ -309,6 +314,12 @@ mod tests {
         let first = calls.load(std::sync::atomic::Ordering::Relaxed);
         write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
         assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), first);
+        // One that got lost is drawn again, the same.
+        let lost = crate::readers::read_sysu(folder.path()).unwrap().train.visible[0].path.clone();
+        let before = fs::read(&lost).unwrap();
+        fs::remove_file(&lost).unwrap();
+        write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
+        assert_eq!((fs::read(&lost).unwrap(), calls.load(std::sync::atomic::Ordering::Relaxed)), (before, first + 1));
         let other = write_sysu(folder.path(), 2, &tiny(), SysuLayout::Original, count);
         assert!(other.unwrap_err().to_string().starts_with("VR0110"));
     }

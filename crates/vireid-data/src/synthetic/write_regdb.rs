@@ -18,7 +18,7 @@ const FULL: (usize, usize) = (412, 10);
 /// Folders of the two modalities, and their names in the lists.
 const MODALITIES: [(&str, &str); 2] = [("Visible", "visible"), ("Thermal", "thermal")];
 
-/// Draws a world in RegDB's layout under `root`, unless the same one is there already: `Visible/<id>/<n>.bmp`,
+/// Draws a world in RegDB's layout under `root`, or what is missing of it where the same one is there already: `Visible/<id>/<n>.bmp`,
 /// `Thermal/<id>/<n>.bmp`, and for each of ten trials the lists of a random split in `idx/`. `progress` is called with
 /// (written, total).
 ///
@@ -33,9 +33,7 @@ pub fn write_regdb(
 ) -> Result<(), DataError> {
     let stamp =
         format!("synthetic world in RegDB's layout\nversion 2\nseed {seed}\n{:?}\n{:?}\n", spec.size, spec.dials);
-    if is_there(root, &stamp)? {
-        return Ok(());
-    }
+    let is_drawn = is_there(root, &stamp)?;
     let (train, people, images) = match spec.size {
         WorldSize::Small { train, test, visible, infrared } => (train, train + test, [visible, infrared]),
         WorldSize::Full => (FULL.0 / 2, FULL.0, [FULL.1; 2]),
@@ -49,6 +47,10 @@ pub fn write_regdb(
             jobs.extend((0..images[camera]).map(|n| (root.join(image(folder, person, n)), person, camera, n)));
         }
     }
+    if is_drawn {
+        // Images that got lost are drawn again: the same.
+        jobs.retain(|(path, ..)| !path.is_file());
+    }
     make_folders(&folders)?;
     let written = AtomicUsize::new(0);
     jobs.par_iter().try_for_each(|(path, person, camera, instance)| {
@@ -61,6 +63,9 @@ pub fn write_regdb(
         progress(written.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
         Ok::<_, DataError>(())
     })?;
+    if is_drawn {
+        return Ok(());
+    }
     for trial in 1..=TRIALS {
         let mut order: Vec<usize> = (0..people).collect();
         Streams::new(seed).stream("world.trial", [trial, 0, 0]).shuffle(&mut order);

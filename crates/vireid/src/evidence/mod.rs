@@ -9,7 +9,7 @@ mod ranked;
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use vireid::{DataSource, ProgramError, Tile, write_bytes, write_contact_sheet};
+use vireid::{DataSource, ProgramError, Tile, write_bytes, write_evidence_sheet};
 use vireid_core::{Embeddings, Modality, PerModality};
 use vireid_data::{ImageList, Names, Sample};
 use vireid_methods::{CheckpointKind, TrainedNetwork, TrainingImages, parse_devices};
@@ -77,7 +77,7 @@ pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> R
 }
 
 fn write_sheet(path: &Path, rows: &[Vec<Tile>], output: Output) -> Result<(), ProgramError> {
-    let unreadable = write_contact_sheet(path, rows)?;
+    let unreadable = write_evidence_sheet(path, rows)?;
     output.warn_of_grey(path, &unreadable, rows.iter().map(Vec::len).sum());
     Ok(())
 }
