@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_build;
+mod bench_checkpointing;
 mod bench_clustering;
 mod device_tests;
 mod dials;
@@ -20,6 +21,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use vireid::{OutputKind, Overwriting};
+use vireid_backbone::Precision;
+
+use crate::bench::Variation;
 
 #[derive(Parser)]
 #[command(about = "Tasks of the project")]
@@ -120,6 +124,18 @@ enum Bench {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Training steps that keep their activations beside steps that make them again
+    Checkpointing {
+        /// Processes per measurement; the best counts
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
+        /// Device
+        #[arg(long, default_value = "cpu")]
+        device: String,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Building the program from nothing
     Build {
         /// Sets of features; features of one set are joined by `+`
@@ -160,6 +176,9 @@ enum Bench {
         /// Convolutions in bf16
         #[arg(long)]
         bf16: bool,
+        /// Activations made again instead of kept, in steps
+        #[arg(long)]
+        checkpointing: bool,
         /// How a graphics card computes convolutions: `stock`, `product`, `fastest`, ...
         #[arg(long)]
         convolution: Option<String>,
@@ -195,7 +214,7 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
         Task::Pretrain { out, .. } => return Some((out, OutputKind::Weights)),
         Task::Bench { what } => match what {
             Bench::Train { out, .. } | Bench::Load { out, .. } | Bench::Build { out, .. } => out.as_deref(),
-            Bench::Clustering { out, .. } => out.as_deref(),
+            Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } => out.as_deref(),
             Bench::OneClustering { .. } | Bench::One { .. } => None,
         },
         Task::Worlds(arguments) => arguments.out.as_deref(),
@@ -220,11 +239,15 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::Bench { what: Bench::Load { python, rounds, out } } => {
             bench::load(python.as_deref(), rounds, out.as_deref())
         }
+        Task::Bench { what: Bench::Checkpointing { rounds, device, out } } => {
+            bench_checkpointing::run(rounds, &device, out.as_deref())
+        }
         Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
-        Task::Bench { what: Bench::One { works, device, images, bf16, convolution } } => {
-            bench::one(&works, &device, images, bf16, convolution.as_deref())
+        Task::Bench { what: Bench::One { works, device, images, bf16, checkpointing, convolution } } => {
+            let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+            bench::one(&works, &device, &Variation { images, precision, checkpointing }, convolution.as_deref())
         }
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Dials(arguments) => dials::run(&arguments),

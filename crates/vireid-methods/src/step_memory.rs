@@ -18,6 +18,8 @@ const KEPT_ON_CPU_BF16: f64 = 1.32;
 const KEPT_ON_CARDS: f64 = 4.4;
 /// The same with convolutions in bf16: 47.3 and 21.2 GB.
 const KEPT_ON_CARDS_BF16: f64 = 2.6;
+/// How often the numbers inside the largest piece are held at once where activations are made again, beside its gradients.
+const HELD_OF_A_PIECE: f64 = 3.0;
 /// How often a weight is kept: itself, its gradient, the optimiser's two moments, and room for convolutions.
 const WEIGHTS_KEPT: f64 = 6.0;
 /// Bytes of a number.
@@ -89,7 +91,14 @@ pub(crate) fn images_per_step(config: &RunConfig) -> Result<usize, MethodError> 
 ///
 /// `VR0303` for an unknown network.
 pub fn activation_bytes(config: &RunConfig, device: &str, images: usize) -> Result<f64, MethodError> {
-    let activations = network_config(&config.backbone)?.activations(config.input.height, config.input.width);
+    let network = network_config(&config.backbone)?;
+    let (height, width) = (config.input.height, config.input.width);
+    if config.backbone.checkpointing {
+        let number = if config.backbone.precision == Precision::Bf16 { NUMBER / 2.0 } else { NUMBER };
+        let (borders, inside) = network.checkpointed_activations(height, width);
+        return Ok(images as f64 * number * (borders as f64 + HELD_OF_A_PIECE * inside as f64));
+    }
+    let activations = network.activations(height, width);
     let kept = match (device, config.backbone.precision) {
         ("cpu", Precision::F32) => KEPT_ON_CPU,
         ("cpu", Precision::Bf16) => KEPT_ON_CPU_BF16,
