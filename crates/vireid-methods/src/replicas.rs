@@ -142,10 +142,11 @@ pub(crate) fn summed_gradients<M: Module>(
     device: &Device,
 ) -> GradientsParams {
     let mut sum = GradientsAccumulator::new();
-    for (replica, gradients) in replicas.iter().flat_map(|replica| gradients.iter_mut().map(move |one| (replica, one)))
-    {
-        let own = GradientsParams::from_params(gradients, replica, parameters);
-        sum.accumulate(replica, if replicas.len() == 1 { own } else { own.to_device(device, replica) });
+    for replica in replicas {
+        for gradients in gradients.iter_mut() {
+            let own = GradientsParams::from_params(gradients, replica, parameters);
+            sum.accumulate(replica, if replicas.len() == 1 { own } else { own.to_device(device, replica) });
+        }
     }
     sum.grads()
 }
