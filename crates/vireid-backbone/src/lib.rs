@@ -30,7 +30,7 @@ pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::{WeightFile, load_imagenet};
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
 pub use precision::Precision;
-pub use two_stream::{StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
+pub use two_stream::{PieceSize, StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
 pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");

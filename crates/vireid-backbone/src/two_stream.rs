@@ -88,6 +88,15 @@ pub struct StageConfig {
     pub non_local: usize,
 }
 
+/// Numbers of one image in a piece of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PieceSize {
+    /// What the piece's convolutions give.
+    pub inside: usize,
+    /// What it passes on.
+    pub output: usize,
+}
+
 /// Configuration of a [`TwoStreamNet`].
 #[derive(Config, Debug)]
 pub struct TwoStreamNetConfig {
@@ -200,33 +209,27 @@ impl TwoStreamNetConfig {
     /// Numbers that the convolutions give for one image. A training step keeps each of them a few times over, so its memory
     /// grows with them.
     pub fn activations(&self, height: usize, width: usize) -> usize {
-        self.pieces(height, width).map(|(inside, _)| inside).sum()
+        self.piece_sizes(height, width).iter().map(|piece| piece.inside).sum()
     }
 
-    /// What a [`CheckpointedPass`](crate::CheckpointedPass) keeps of one image: the numbers that go from piece to piece, and
-    /// those that the convolutions of the largest piece give.
-    pub fn checkpointed_activations(&self, height: usize, width: usize) -> (usize, usize) {
-        let borders = self.pieces(height, width).map(|(_, border)| border).sum();
-        (borders, self.pieces(height, width).map(|(inside, _)| inside).max().unwrap_or(0))
-    }
-
-    /// Of the stem and each block: the numbers that its convolutions give for one image, and those that it passes on.
-    fn pieces(&self, height: usize, width: usize) -> impl Iterator<Item = (usize, usize)> {
+    /// The pieces that a [`CheckpointedPass`](crate::CheckpointedPass) is made in, but for the head, which holds next to nothing.
+    pub fn piece_sizes(&self, height: usize, width: usize) -> Vec<PieceSize> {
         let halved = |size: [usize; 2]| size.map(|side| side.div_ceil(2));
         let inside = halved([height, width]);
         let mut size = if self.stem.pool { halved(inside) } else { inside };
         let of = |channels: usize, [height, width]: [usize; 2]| channels * height * width;
-        let stem = (of(self.stem.channels, inside), of(self.stem.channels, size));
-        let inputs = std::iter::once(self.stem.channels).chain(self.stages.iter().map(|stage| stage.output));
-        let blocks = self.stages.iter().zip(inputs).flat_map(move |(stage, input)| {
-            (0..stage.blocks).map(move |number| (self.block(stage, number, input), stage.output))
-        });
-        let blocks = blocks.map(move |(block, output)| {
-            let (inside, after) = block.activations(size);
-            size = after;
-            (inside, of(output, size))
-        });
-        std::iter::once(stem).chain(blocks)
+        let mut pieces =
+            vec![PieceSize { inside: of(self.stem.channels, inside), output: of(self.stem.channels, size) }];
+        let mut input = self.stem.channels;
+        for stage in &self.stages {
+            for number in 0..stage.blocks {
+                let (inside, after) = self.block(stage, number, input).activations(size);
+                size = after;
+                pieces.push(PieceSize { inside, output: of(stage.output, size) });
+            }
+            input = stage.output;
+        }
+        pieces
     }
 
     fn block(&self, stage: &StageConfig, number: usize, stage_input: usize) -> BlockConfig {
@@ -460,9 +463,11 @@ mod tests {
         assert_eq!(resnet.activations(288, 144) - earlier, 128 * (72 * 36 - 36 * 18) + 256 * (36 * 18 - 18 * 9));
         let blocks = resnet.clone().with_non_local_blocks().activations(288, 144);
         assert_eq!(blocks - resnet.activations(288, 144), 2 * 512 * 36 * 18 + 3 * 1024 * 18 * 9);
-        let borders = 72 * 36 * (64 + 3 * 256) + 36 * 18 * 4 * 512 + 18 * 9 * (6 * 1024 + 3 * 2048);
-        let largest = 72 * 36 * (64 + 64 + 256 + 256);
-        assert_eq!(resnet.checkpointed_activations(288, 144), (borders, largest.max(144 * 72 * 64)));
+        let pieces = resnet.piece_sizes(288, 144);
+        assert_eq!(pieces.len(), 1 + 3 + 4 + 6 + 3);
+        assert_eq!(pieces[0], PieceSize { inside: 144 * 72 * 64, output: 72 * 36 * 64 });
+        assert_eq!(pieces[1], PieceSize { inside: 72 * 36 * (64 + 64 + 256 + 256), output: 72 * 36 * 256 });
+        assert_eq!(pieces[16], PieceSize { inside: 18 * 9 * (512 + 512 + 2048), output: 18 * 9 * 2048 });
         let small = 48 * 24 * 24 + 3 * (24 * 12 * 32 + 12 * 6 * 64 + 12 * 6 * 128);
         assert_eq!(TwoStreamNetConfig::small().activations(96, 48), small);
     }
