@@ -4,6 +4,7 @@ mod bench;
 mod bench_build;
 mod bench_checkpointing;
 mod bench_clustering;
+mod device_kit;
 mod device_tests;
 mod dials;
 mod expansions;
@@ -84,6 +85,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
+    DeviceKit(device_kit::Arguments),
     /// Compare a device with the CPU: golden cases, training steps, and a run that it shares with itself and with the CPU
     DeviceTests {
         /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]` or `auto`
@@ -212,6 +215,7 @@ fn main() -> ExitCode {
 fn output(task: &Task) -> Option<(&Path, OutputKind)> {
     let report = match task {
         Task::Pretrain { out, .. } => return Some((out, OutputKind::Weights)),
+        Task::DeviceKit(arguments) => return Some((&arguments.out, OutputKind::DeviceKit)),
         Task::Bench { what } => match what {
             Bench::Train { out, .. } | Bench::Load { out, .. } | Bench::Build { out, .. } => out.as_deref(),
             Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } => out.as_deref(),
@@ -257,6 +261,7 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
             Ok(vireid::lend_devices(&vireid_methods::parse_devices(&device)?, &listen, &token)?)
         }
         Task::Tables { check } => tables::run(check),
+        Task::DeviceKit(arguments) => device_kit::run(&arguments),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
         Task::ReproduceTables(_) | Task::OneCell(_) => Ok(()),
     }
