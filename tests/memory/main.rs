@@ -6,7 +6,7 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use vireid_backbone::{Backbone, Precision, TwoStreamNetConfig};
+use vireid_backbone::{Backbone, Features, Precision, TwoStreamNetConfig, loss_gradients};
 use vireid_compare::is_near;
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
@@ -24,22 +24,27 @@ fn resident_mib() -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-/// A training step in a process of its own, whose peak is that of the step: `STEP` holds the network, the number type, the height
-/// and width, and the number of images, half of them infrared.
+/// A training step in a process of its own, whose peak is that of the step: `STEP` holds the network, the number type, whether
+/// activations are kept, the height and width, and the number of images, half of them infrared.
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "a part of the_reckoned_memory_is_that_of_steps"]
 fn step_for_its_peak() {
     let step = std::env::var("STEP").unwrap();
-    let [name, precision, height, width, images] = step.split(' ').collect::<Vec<_>>()[..] else { unreachable!() };
+    let [name, precision, kept, height, width, images] = step.split(' ').collect::<Vec<_>>()[..] else {
+        unreachable!()
+    };
     let precision = if precision == "bf16" { Precision::Bf16 } else { Precision::F32 };
     let size = [images.parse::<usize>().unwrap() / 2, 3, height.parse().unwrap(), width.parse().unwrap()];
     let tracked = Device::flex().autodiff();
     let config = TwoStreamNetConfig::from_name(name).unwrap().with_precision(precision);
     let network = config.init(&tracked, &mut Streams::new(0).stream("init", [0; 3]));
-    let features = network.forward(Tensor::zeros(size, &tracked), Tensor::zeros(size, &tracked));
-    let loss = features.visible.embedding.powi_scalar(2).mean() + features.infrared.embedding.powi_scalar(2).mean();
-    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let images = || Tensor::zeros(size, &tracked);
+    let loss = |features: PerModality<Features>| {
+        features.visible.embedding.powi_scalar(2).mean() + features.infrared.embedding.powi_scalar(2).mean()
+    };
+    let batch = PerModality { visible: images(), infrared: images() };
+    let gradients = loss_gradients(&network, batch, kept != "kept", loss);
     drop(adam(5e-4).step(1e-9, network, gradients));
     println!("peak {} MiB", peak_memory_mib().unwrap());
 }
@@ -59,15 +64,20 @@ fn peak_of(step: &str) -> f64 {
 #[test]
 fn the_reckoned_memory_is_that_of_steps() {
     for (network, height, width, [few, many]) in [
-        ("small f32", 96, 48, [64, 320]),
-        ("resnet18 f32", 288, 144, [8, 20]),
-        ("resnet50 f32", 288, 144, [4, 8]),
-        ("resnet50 bf16", 288, 144, [4, 8]),
+        ("small f32 kept", 96, 48, [64, 320]),
+        ("resnet18 f32 kept", 288, 144, [8, 20]),
+        ("resnet50 f32 kept", 288, 144, [4, 8]),
+        ("resnet50 bf16 kept", 288, 144, [4, 8]),
+        ("small f32 checkpointed", 96, 48, [64, 320]),
+        ("resnet18 f32 checkpointed", 288, 144, [8, 20]),
+        ("resnet50 f32 checkpointed", 288, 144, [8, 24]),
+        ("resnet50 bf16 checkpointed", 288, 144, [8, 24]),
     ] {
-        let (name, precision) = network.split_once(' ').unwrap();
+        let [name, precision, kept] = network.split(' ').collect::<Vec<_>>()[..] else { unreachable!() };
         let overrides = [
             format!("backbone.name={name}"),
             format!("backbone.precision={precision}"),
+            format!("backbone.checkpointing={}", kept != "kept"),
             format!("input.height={height}"),
             format!("input.width={width}"),
         ];

@@ -25,14 +25,14 @@ const LOAD_PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/lo
 const TRAIN: [&str; 6] =
     ["small-forward", "small-backward", "small-step", "resnet50-forward", "resnet50-backward", "resnet50-step"];
 
-type Failure = Box<dyn std::error::Error>;
+pub type Failure = Box<dyn std::error::Error>;
 
 /// What one process measured.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
-    seconds: f64,
-    images: usize,
-    peak_mib: f64,
+    pub seconds: f64,
+    pub images: usize,
+    pub peak_mib: f64,
     /// Of the first run, with whatever a device compiles and tries out before it computes.
     #[serde(default)]
     first_seconds: f64,
@@ -135,7 +135,7 @@ fn compare(
     Ok(line)
 }
 
-fn measure(command: &mut Command) -> Result<Measurement, Failure> {
+pub fn measure(command: &mut Command) -> Result<Measurement, Failure> {
     let output = command.stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("{command:?} failed").into());
@@ -143,25 +143,27 @@ fn measure(command: &mut Command) -> Result<Measurement, Failure> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Measurements in one process, each printed as a line of JSON as soon as it is done. `images` and `bf16` instead of the
-/// benchmark's own.
-pub fn one(
-    works: &str,
-    device: &str,
-    images: Option<usize>,
-    bf16: bool,
-    convolution: Option<&str>,
-) -> Result<(), Failure> {
+/// How a measurement differs from the benchmark's own.
+pub struct Variation {
+    /// Images per pass or step.
+    pub images: Option<usize>,
+    /// Number type of the convolutions.
+    pub precision: Precision,
+    /// Whether a step makes its activations again instead of keeping them.
+    pub checkpointing: bool,
+}
+
+/// Measurements in one process, each printed as a line of JSON as soon as it is done.
+pub fn one(works: &str, device: &str, variation: &Variation, convolution: Option<&str>) -> Result<(), Failure> {
     let device = parse_device(device)?;
     if let Some(name) = convolution {
         choose_convolution(name)?;
     }
-    let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
-    if !precision.is_supported(&device) {
+    if !variation.precision.is_supported(&device) {
         return Err("this device does not compute in bf16".into());
     }
     for work in works.split(',') {
-        let measurement = measure_here(work, &device, images, precision)?;
+        let measurement = measure_here(work, &device, variation)?;
         println!("{}", serde_json::to_string(&measurement)?);
     }
     Ok(())
@@ -178,12 +180,8 @@ fn choose_convolution(_: &str) -> Result<(), Failure> {
     Err("this build has no graphics card's convolutions".into())
 }
 
-fn measure_here(
-    work: &str,
-    device: &Device,
-    images: Option<usize>,
-    precision: Precision,
-) -> Result<Measurement, Failure> {
+fn measure_here(work: &str, device: &Device, variation: &Variation) -> Result<Measurement, Failure> {
+    let &Variation { images, precision, checkpointing } = variation;
     let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
     if work == "device-neighbours" {
         return device_neighbours(device);
@@ -216,7 +214,8 @@ fn measure_here(
             )
         }
         "step" => {
-            let mut steps = Steps::new(net, slots, size, &mut stream, device);
+            let steps = Steps::new(net, slots, size, &mut stream, device);
+            let mut steps = steps.with_checkpointing(checkpointing);
             (3 * slots, best_seconds(device, || drop(steps.step())))
         }
         _ => return Err("kinds are forward, backward, step and load".into()),

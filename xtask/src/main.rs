@@ -2,7 +2,9 @@
 
 mod bench;
 mod bench_build;
+mod bench_checkpointing;
 mod bench_clustering;
+mod device_kit;
 mod device_tests;
 mod dials;
 mod expansions;
@@ -20,6 +22,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use vireid::{OutputKind, Overwriting};
+use vireid_backbone::Precision;
+
+use crate::bench::Variation;
 
 #[derive(Parser)]
 #[command(about = "Tasks of the project")]
@@ -80,6 +85,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
+    DeviceKit(device_kit::Arguments),
     /// Compare a device with the CPU: golden cases, training steps, and a run that it shares with itself and with the CPU
     DeviceTests {
         /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]` or `auto`
@@ -116,6 +123,18 @@ enum Bench {
         /// Processes per measurement; the best counts
         #[arg(long, default_value_t = 2)]
         rounds: usize,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Training steps that keep their activations beside steps that make them again
+    Checkpointing {
+        /// Processes per measurement; the best counts
+        #[arg(long, default_value_t = 2)]
+        rounds: usize,
+        /// Device
+        #[arg(long, default_value = "cpu")]
+        device: String,
         /// File to write
         #[arg(long)]
         out: Option<PathBuf>,
@@ -160,6 +179,9 @@ enum Bench {
         /// Convolutions in bf16
         #[arg(long)]
         bf16: bool,
+        /// Activations made again instead of kept, in steps
+        #[arg(long)]
+        checkpointing: bool,
         /// How a graphics card computes convolutions: `stock`, `product`, `fastest`, ...
         #[arg(long)]
         convolution: Option<String>,
@@ -193,9 +215,10 @@ fn main() -> ExitCode {
 fn output(task: &Task) -> Option<(&Path, OutputKind)> {
     let report = match task {
         Task::Pretrain { out, .. } => return Some((out, OutputKind::Weights)),
+        Task::DeviceKit(arguments) => return Some((&arguments.out, OutputKind::DeviceKit)),
         Task::Bench { what } => match what {
             Bench::Train { out, .. } | Bench::Load { out, .. } | Bench::Build { out, .. } => out.as_deref(),
-            Bench::Clustering { out, .. } => out.as_deref(),
+            Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } => out.as_deref(),
             Bench::OneClustering { .. } | Bench::One { .. } => None,
         },
         Task::Worlds(arguments) => arguments.out.as_deref(),
@@ -220,11 +243,15 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::Bench { what: Bench::Load { python, rounds, out } } => {
             bench::load(python.as_deref(), rounds, out.as_deref())
         }
+        Task::Bench { what: Bench::Checkpointing { rounds, device, out } } => {
+            bench_checkpointing::run(rounds, &device, out.as_deref())
+        }
         Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
-        Task::Bench { what: Bench::One { works, device, images, bf16, convolution } } => {
-            bench::one(&works, &device, images, bf16, convolution.as_deref())
+        Task::Bench { what: Bench::One { works, device, images, bf16, checkpointing, convolution } } => {
+            let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
+            bench::one(&works, &device, &Variation { images, precision, checkpointing }, convolution.as_deref())
         }
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Dials(arguments) => dials::run(&arguments),
@@ -234,6 +261,7 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
             Ok(vireid::lend_devices(&vireid_methods::parse_devices(&device)?, &listen, &token)?)
         }
         Task::Tables { check } => tables::run(check),
+        Task::DeviceKit(arguments) => device_kit::run(&arguments),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
         Task::ReproduceTables(_) | Task::OneCell(_) => Ok(()),
     }

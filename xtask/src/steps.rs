@@ -1,8 +1,8 @@
 //! Whole MBCCM stage-2 steps on made-up images: what benchmarks time and devices are compared by.
 
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor, TensorData};
-use vireid_backbone::{Backbone, TwoStreamNet};
+use vireid_backbone::{Backbone, TwoStreamNet, loss_gradients};
 use vireid_core::{PerModality, Stream};
 use vireid_memory::normalize_rows;
 use vireid_methods::adam;
@@ -24,6 +24,7 @@ pub struct Steps {
     inputs: (Tensor<4>, Tensor<4>),
     labels: (Vec<usize>, Vec<usize>),
     slots: usize,
+    checkpointing: bool,
 }
 
 impl Steps {
@@ -40,19 +41,37 @@ impl Steps {
         let banks = MemoryBanks::new(centroids, &settings);
         let inputs = (noise(2 * slots, size, stream, &tracked), noise(slots, size, stream, &tracked));
         let labels = ((0..slots).map(|slot| slot / 5).collect(), (0..slots).map(|slot| slot / 5 + 3).collect());
-        Self { network: Some(network), optimizer: adam(WEIGHT_DECAY), banks, settings, inputs, labels, slots }
+        Self {
+            network: Some(network),
+            optimizer: adam(WEIGHT_DECAY),
+            banks,
+            settings,
+            inputs,
+            labels,
+            slots,
+            checkpointing: false,
+        }
+    }
+
+    /// The same with activations that are made again instead of kept, or not.
+    pub fn with_checkpointing(self, checkpointing: bool) -> Self {
+        Self { checkpointing, ..self }
     }
 
     /// One step: both modalities forward, losses, memories, backward, Adam. The parts of the loss.
     pub fn step(&mut self) -> Tensor<1> {
         let Some(network) = self.network.take() else { unreachable!("it is put back below") };
-        let features = network.forward(self.inputs.0.clone(), self.inputs.1.clone());
-        let embeddings = StepEmbeddings::new(features, self.slots);
+        let (banks, settings, mut parts) = (&mut self.banks, &self.settings, None);
         let labels = StepLabels { visible: &self.labels.0, infrared: &self.labels.1 };
-        let loss = stage2_step(&mut self.banks, &embeddings, labels, &self.settings);
-        let gradients = GradientsParams::from_grads(loss.objective.backward(), &network);
+        let images = PerModality { visible: self.inputs.0.clone(), infrared: self.inputs.1.clone() };
+        let gradients = loss_gradients(&network, images, self.checkpointing, |features| {
+            let loss = stage2_step(banks, &StepEmbeddings::new(features, self.slots), labels, settings);
+            parts = Some(loss.parts);
+            loss.objective
+        });
         self.network = Some(self.optimizer.step(RATE, network, gradients));
-        loss.parts
+        let Some(parts) = parts else { unreachable!("the loss was asked for") };
+        parts
     }
 
     /// The memories' rows, one after another.

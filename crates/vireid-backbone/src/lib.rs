@@ -2,13 +2,15 @@
 //!
 //! [`TwoStreamNet`] has a stem for each modality and shares everything after it; [`Backbone`] is what training needs of
 //! any network, so that others can bring their own. [`GroupedBatchNorm`] normalises as replicated training on several
-//! devices does and keeps PyTorch's running statistics. [`parameters`] reads and writes weights by name.
+//! devices does and keeps PyTorch's running statistics. [`CheckpointedPass`] trains in a fraction of the memory.
+//! [`parameters`] reads and writes weights by name.
 //!
 //! Invariant: no code here asks which Burn backend it runs on.
 
 mod backbone;
 mod batch_norm;
 mod block;
+mod checkpointing;
 mod convolution;
 mod error;
 mod gem;
@@ -18,16 +20,17 @@ pub mod parameters;
 mod precision;
 mod two_stream;
 
-pub use backbone::{Backbone, Features};
+pub use backbone::{Backbone, Features, Pass};
 pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 pub use block::{Block, BlockConfig};
+pub use checkpointing::{CheckpointedPass, loss_gradients};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::{WeightFile, load_imagenet};
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
 pub use precision::Precision;
-pub use two_stream::{StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
+pub use two_stream::{PieceSize, StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
 pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");

@@ -8,7 +8,7 @@ use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
 
 use crate::Precision;
-use crate::backbone::{Backbone, Features};
+use crate::backbone::{Backbone, Features, Pass};
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
@@ -86,6 +86,15 @@ pub struct StageConfig {
     /// takes the root of what it gets.
     #[config(default = 0)]
     pub non_local: usize,
+}
+
+/// Numbers of one image in a piece of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PieceSize {
+    /// What the piece's convolutions give.
+    pub inside: usize,
+    /// What it passes on.
+    pub output: usize,
 }
 
 /// Configuration of a [`TwoStreamNet`].
@@ -200,21 +209,27 @@ impl TwoStreamNetConfig {
     /// Numbers that the convolutions give for one image. A training step keeps each of them a few times over, so its memory
     /// grows with them.
     pub fn activations(&self, height: usize, width: usize) -> usize {
+        self.piece_sizes(height, width).iter().map(|piece| piece.inside).sum()
+    }
+
+    /// The pieces that a [`CheckpointedPass`](crate::CheckpointedPass) is made in, but for the head, which holds next to nothing.
+    pub fn piece_sizes(&self, height: usize, width: usize) -> Vec<PieceSize> {
         let halved = |size: [usize; 2]| size.map(|side| side.div_ceil(2));
-        let mut size = halved([height, width]);
-        let (mut sum, mut input) = (self.stem.channels * size[0] * size[1], self.stem.channels);
-        if self.stem.pool {
-            size = halved(size);
-        }
+        let inside = halved([height, width]);
+        let mut size = if self.stem.pool { halved(inside) } else { inside };
+        let of = |channels: usize, [height, width]: [usize; 2]| channels * height * width;
+        let mut pieces =
+            vec![PieceSize { inside: of(self.stem.channels, inside), output: of(self.stem.channels, size) }];
+        let mut input = self.stem.channels;
         for stage in &self.stages {
             for number in 0..stage.blocks {
-                let (count, after) = self.block(stage, number, input).activations(size);
-                sum += count;
+                let (inside, after) = self.block(stage, number, input).activations(size);
                 size = after;
+                pieces.push(PieceSize { inside, output: of(stage.output, size) });
             }
             input = stage.output;
         }
-        sum
+        pieces
     }
 
     fn block(&self, stage: &StageConfig, number: usize, stage_input: usize) -> BlockConfig {
@@ -265,14 +280,60 @@ impl TwoStreamNet {
 
     /// Through the shared layers, pooling and the neck.
     fn trunk(&self, x: Tensor<4>, groups: &BatchGroups) -> Features {
-        let blocks = || self.layers.iter().flat_map(|layer| &layer.blocks);
-        let mut x = blocks().fold(x, |x, block| block.forward(x, groups));
-        if blocks().last().is_some_and(Block::has_non_local) {
-            x = relu(x);
-        }
+        self.head(self.blocks().fold(x, |x, block| block.forward(x, groups)), groups)
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.layers.iter().flat_map(|layer| &layer.blocks)
+    }
+
+    /// Pooling and the neck.
+    fn head(&self, x: Tensor<4>, groups: &BatchGroups) -> Features {
+        let x = if self.blocks().last().is_some_and(Block::has_non_local) { relu(x) } else { x };
         let pooled = gem_pool(x.cast(FloatDType::F32), GEM_EPSILON);
         Features { embedding: self.neck.forward(pooled.clone(), groups), pooled }
     }
+
+    /// How many images of either modality each group of batch norm has, in batch order.
+    fn shares(&self, images: &PerModality<usize>) -> Vec<(usize, usize)> {
+        let (visible, infrared) = BatchGroups::paired(images.visible, images.infrared, self.bn_groups);
+        visible.sizes().iter().copied().zip(infrared.sizes().iter().copied()).collect()
+    }
+
+    /// Through the stems. Each group's images of both modalities stand together, as on a device of replicated training, which
+    /// holds a chunk of either.
+    fn stems(&self, visible: Tensor<4>, infrared: Tensor<4>, shares: &[(usize, usize)]) -> Tensor<4> {
+        let (of_visible, of_infrared) = shares.iter().copied().unzip();
+        let visible = self.stem_visible.forward(visible, &BatchGroups::of_sizes(of_visible));
+        let infrared = self.stem_infrared.forward(infrared, &BatchGroups::of_sizes(of_infrared));
+        if shares.len() == 1 {
+            return Tensor::cat(vec![visible, infrared], 0);
+        }
+        let (mut parts, mut starts) = (Vec::new(), (0, 0));
+        for &(v, i) in shares {
+            parts.push(visible.clone().narrow(0, starts.0, v));
+            parts.push(infrared.clone().narrow(0, starts.1, i));
+            starts = (starts.0 + v, starts.1 + i);
+        }
+        Tensor::cat(parts, 0)
+    }
+}
+
+/// Sorts out what [`TwoStreamNet::stems`] put together.
+fn by_modality(features: &Features, shares: &[(usize, usize)]) -> PerModality<Features> {
+    let (mut visible, mut infrared, mut start) = (Vec::new(), Vec::new(), 0);
+    for &(v, i) in shares {
+        visible.push(features.narrow(start, v));
+        infrared.push(features.narrow(start + v, i));
+        start += v + i;
+    }
+    PerModality { visible, infrared }.map(|mut parts| {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let (pooled, embedding) = parts.into_iter().map(|part| (part.pooled, part.embedding)).unzip();
+        Features { pooled: Tensor::cat(pooled, 0), embedding: Tensor::cat(embedding, 0) }
+    })
 }
 
 impl Backbone for TwoStreamNet {
@@ -281,39 +342,34 @@ impl Backbone for TwoStreamNet {
     }
 
     fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
-        let ([visible_batch, ..], [infrared_batch, ..]) = (visible.dims(), infrared.dims());
-        let (of_visible, of_infrared) = BatchGroups::paired(visible_batch, infrared_batch, self.bn_groups);
-        let visible = self.stem_visible.forward(visible, &of_visible);
-        let infrared = self.stem_infrared.forward(infrared, &of_infrared);
-        if self.bn_groups <= 1 {
-            let groups = BatchGroups::whole(visible_batch + infrared_batch);
-            let features = self.trunk(Tensor::cat(vec![visible, infrared], 0), &groups);
-            return PerModality {
-                visible: features.narrow(0, visible_batch),
-                infrared: features.narrow(visible_batch, infrared_batch),
-            };
+        let images = Pass::Images(PerModality { visible, infrared });
+        match (0..self.pieces()).fold(images, |pass, piece| self.forward_piece(piece, pass)) {
+            Pass::Features(features) => features,
+            _ => unreachable!("the head comes last"),
         }
-        // Each device of replicated training holds a chunk of either modality: interleave them, and sort them out after.
-        let (mut parts, mut sizes) = (Vec::new(), Vec::new());
-        let mut starts = (0, 0);
-        for (&v, &i) in of_visible.sizes().iter().zip(of_infrared.sizes()) {
-            parts.push(visible.clone().narrow(0, starts.0, v));
-            parts.push(infrared.clone().narrow(0, starts.1, i));
-            sizes.push((v, i));
-            starts = (starts.0 + v, starts.1 + i);
+    }
+
+    /// The stems, each block, and the head.
+    fn pieces(&self) -> usize {
+        self.blocks().count() + 2
+    }
+
+    fn forward_piece(&self, piece: usize, pass: Pass) -> Pass {
+        match pass {
+            Pass::Images(PerModality { visible, infrared }) => {
+                let images = PerModality { visible: visible.dims()[0], infrared: infrared.dims()[0] };
+                Pass::Inside { values: self.stems(visible, infrared, &self.shares(&images)), images }
+            }
+            Pass::Inside { values, images } => {
+                let shares = self.shares(&images);
+                let groups = BatchGroups::of_sizes(shares.iter().map(|(v, i)| v + i).collect());
+                match self.blocks().nth(piece - 1) {
+                    Some(block) => Pass::Inside { values: block.forward(values, &groups), images },
+                    None => Pass::Features(by_modality(&self.head(values, &groups), &shares)),
+                }
+            }
+            features => features,
         }
-        let groups = BatchGroups::of_sizes(sizes.iter().map(|(v, i)| v + i).collect());
-        let features = self.trunk(Tensor::cat(parts, 0), &groups);
-        let (mut visible, mut infrared, mut start) = (Vec::new(), Vec::new(), 0);
-        for (v, i) in sizes {
-            visible.push(features.narrow(start, v));
-            infrared.push(features.narrow(start + v, i));
-            start += v + i;
-        }
-        PerModality { visible, infrared }.map(|parts| {
-            let (pooled, embedding) = parts.into_iter().map(|part| (part.pooled, part.embedding)).unzip();
-            Features { pooled: Tensor::cat(pooled, 0), embedding: Tensor::cat(embedding, 0) }
-        })
     }
 
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
@@ -407,6 +463,11 @@ mod tests {
         assert_eq!(resnet.activations(288, 144) - earlier, 128 * (72 * 36 - 36 * 18) + 256 * (36 * 18 - 18 * 9));
         let blocks = resnet.clone().with_non_local_blocks().activations(288, 144);
         assert_eq!(blocks - resnet.activations(288, 144), 2 * 512 * 36 * 18 + 3 * 1024 * 18 * 9);
+        let pieces = resnet.piece_sizes(288, 144);
+        assert_eq!(pieces.len(), 1 + 3 + 4 + 6 + 3);
+        assert_eq!(pieces[0], PieceSize { inside: 144 * 72 * 64, output: 72 * 36 * 64 });
+        assert_eq!(pieces[1], PieceSize { inside: 72 * 36 * (64 + 64 + 256 + 256), output: 72 * 36 * 256 });
+        assert_eq!(pieces[16], PieceSize { inside: 18 * 9 * (512 + 512 + 2048), output: 18 * 9 * 2048 });
         let small = 48 * 24 * 24 + 3 * (24 * 12 * 32 + 12 * 6 * 64 + 12 * 6 * 128);
         assert_eq!(TwoStreamNetConfig::small().activations(96, 48), small);
     }

@@ -84,6 +84,9 @@ pub struct BackboneSettings {
     // Left out where it is the default, so that older runs keep their configuration's hash.
     #[serde(default, skip_serializing_if = "is_f32")]
     pub precision: Precision,
+    /// Make each block's activations anew for its gradients instead of keeping them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checkpointing: bool,
 }
 
 fn is_f32(precision: &Precision) -> bool {

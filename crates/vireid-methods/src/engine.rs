@@ -19,7 +19,7 @@ use crate::loss_log::LossLog;
 use crate::method::{Method, Stage, StageStart};
 use crate::optimizer::StageOptimizer;
 use crate::quiet::read_off_device;
-use crate::replicas::{forward, replicate};
+use crate::replicas::{gradients_with, pass_with, replicate};
 use crate::{Devices, Evaluation, MethodError, RunConfig, RunDir, StageSettings, TestImages, evaluate};
 
 /// How a run ended.
@@ -63,7 +63,8 @@ impl<B: Backbone> Engine<B> {
     ///
     /// # Errors
     ///
-    /// `VR0502` when the settings have another number of stages than the method; what building the network refuses.
+    /// `VR0502` when the settings have another number of stages than the method, or ask for checkpointing of a network in one
+    /// piece; what building the network refuses.
     pub fn new(
         config: RunConfig,
         method: Box<dyn Method>,
@@ -79,9 +80,14 @@ impl<B: Backbone> Engine<B> {
             let message = format!("{name} has {has} stages, the configuration has {given} (stage1, stage2, ...)");
             return Err(MethodError::Config(message));
         }
+        let learner = Learner::new(build(&config.stage1)?);
+        if config.backbone.checkpointing && learner.network.pieces() < 2 {
+            let message = "this network makes its pass in one piece; leave backbone.checkpointing at false";
+            return Err(MethodError::Config(message.into()));
+        }
         Ok(Self {
             optimizer: StageOptimizer::new(stages[0].optimizer, config.optimizer.weight_decay),
-            learner: Some(Learner::new(build(&config.stage1)?)),
+            learner: Some(learner),
             streams: Streams::new(config.seed),
             stages,
             build,
@@ -365,12 +371,15 @@ impl<B: Backbone> Engine<B> {
         let clock = Instant::now();
         let devices = self.devices.autodiff();
         let replicas = replicate(self.take_learner(), &self.devices);
-        let outputs = forward(&replicas, &devices, batch.pixels, self.train.as_ref().map(|list| list.size()));
+        let sizes = self.train.as_ref().map(|list| list.size());
+        let checkpointing = self.config.backbone.checkpointing;
+        let (outputs, passes) = pass_with(checkpointing, &replicas, &devices, batch.pixels, sizes);
         let loss = self.method.step(at, &batch.plan, outputs);
         seconds.forward += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();
-        self.learner = self.optimizer.step(rate, replicas, loss.objective.backward(), &self.devices);
+        let gradients = gradients_with(passes, &replicas, loss.objective.backward());
+        self.learner = self.optimizer.step(rate, replicas, gradients, &self.devices);
         seconds.backward += clock.elapsed().as_secs_f64();
         loss.parts
     }

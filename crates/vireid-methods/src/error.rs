@@ -132,9 +132,14 @@ pub enum MethodError {
         "VR0511: the device failed: {0}; what was saved before is untouched: resume the run once the device answers again, or on another one"
     )]
     DeviceFailed(String),
+    /// A device's memory does not suffice for a step.
+    #[error(
+        "VR0521: the device has too little memory: {0}; set backbone.checkpointing = true, take backbone.precision = \"bf16\", lower sampler.clusters, sampler.instances or clustering.batch, or share the batch over more devices; what was saved before is untouched"
+    )]
+    DeviceOutOfMemory(String),
     /// A warning, not an obstacle: a memory is probably too small for the run.
     #[error(
-        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"
+        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"
     )]
     LittleMemory {
         /// Which memory.
@@ -168,10 +173,24 @@ impl MethodError {
     }
 }
 
+/// How Burn's backends say that memory ran out; they have no kind of error of its own for it.
+const OUT_OF_MEMORY: [&str; 3] = ["out of device memory", "out-of-memory", "can't allocate buffer of size"];
+
+impl MethodError {
+    /// What a device answered instead of values.
+    pub(crate) fn of_device(reason: &str) -> Self {
+        // Burn's text has a line per cause, and sometimes a stack behind them.
+        let reason = one_line(reason);
+        match OUT_OF_MEMORY.into_iter().any(|words| reason.contains(words)) {
+            true => Self::DeviceOutOfMemory(reason),
+            false => Self::DeviceFailed(reason),
+        }
+    }
+}
+
 impl From<TensorReadError> for MethodError {
     fn from(error: TensorReadError) -> Self {
-        // Burn's text has a line per cause.
-        Self::DeviceFailed(one_line(&error.to_string()))
+        Self::of_device(&error.to_string())
     }
 }
 

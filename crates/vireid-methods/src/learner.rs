@@ -43,7 +43,11 @@ impl<B: Backbone> Learner<B> {
     ///
     /// - as [`Backbone::forward`]
     pub(crate) fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> Outputs {
-        let features = self.network.forward(visible, infrared);
+        self.classify(self.network.forward(visible, infrared))
+    }
+
+    /// Outputs of which the features are known.
+    pub(crate) fn classify(&self, features: PerModality<Features>) -> Outputs {
         let classify = |classifier: &Linear| {
             let of = |features: &Features| classifier.forward(features.embedding.clone());
             PerModality { visible: of(&features.visible), infrared: of(&features.infrared) }

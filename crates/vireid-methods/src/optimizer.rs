@@ -54,7 +54,7 @@ impl StageOptimizer {
         &mut self,
         rate: f64,
         replicas: Vec<M>,
-        mut gradients: Gradients,
+        mut gradients: Vec<Gradients>,
         devices: &Devices,
     ) -> Option<M> {
         let first = replicas.first()?;

@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use vireid_backbone::{Backbone, TwoStreamNet};
+use vireid_backbone::{Backbone, TwoStreamNet, loss_gradients};
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::first_lines;
 
@@ -142,8 +141,10 @@ fn describe_needs(config: &RunConfig, needs: &[MemoryNeed]) -> Result<String, Me
             format!("{}: about {:.1} GiB needed, {free}", need.place, gib(need.needed))
         })
         .collect();
+    let kept = if config.backbone.checkpointing { ", most of them not kept" } else { "" };
     lines.push(format!(
-        "(reckoned from a step of {} images with {:.1} million activations each, the weights, and decoded images in main memory)",
+        "(reckoned from a step of {} images with {:.1} million activations each{kept}, the weights, and decoded images in main \
+         memory)",
         images_per_step(config)?,
         activations as f64 / 1e6
     ));
@@ -163,10 +164,10 @@ fn time_steps(
     let mut network = Some(network);
     seconds_per_unit(largest, PATIENCE, |slots| {
         let Some(net) = network.take() else { unreachable!("a step gives the network back") };
-        let visible = blank(slots * views.visible, config, &tracked);
-        let features = net.forward(visible, blank(slots * views.infrared, config, &tracked));
-        let loss = features.visible.embedding.powi_scalar(2).mean() + features.infrared.embedding.powi_scalar(2).mean();
-        let gradients = GradientsParams::from_grads(loss.backward(), &net);
+        let images = views.map(|views| blank(slots * views, config, &tracked));
+        let gradients = loss_gradients(&net, images, config.backbone.checkpointing, |features| {
+            features.visible.embedding.powi_scalar(2).mean() + features.infrared.embedding.powi_scalar(2).mean()
+        });
         network = Some(optimizer.step(1e-9, net, gradients));
         let _ = device.sync();
     })

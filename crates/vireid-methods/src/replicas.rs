@@ -12,7 +12,7 @@
 use burn::module::{Module, ParamId};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Gradients, Tensor};
-use vireid_backbone::{Backbone, BatchGroups, Features};
+use vireid_backbone::{Backbone, BatchGroups, CheckpointedPass, Features};
 use vireid_core::{Modality, PerModality};
 use vireid_data::ImageSize;
 
@@ -43,15 +43,57 @@ pub(crate) fn forward<B: Backbone>(
     pixels: PerModality<Vec<f32>>,
     sizes: PerModality<ImageSize>,
 ) -> Outputs {
+    let outputs = shares(replicas, devices, pixels, sizes)
+        .map(|(replica, images)| replica.forward(images.visible, images.infrared));
+    gather(outputs.collect(), devices.first())
+}
+
+/// [`forward`] of a training step, with the passes that are to be made again where activations are not kept.
+pub(crate) fn pass_with<B: Backbone>(
+    checkpointing: bool,
+    replicas: &[Learner<B>],
+    devices: &Devices,
+    pixels: PerModality<Vec<f32>>,
+    sizes: PerModality<ImageSize>,
+) -> (Outputs, Vec<CheckpointedPass>) {
+    if !checkpointing {
+        return (forward(replicas, devices, pixels, sizes), Vec::new());
+    }
+    let passes: Vec<CheckpointedPass> = shares(replicas, devices, pixels, sizes)
+        .map(|(replica, images)| CheckpointedPass::new(&replica.network, images.visible, images.infrared))
+        .collect();
+    let outputs = replicas.iter().zip(&passes).map(|(replica, pass)| replica.classify(pass.features()));
+    (gather(outputs.collect(), devices.first()), passes)
+}
+
+/// The gradients of a step, in as many containers as there are pieces of passes to make again.
+pub(crate) fn gradients_with<B: Backbone>(
+    passes: Vec<CheckpointedPass>,
+    replicas: &[Learner<B>],
+    mut of_loss: Gradients,
+) -> Vec<Gradients> {
+    let parts = replicas.iter().zip(passes);
+    let of_pieces: Vec<Gradients> =
+        parts.flat_map(|(replica, pass)| pass.backward(&replica.network, &mut of_loss)).collect();
+    of_pieces.into_iter().chain([of_loss]).collect()
+}
+
+/// Each replica with its part of a batch on its device.
+fn shares<'a, B: Backbone>(
+    replicas: &'a [Learner<B>],
+    devices: &Devices,
+    pixels: PerModality<Vec<f32>>,
+    sizes: PerModality<ImageSize>,
+) -> impl Iterator<Item = (&'a Learner<B>, PerModality<Tensor<4>>)> {
     let count = |modality| pixels.get(modality).len() / (3 * sizes.get(modality).area());
     let (visible, infrared) = BatchGroups::paired(count(Modality::Visible), count(Modality::Infrared), replicas.len());
     let visible = split(pixels.visible, visible.sizes(), 3 * sizes.visible.area());
     let infrared = split(pixels.infrared, infrared.sizes(), 3 * sizes.infrared.area());
     let parts = replicas.iter().zip(devices.iter()).zip(visible.into_iter().zip(infrared));
-    let outputs = parts.map(|((replica, device), (visible, infrared))| {
-        replica.forward(image_tensor(visible, sizes.visible, device), image_tensor(infrared, sizes.infrared, device))
-    });
-    gather(outputs.collect(), devices.first())
+    parts.map(move |((replica, device), (visible, infrared))| {
+        let visible = image_tensor(visible, sizes.visible, device);
+        (replica, PerModality { visible, infrared: image_tensor(infrared, sizes.infrared, device) })
+    })
 }
 
 /// Consecutive parts of some images, each of `length` numbers. One part is not copied.
@@ -92,17 +134,19 @@ fn gather(mut parts: Vec<Outputs>, device: &Device) -> Outputs {
     }
 }
 
-/// Takes the gradients of some parameters, summed over the replicas, to a device.
+/// Takes the gradients of some parameters, summed over the replicas, to a device. A step may have them in several containers.
 pub(crate) fn summed_gradients<M: Module>(
-    gradients: &mut Gradients,
+    gradients: &mut [Gradients],
     replicas: &[M],
     parameters: &[ParamId],
     device: &Device,
 ) -> GradientsParams {
     let mut sum = GradientsAccumulator::new();
     for replica in replicas {
-        let own = GradientsParams::from_params(gradients, replica, parameters);
-        sum.accumulate(replica, if replicas.len() == 1 { own } else { own.to_device(device, replica) });
+        for gradients in gradients.iter_mut() {
+            let own = GradientsParams::from_params(gradients, replica, parameters);
+            sum.accumulate(replica, if replicas.len() == 1 { own } else { own.to_device(device, replica) });
+        }
     }
     sum.grads()
 }
@@ -190,18 +234,30 @@ mod tests {
 
     /// A few steps with a loss that couples every image with every other. What is trained, by name.
     fn train(groups: usize, devices: &Devices, kind: OptimizerKind) -> Vec<(String, Vec<f32>)> {
+        train_with(false, groups, devices, kind)
+    }
+
+    fn train_with(
+        checkpointing: bool,
+        groups: usize,
+        devices: &Devices,
+        kind: OptimizerKind,
+    ) -> Vec<(String, Vec<f32>)> {
         let mut optimizer = StageOptimizer::new(kind, 5e-4);
         let mut learner = learner(groups);
         for _ in 0..3 {
             let replicas = replicate(learner, devices);
-            let Outputs { features, logits } = pass(&replicas, &devices.autodiff(), (8, 4));
+            let sizes = PerModality { visible: SIZE, infrared: SIZE };
+            let (Outputs { features, logits }, passes) =
+                pass_with(checkpointing, &replicas, &devices.autodiff(), batch(8, 4), sizes);
             let (visible, infrared) = (features.visible, features.infrared);
             let products = visible.embedding.matmul(infrared.embedding.transpose());
             let logits = logits.unwrap();
             let pooled = visible.pooled.mean() + infrared.pooled.mean();
             let classes = logits.visible.powi_scalar(2).sum() + logits.infrared.sum();
             let loss = products.powi_scalar(2).mean().log() + pooled + classes;
-            learner = optimizer.step(1e-3, replicas, loss.backward(), devices).unwrap();
+            let gradients = gradients_with(passes, &replicas, loss.backward());
+            learner = optimizer.step(1e-3, replicas, gradients, devices).unwrap();
         }
         learner.named().into_iter().map(|(name, _, values)| (name, values)).collect()
     }
@@ -233,6 +289,16 @@ mod tests {
             assert!(moved > 1e-3 && difference < 1e-2 * moved, "{kind:?}: moved by {moved}, off by {difference}");
             // Batch norm over the whole batch is something else.
             assert!(difference_of_networks(&train(1, &one, kind), &got) > 5.0 * difference);
+        }
+    }
+
+    /// Weights, classifier and running statistics are those of plain steps to the bit, on one device and on two.
+    #[test]
+    fn checkpointed_steps_are_plain_ones() {
+        for (kind, devices) in
+            [(OptimizerKind::Adam, Devices::from(Device::default())), (OptimizerKind::SgdNesterov, twice())]
+        {
+            assert_eq!(train_with(true, 2, &devices, kind), train(2, &devices, kind), "{kind:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vireid_backbone::Precision;
+use vireid_backbone::{PieceSize, Precision};
 
 use crate::network::network_config;
 use crate::system::{available_card_memory, available_memory};
@@ -18,6 +18,12 @@ const KEPT_ON_CPU_BF16: f64 = 1.32;
 const KEPT_ON_CARDS: f64 = 4.4;
 /// The same with convolutions in bf16: 47.3 and 21.2 GB.
 const KEPT_ON_CARDS_BF16: f64 = 2.6;
+/// How often the CPU holds the numbers of a block at once whose activations are made again for its gradients. Measured, as above.
+const HELD_OF_A_BLOCK: f64 = 3.0;
+/// The same in bf16, where a convolution's operands stand beside their copies in f32.
+const HELD_OF_A_BLOCK_BF16: f64 = 5.6;
+/// The same of what a stem's convolution gives, and of what its pooling gives, which comes with places.
+const HELD_OF_A_STEM: (f64, f64) = (4.3, 8.8);
 /// How often a weight is kept: itself, its gradient, the optimiser's two moments, and room for convolutions.
 const WEIGHTS_KEPT: f64 = 6.0;
 /// Bytes of a number.
@@ -89,7 +95,12 @@ pub(crate) fn images_per_step(config: &RunConfig) -> Result<usize, MethodError> 
 ///
 /// `VR0303` for an unknown network.
 pub fn activation_bytes(config: &RunConfig, device: &str, images: usize) -> Result<f64, MethodError> {
-    let activations = network_config(&config.backbone)?.activations(config.input.height, config.input.width);
+    let network = network_config(&config.backbone)?;
+    let (height, width) = (config.input.height, config.input.width);
+    if config.backbone.checkpointing {
+        return Ok(images as f64 * checkpointed_bytes(&network.piece_sizes(height, width), config.backbone.precision));
+    }
+    let activations = network.activations(height, width);
     let kept = match (device, config.backbone.precision) {
         ("cpu", Precision::F32) => KEPT_ON_CPU,
         ("cpu", Precision::Bf16) => KEPT_ON_CPU_BF16,
@@ -97,6 +108,27 @@ pub fn activation_bytes(config: &RunConfig, device: &str, images: usize) -> Resu
         (_, Precision::F32) => KEPT_ON_CARDS,
     };
     Ok(images as f64 * activations as f64 * kept * NUMBER)
+}
+
+/// Bytes of one image at the peak of a step that makes its activations again: while a piece is in work, what the pieces before it
+/// passed on is still to be used.
+fn checkpointed_bytes(pieces: &[PieceSize], precision: Precision) -> f64 {
+    let (number, of_a_block) = match precision {
+        Precision::F32 => (NUMBER, HELD_OF_A_BLOCK),
+        Precision::Bf16 => (NUMBER / 2.0, HELD_OF_A_BLOCK_BF16),
+    };
+    let mut passed_on = 0.0;
+    let peaks = pieces.iter().enumerate().map(|(place, piece)| {
+        passed_on += piece.output as f64;
+        let inside = piece.inside as f64;
+        passed_on
+            + match place {
+                0 if piece.output < piece.inside => HELD_OF_A_STEM.0 * inside + HELD_OF_A_STEM.1 * piece.output as f64,
+                0 => HELD_OF_A_STEM.0 * inside,
+                _ => of_a_block * inside,
+            }
+    });
+    number * peaks.max_by(f64::total_cmp).unwrap_or(0.0)
 }
 
 /// What every memory has to hold that a run on `devices` (names separated by commas, none of them `auto`) uses. `decoded` bytes

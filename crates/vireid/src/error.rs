@@ -136,7 +136,7 @@ impl ProgramError {
                 MethodError::RunInUse { .. } | MethodError::ForeignFile { .. } => {
                     return Some("--out names another folder");
                 }
-                MethodError::DeviceFailed(_) => return Some(GO_ON),
+                MethodError::DeviceFailed(_) | MethodError::DeviceOutOfMemory(_) => return Some(GO_ON),
                 _ => return None,
             },
             _ => return None,
