@@ -71,7 +71,7 @@ fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, ProgramError> 
         world_seed: arguments.world_seed,
     };
     let run = arguments.options.run_directory(method, kind);
-    let source = match arguments.options.resume && DataSource::of_run(&run).is_some() {
+    let source = match arguments.options.resume && DataSource::of_run(&run)?.is_some() {
         true => named.of_run(&run)?,
         false => source(kind, &arguments)?,
     };

@@ -24,6 +24,7 @@ impl Features {
 }
 
 /// Where a training pass stands that is made in pieces.
+#[expect(clippy::large_enum_variant, reason = "a pass has a few of them, each of handles of tensors")]
 #[derive(Debug, Clone)]
 pub enum Pass {
     /// Before the first piece: images, `[batch, 3, height, width]` of either modality.

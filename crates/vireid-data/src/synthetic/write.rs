@@ -315,7 +315,7 @@ mod tests {
         write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
         assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), first);
         // One that got lost is drawn again, the same.
-        let lost = crate::readers::read_sysu(folder.path()).unwrap().train.visible[0].path.clone();
+        let lost = read_sysu(folder.path()).unwrap().train.visible[0].path.clone();
         let before = fs::read(&lost).unwrap();
         fs::remove_file(&lost).unwrap();
         write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
