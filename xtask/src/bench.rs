@@ -149,6 +149,8 @@ pub struct Variation {
     pub images: Option<usize>,
     /// Number type of the convolutions.
     pub precision: Precision,
+    /// As many steps, not timed.
+    pub steps: Option<usize>,
     /// Whether a step makes its activations again instead of keeping them.
     pub checkpointing: bool,
 }
@@ -181,7 +183,7 @@ fn choose_convolution(_: &str) -> Result<(), Failure> {
 }
 
 fn measure_here(work: &str, device: &Device, variation: &Variation) -> Result<Measurement, Failure> {
-    let &Variation { images, precision, checkpointing } = variation;
+    let &Variation { images, precision, steps, checkpointing } = variation;
     let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
     if work == "device-neighbours" {
         return device_neighbours(device);
@@ -214,9 +216,16 @@ fn measure_here(work: &str, device: &Device, variation: &Variation) -> Result<Me
             )
         }
         "step" => {
-            let steps = Steps::new(net, slots, size, &mut stream, device);
-            let mut steps = steps.with_checkpointing(checkpointing);
-            (3 * slots, best_seconds(device, || drop(steps.step())))
+            let work = Steps::new(net, slots, size, &mut stream, device);
+            let mut work = work.with_checkpointing(checkpointing);
+            match steps {
+                Some(count) => {
+                    (0..count).for_each(|_| drop(work.step()));
+                    device.sync()?;
+                    (3 * slots, (f64::NAN, f64::NAN))
+                }
+                None => (3 * slots, best_seconds(device, || drop(work.step()))),
+            }
         }
         _ => return Err("kinds are forward, backward, step and load".into()),
     };

@@ -4,6 +4,7 @@ mod bench;
 mod bench_build;
 mod bench_checkpointing;
 mod bench_clustering;
+mod bench_launches;
 mod device_kit;
 mod device_tests;
 mod dials;
@@ -139,6 +140,15 @@ enum Bench {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Kernels that a training step launches on a graphics card
+    Launches {
+        /// Device
+        #[arg(long, default_value = "wgpu")]
+        device: String,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Building the program from nothing
     Build {
         /// Sets of features; features of one set are joined by `+`
@@ -179,6 +189,9 @@ enum Bench {
         /// Convolutions in bf16
         #[arg(long)]
         bf16: bool,
+        /// As many steps, and nothing measured
+        #[arg(long)]
+        steps: Option<usize>,
         /// Activations made again instead of kept, in steps
         #[arg(long)]
         checkpointing: bool,
@@ -218,7 +231,9 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
         Task::DeviceKit(arguments) => return Some((&arguments.out, OutputKind::DeviceKit)),
         Task::Bench { what } => match what {
             Bench::Train { out, .. } | Bench::Load { out, .. } | Bench::Build { out, .. } => out.as_deref(),
-            Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } => out.as_deref(),
+            Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } | Bench::Launches { out, .. } => {
+                out.as_deref()
+            }
             Bench::OneClustering { .. } | Bench::One { .. } => None,
         },
         Task::Worlds(arguments) => arguments.out.as_deref(),
@@ -246,12 +261,13 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         Task::Bench { what: Bench::Checkpointing { rounds, device, out } } => {
             bench_checkpointing::run(rounds, &device, out.as_deref())
         }
+        Task::Bench { what: Bench::Launches { device, out } } => bench_launches::run(&device, out.as_deref()),
         Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
-        Task::Bench { what: Bench::One { works, device, images, bf16, checkpointing, convolution } } => {
+        Task::Bench { what: Bench::One { works, device, images, bf16, steps, checkpointing, convolution } } => {
             let precision = if bf16 { Precision::Bf16 } else { Precision::F32 };
-            bench::one(&works, &device, &Variation { images, precision, checkpointing }, convolution.as_deref())
+            bench::one(&works, &device, &Variation { images, precision, steps, checkpointing }, convolution.as_deref())
         }
         Task::Worlds(arguments) => worlds::run(&arguments),
         Task::Dials(arguments) => dials::run(&arguments),

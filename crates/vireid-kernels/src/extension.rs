@@ -6,6 +6,7 @@ use burn::tensor::DType;
 use burn::tensor::ops::ConvOptions;
 
 use crate::adam::AdamRule;
+use crate::follow::stock_follow;
 use crate::sgd::SgdRule;
 
 pub(crate) fn options(stride: usize, padding: usize) -> ConvOptions<2> {
@@ -224,6 +225,16 @@ pub trait Kernels: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self> {
         stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], Some(residual), epsilon, true)
+    }
+
+    /// Rows that follow samples, one after another.
+    fn kernel_follow(
+        rows: FloatTensor<Self>,
+        samples: FloatTensor<Self>,
+        labels: Vec<usize>,
+        momentum: f64,
+    ) -> FloatTensor<Self> {
+        stock_follow::<Self>(rows, samples, labels, momentum)
     }
 
     /// One update of Adam: parameters and both moments.

@@ -22,6 +22,7 @@ mod convolution;
 mod extension;
 #[cfg(feature = "flex")]
 mod flex;
+mod follow;
 #[cfg(feature = "flex")]
 mod fresh;
 #[cfg(feature = "gpu")]
@@ -36,7 +37,7 @@ mod sgd;
 #[cfg(feature = "gpu")]
 pub use gpu::{ConvolutionAlgorithm, set_convolution_algorithm};
 pub use memory::keep_freed_memory;
-pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, matmul};
+pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, follow, matmul};
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};
 
 /// The README's example is a test.

@@ -17,6 +17,17 @@ pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::kernel_matmul(lhs.into_dispatch(), rhs.into_dispatch()))
 }
 
+/// Rows that follow samples, one after another in their order: `row <- normalize(momentum * row + (1 - momentum) * sample)` on
+/// the row of each sample's label. Off the autodiff device. On a graphics card one kernel does it all.
+///
+/// # Shapes
+///
+/// - `rows`, output: `[rows, dim]`; `samples`: `[labels.len(), dim]`
+pub fn follow(rows: Tensor<2>, samples: Tensor<2>, labels: &[usize], momentum: f64) -> Tensor<2> {
+    let (rows, samples) = (rows.into_dispatch(), samples.into_dispatch());
+    Tensor::from_dispatch(Dispatch::kernel_follow(rows, samples, labels.to_vec(), momentum))
+}
+
 /// Convolution without bias, groups or dilation.
 ///
 /// # Shapes

@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use vireid_kernels::matmul;
+use vireid_kernels::{follow, matmul};
 
 /// Prototypes of all clusters of one kind.
 #[derive(Debug, Clone)]
@@ -60,10 +60,7 @@ impl MemoryBank {
     ///
     /// - `embeddings`: `[batch, dim]`, rows of length 1, off the autodiff device; `labels`: `batch` rows of the bank
     pub fn update(&mut self, embeddings: &Tensor<2>, labels: &[usize]) {
-        for round in rounds(labels) {
-            let targets: Vec<usize> = round.iter().map(|&sample| labels[sample]).collect();
-            self.move_rows(&targets, embeddings.clone().select(0, self.index(&round)));
-        }
+        self.rows = follow(self.rows(), embeddings.clone(), labels, self.momentum);
     }
 
     /// Moves each prototype that the batch touches once, towards its least similar sample (the first on ties).
@@ -170,22 +167,6 @@ pub fn by_label(labels: &[usize]) -> Vec<(usize, Vec<usize>)> {
     groups.into_iter().collect()
 }
 
-/// The samples by how often their label came before: within a round labels are distinct, and applying the rounds in
-/// order keeps the order of the samples of each label.
-fn rounds(labels: &[usize]) -> Vec<Vec<usize>> {
-    let mut seen = std::collections::HashMap::new();
-    let mut rounds: Vec<Vec<usize>> = Vec::new();
-    for (sample, label) in labels.iter().enumerate() {
-        let count = seen.entry(label).or_insert(0usize);
-        if *count == rounds.len() {
-            rounds.push(Vec::new());
-        }
-        rounds[*count].push(sample);
-        *count += 1;
-    }
-    rounds
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,12 +177,6 @@ mod tests {
 
     fn check(bank: &MemoryBank, expected: [[f32; 2]; 2]) {
         vireid_compare::assert_close(&bank.rows().into_data().try_to_vec::<f32>().unwrap(), &expected.concat(), 1e-6);
-    }
-
-    #[test]
-    fn rounds_keep_the_order_within_a_label() {
-        assert_eq!(rounds(&[4, 4, 7, 4, 7]), vec![vec![0, 2], vec![1, 4], vec![3]]);
-        assert!(rounds(&[]).is_empty());
     }
 
     /// Worked by hand.

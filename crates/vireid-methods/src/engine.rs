@@ -53,6 +53,8 @@ pub struct Engine<B: Backbone> {
     evaluations: Vec<Evaluation>,
     seconds: Seconds,
     earlier: EarlierLabels,
+    /// Whether this process has made a step.
+    has_stepped: bool,
 }
 
 impl<B: Backbone> Engine<B> {
@@ -102,6 +104,7 @@ impl<B: Backbone> Engine<B> {
             evaluations: Vec::new(),
             seconds: Seconds::default(),
             earlier: EarlierLabels::default(),
+            has_stepped: false,
         })
     }
 
@@ -350,7 +353,17 @@ impl<B: Backbone> Engine<B> {
             let Some(batch) = loader.next() else { break };
             let batch = batch?;
             seconds.load += waiting.elapsed().as_secs_f64();
+            let clock = Instant::now();
             let parts = self.step(at, rate, batch, &mut seconds);
+            if !self.has_stepped {
+                // Waiting for the device stalls it, once: what it compiles is to be told and not lost in the epoch's seconds.
+                for device in self.devices.iter() {
+                    device.sync().map_err(|error| MethodError::of_device(&error.to_string()))?;
+                }
+                let (step, seconds) = (self.position.step, clock.elapsed().as_secs_f64());
+                observer.event(&Event::FirstStep { epoch: at.epoch, step, seconds });
+                self.has_stepped = true;
+            }
             losses.push(self.position.step, parts);
             self.position.step += 1;
             if losses.is_due() {

@@ -43,6 +43,15 @@ pub enum Event {
         /// Loss by parts.
         losses: Vec<(&'static str, f32)>,
     },
+    /// The first step of a process is done, with whatever its device compiled for it.
+    FirstStep {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Step, counted from 0.
+        step: usize,
+        /// What it took.
+        seconds: f64,
+    },
     /// An epoch is over.
     Epoch {
         /// Epoch, counted from 0.

@@ -4,6 +4,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::events::{ClusterReport, Event, ModalityReport, Observer};
 
+/// Seconds of a first step that are worth a line.
+const LONG_STEP: f64 = 1.0;
+
 /// Shows a run to a person: a bar per stage and a line per epoch on standard error.
 #[derive(Debug)]
 pub struct ProgressObserver {
@@ -62,6 +65,10 @@ impl Observer for ProgressObserver {
                 self.clusters = Some(report.as_ref().clone());
             }
             Event::Step { .. } => self.bar.inc(1),
+            Event::FirstStep { seconds, .. } if *seconds >= LONG_STEP => {
+                self.line(&format!("the first step took {seconds:.1} s, with what the device compiled for it"));
+            }
+            Event::FirstStep { .. } => {}
             Event::Epoch { epoch, losses, seconds } => {
                 let losses: Vec<String> = losses.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
                 let clusters = self.clusters.as_ref().map(describe).unwrap_or_default();

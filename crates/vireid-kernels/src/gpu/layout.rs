@@ -62,3 +62,7 @@ pub(super) fn grid(positions: usize, channels: usize) -> (CubeCount, CubeDim, us
     let down = (GROUPS / across).clamp(1, positions.div_ceil(TALL).max(1));
     (CubeCount::Static(across as u32, down as u32, 1), CubeDim::new_2d(WIDE as u32, TALL as u32), down)
 }
+
+pub(super) fn reshaped(tensor: Values, shape: &[usize]) -> Values {
+    Cube::float_reshape(tensor, shape.to_vec().into())
+}

@@ -4,6 +4,8 @@
 mod adam;
 mod algorithm;
 mod batch_norm;
+mod columns;
+mod follow;
 mod implicit;
 mod layout;
 mod matmul;
@@ -25,6 +27,7 @@ use crate::adam::AdamRule;
 use crate::extension::{
     Kernels, options, stock_adam, stock_batch_norm, stock_batch_norm_gradients, stock_batch_norm_inference,
 };
+use crate::follow::stock_follow;
 
 type Values = FloatTensor<Cube>;
 
@@ -89,7 +92,7 @@ impl Work {
     fn by(self, algorithm: ConvolutionAlgorithm) -> Option<Values> {
         match algorithm {
             ConvolutionAlgorithm::Stock | ConvolutionAlgorithm::Fastest => Some(self.stock()),
-            ConvolutionAlgorithm::Product => Some(product::run(self)),
+            ConvolutionAlgorithm::Product => product::run(self),
             ConvolutionAlgorithm::Implicit(algorithm, tile) => implicit::run(self, algorithm, tile),
         }
     }
@@ -267,6 +270,13 @@ impl Kernels for Cube {
             return stock_batch_norm_inference::<Self>(tensors, Some(residual), epsilon, true);
         }
         batch_norm::apply(input, Channels { weight, bias, mean, variance }, Some(residual), epsilon, true)
+    }
+
+    fn kernel_follow(rows: Values, samples: Values, labels: Vec<usize>, momentum: f64) -> Values {
+        if !follow::takes(&rows, &samples, &labels) {
+            return stock_follow::<Self>(rows, samples, labels, momentum);
+        }
+        follow::run(rows, samples, &labels, momentum)
     }
 
     fn kernel_adam(
