@@ -117,6 +117,11 @@ impl Run {
         command.arg("--resume").arg("--out").arg(self.out()).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// The results, and the last checkpoint: all that a finished run leaves.
+    pub fn ending(&self) -> [Vec<u8>; 2] {
+        [self.results(), std::fs::read(self.out().join("checkpoints/last.safetensors")).unwrap()]
+    }
+
     pub fn results(&self) -> Vec<u8> {
         std::fs::read(self.out().join("results.json")).unwrap()
     }

@@ -74,8 +74,10 @@ impl StageOptimizer {
         Some(sums.into_iter().fold(module, |module, (rate, sum)| self.optimizer.step(rate, module, sum)))
     }
 
+    /// What it remembers, the same bytes for the same memory: Burn writes its tensors in the order of a hash table.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        self.optimizer.into_bytes().map(|bytes| bytes.to_vec()).map_err(|error| error.to_string())
+        let bytes = self.optimizer.into_bytes().map_err(|error| error.to_string())?;
+        in_order(bytes).map(|bytes| bytes.to_vec()).map_err(|error| error.to_string())
     }
 
     pub(crate) fn load(self, bytes: Vec<u8>) -> Result<Self, String> {
@@ -83,6 +85,17 @@ impl StageOptimizer {
         let optimizer = read.map_err(|error| error.to_string())?;
         Ok(Self { optimizer, ..self })
     }
+}
+
+/// The tensors of a record by name.
+fn in_order(record: Bytes) -> Result<Bytes, burn_pack::Error> {
+    let reader = burn_pack::Reader::from_bytes(record)?;
+    let (scalars, metadata) = (reader.scalars().clone(), reader.metadata().clone());
+    let mut tensors = reader.into_tensors()?;
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let writer = burn_pack::Writer::new(tensors);
+    let writer = scalars.iter().fold(writer, |writer, (key, value)| writer.with_scalar(key, *value));
+    metadata.iter().fold(writer, |writer, (key, value)| writer.with_metadata(key, value)).into_bytes()
 }
 
 /// Whether a path of fields leads into neck or classifier.
