@@ -34,7 +34,7 @@ impl fmt::Display for BadImage {
 #[non_exhaustive]
 pub enum DataError {
     /// The root folder is not there.
-    #[error("VR0101: no {dataset} at {}: the folder does not exist; {hint}", path.display())]
+    #[error("VR0101: no {dataset} at {}: it does not exist; {hint}", path.display())]
     MissingRoot {
         /// Name of the data set.
         dataset: &'static str,

@@ -12,6 +12,9 @@ use crate::{MethodError, RangeSetting};
 /// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
 const MOST_EPOCHS: usize = 1 << 24;
 
+/// Images of a modality that a step may have: more than any data set of the field has.
+const MOST_SLOTS: usize = 1 << 18;
+
 /// Everything that decides what a run computes. See [`presets`](crate::presets()) for the embedded ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
@@ -351,6 +354,14 @@ impl RunConfig {
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return refuse(&format!("{name} must be at least 1"));
         }
+        let slots = self.sampler.clusters.saturating_mul(self.sampler.instances);
+        if slots > MOST_SLOTS {
+            let (clusters, instances) = (self.sampler.clusters, self.sampler.instances);
+            return refuse(&format!(
+                "sampler.clusters = {clusters} times sampler.instances = {instances} are {slots} images of a modality per step; at \
+                 most {MOST_SLOTS}"
+            ));
+        }
         if self.epochs() == 0 {
             let keys: Vec<String> = (1..=self.stages().len()).map(|stage| format!("stage{stage}.epochs")).collect();
             return refuse(&format!("{} are all 0: one of them must be at least 1", keys.join(", ")));
@@ -463,6 +474,7 @@ mod tests {
             ("evaluation.filter=nearest", "evaluation.filter = 'nearest'; lanczos"),
             ("stage1.learning_rate=[]", "start at epoch 0"),
             ("sampler.instances=0", "sampler.instances"),
+            ("sampler.clusters=1000000", "sampler.clusters"),
             ("epochs", "key=value"),
             ("stage2.epochs=9223372036854775807", "stage2.epochs"),
         ] {

@@ -56,7 +56,7 @@ pub enum MethodError {
     },
     /// A loss is NaN or infinite.
     #[error(
-        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, the checkpoint of the last good epoch is kept: go on from it with a lower learning_rate of its stage"
+        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, and what was saved before is kept: start anew with a lower learning_rate of its stage"
     )]
     NotFinite {
         /// Epoch, counted from 0.

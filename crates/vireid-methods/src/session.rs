@@ -82,6 +82,8 @@ pub struct Session {
     before: Cost,
     /// Lines of the log that tell what this session does again.
     repeated: usize,
+    /// Whether there was no checkpoint to go on from.
+    starts_over: bool,
     /// Nobody else trains in the run directory meanwhile.
     _lock: RunLock,
 }
@@ -115,6 +117,7 @@ impl Session {
         let (train, test) = (images.train.clone(), images.test.clone());
         let mut engine = Engine::new(config.clone(), method, build, opened, train, test, run.clone())?;
         let (mut before, mut data, mut repeated) = (Cost::default(), images.name.clone(), 0);
+        let mut starts_over = false;
         let lock = if resume {
             let lock = run.lock()?;
             let found = run.data_manifest()?;
@@ -123,6 +126,7 @@ impl Session {
                 let path = run.checkpoint(CheckpointKind::Last);
                 return Err(MethodError::ForeignCheckpoint { path, what: "data", found, expected });
             }
+            starts_over = !run.checkpoint(CheckpointKind::Last).exists();
             engine.resume()?;
             repeated = run.rewind_events(&engine.goes_on())?;
             // A session that was killed has left no account; its time is lost, its training is not.
@@ -146,7 +150,7 @@ impl Session {
         };
         run.write_json(TrainingRecord::FILE, &record)?;
         let started = Instant::now();
-        Ok(Self { engine, run, config, images, device, data, started, before, repeated, _lock: lock })
+        Ok(Self { engine, run, config, images, device, data, started, before, repeated, starts_over, _lock: lock })
     }
 
     /// What the run will hold of every memory that it uses, an estimate; [`MemoryNeed::shortage`] is the warning.
@@ -170,6 +174,10 @@ impl Session {
         let mut text = self.images.describe(&self.config) + &notes;
         if let Some(warning) = self.images.test.seen_people.and_then(|seen| seen.warning()) {
             text += &format!("\nwarning: of the test set, {warning}");
+        }
+        if self.starts_over {
+            let path = self.run.checkpoint(CheckpointKind::Last);
+            text += &format!("\nthere is no {} to go on from: the run starts over", path.display());
         }
         if self.repeated > 0 {
             let lines = self.repeated;

@@ -127,7 +127,7 @@ impl DataSource {
     ///
     /// # Errors
     ///
-    /// `VR0111` when the kind of what is there can't be told.
+    /// `VR0101` when nothing is there, `VR0111` when the kind of what is there can't be told.
     pub fn new(
         path: Option<&Path>,
         kind: Option<DataKind>,
@@ -139,6 +139,10 @@ impl DataSource {
             (Some(path), Some(kind)) => Ok(with(kind, path.into())),
             (Some(path), None) => match DataKind::guess(path) {
                 Some(kind) => Ok(with(kind, path.into())),
+                None if !path.exists() => {
+                    let hint = "a folder or a manifest of images is what can be read";
+                    Err(DataError::MissingRoot { dataset: "data", path: path.into(), hint })
+                }
                 None => Err(DataError::UnknownLayout { path: path.into(), known: known_inside(path) }),
             },
             (None, kind) => {
