@@ -33,7 +33,8 @@ type Values = FloatTensor<Cube>;
 
 /// Whether these kernels were compared with the CPU's on a tensor's device. Where they were not, the stock operations stay.
 fn is_tried(tensor: &Values) -> bool {
-    matches!(tensor.device, burn_cubecl::CubeDevice::Cuda(_))
+    use burn_cubecl::CubeDevice::{Cuda, Wgpu};
+    matches!(tensor.device, Cuda(_) | Wgpu(_))
 }
 
 /// One of the three passes of a convolution.
