@@ -20,7 +20,7 @@ fn take_in(rows: &[f32], samples: &[f32], starts: &[i32], order: &[i32], moved: 
     let row = CUBE_POS_X as usize;
     let thread = UNIT_POS_X as usize;
     let mut squares = Shared::new_slice(comptime!(THREADS));
-    let mut at = thread;
+    let mut at = UNIT_POS_X as usize;
     while at < dim {
         moved[row * dim + at] = rows[row * dim + at];
         at += THREADS;
@@ -30,7 +30,7 @@ fn take_in(rows: &[f32], samples: &[f32], starts: &[i32], order: &[i32], moved: 
     while place < end {
         let sample = order[place as usize] as usize;
         let mut square = 0.0f32;
-        let mut at = thread;
+        let mut at = UNIT_POS_X as usize;
         while at < dim {
             let value = moved[row * dim + at] * momentum + samples[sample * dim + at] * (1.0f32 - momentum);
             moved[row * dim + at] = value;
@@ -39,7 +39,8 @@ fn take_in(rows: &[f32], samples: &[f32], starts: &[i32], order: &[i32], moved: 
         }
         squares[thread] = square;
         sync_cube();
-        let mut half = THREADS / 2;
+        // A literal: the macro takes a constant's value for one that never changes.
+        let mut half = 64usize;
         while half > 0 {
             if thread < half {
                 let other = squares[thread + half];
@@ -51,7 +52,7 @@ fn take_in(rows: &[f32], samples: &[f32], starts: &[i32], order: &[i32], moved: 
         let norm = squares[0].sqrt();
         // Before the next sample's sums take its place.
         sync_cube();
-        let mut at = thread;
+        let mut at = UNIT_POS_X as usize;
         while at < dim {
             moved[row * dim + at] = moved[row * dim + at] / norm;
             at += THREADS;
