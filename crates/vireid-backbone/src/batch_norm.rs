@@ -1,7 +1,7 @@
 use burn::config::Config;
 use burn::module::{Flag, Initializer, Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, Tensor};
-use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train};
+use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, running_statistics};
 
 /// Consecutive parts of a batch that are normalised on their own, as the devices of replicated training do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,11 +132,28 @@ impl GroupedBatchNorm {
         if feeds_statistics {
             let count: usize = dims.iter().product::<usize>() / dims[1];
             let unbiased = count as f64 / (count.max(2) - 1) as f64;
-            update(&self.running_mean, result.mean, self.momentum);
-            update(&self.running_var, result.variance.mul_scalar(unbiased), self.momentum);
+            self.move_statistics([result.mean, result.variance], unbiased);
         }
         result.output
     }
+
+    fn move_statistics(&self, of_batch: [Tensor<1>; 2], unbiased: f64) {
+        let states = [&self.running_mean, &self.running_var];
+        let old = states.map(RunningState::value_sync);
+        let is_tracked = old[0].is_autodiff();
+        let (old, of_batch) = (old.map(plain), of_batch.map(plain));
+        let device = old[0].device();
+        let of_batch = of_batch.map(|value| value.to_device(&device));
+        let new = running_statistics(old, of_batch, self.momentum, unbiased);
+        for (state, value) in states.into_iter().zip(new) {
+            state.update(if is_tracked { Tensor::from_inner(value) } else { value });
+        }
+    }
+}
+
+/// The same off the autodiff device.
+fn plain(tensor: Tensor<1>) -> Tensor<1> {
+    if tensor.is_autodiff() { tensor.inner() } else { tensor }
 }
 
 /// Lets the batch norms of a module for inference normalise by the batch, and move their running statistics, as in
@@ -151,12 +168,6 @@ impl ModuleMapper for Enable {
     fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
         flag.with_value(true)
     }
-}
-
-fn update(state: &RunningState<Tensor<1>>, value: Tensor<1>, momentum: f64) {
-    let old = state.value_sync();
-    let value = value.detach().to_device(&old.device());
-    state.update(old.mul_scalar(1.0 - momentum).add(value.mul_scalar(momentum)).detach());
 }
 
 #[cfg(test)]

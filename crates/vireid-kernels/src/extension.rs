@@ -101,6 +101,17 @@ pub(crate) fn stock_batch_norm<B: Backend>(
     (in_type_of::<B>(output, precision), result.mean, result.variance)
 }
 
+/// Running mean and variance before and mean and biased variance of a batch to running mean and variance after it.
+pub(crate) fn stock_running_statistics<B: Backend>(
+    [mean, variance, batch_mean, batch_variance]: [FloatTensor<B>; 4],
+    momentum: f64,
+    unbiased: f64,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let scaled = |tensor: FloatTensor<B>, factor: f64| B::float_mul_scalar(tensor, factor.into());
+    let mixed = |old, new| B::float_add(scaled(old, 1.0 - momentum), scaled(new, momentum));
+    (mixed(mean, batch_mean), mixed(variance, scaled(batch_variance, unbiased)))
+}
+
 /// Batch norm with given statistics, which stand after the input with weight and bias before them, and what follows it.
 pub(crate) fn stock_batch_norm_inference<B: Backend>(
     [input, weight, bias, mean, variance]: [FloatTensor<B>; 5],
@@ -225,6 +236,18 @@ pub trait Kernels: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self> {
         stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], Some(residual), epsilon, true)
+    }
+
+    /// Running mean and variance after a batch, whose biased variance becomes `unbiased` times as large.
+    fn kernel_running_statistics(
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        batch_mean: FloatTensor<Self>,
+        batch_variance: FloatTensor<Self>,
+        momentum: f64,
+        unbiased: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        stock_running_statistics::<Self>([mean, variance, batch_mean, batch_variance], momentum, unbiased)
     }
 
     /// Rows that follow samples, one after another.

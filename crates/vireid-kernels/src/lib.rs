@@ -37,7 +37,9 @@ mod sgd;
 #[cfg(feature = "gpu")]
 pub use gpu::{ConvolutionAlgorithm, set_convolution_algorithm};
 pub use memory::keep_freed_memory;
-pub use operations::{BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, follow, matmul};
+pub use operations::{
+    BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, follow, matmul, running_statistics,
+};
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};
 
 /// The README's example is a test.

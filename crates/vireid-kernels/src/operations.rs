@@ -17,6 +17,29 @@ pub fn matmul(lhs: Tensor<2>, rhs: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::kernel_matmul(lhs.into_dispatch(), rhs.into_dispatch()))
 }
 
+/// Running mean and variance after a batch: `(1 - momentum) * old + momentum * new`, where the batch's biased variance counts
+/// `unbiased` times. Off the autodiff device.
+///
+/// # Shapes
+///
+/// - all `[channels]`
+pub fn running_statistics(
+    [mean, variance]: [Tensor<1>; 2],
+    [batch_mean, batch_variance]: [Tensor<1>; 2],
+    momentum: f64,
+    unbiased: f64,
+) -> [Tensor<1>; 2] {
+    let (mean, variance) = Dispatch::kernel_running_statistics(
+        mean.into_dispatch(),
+        variance.into_dispatch(),
+        batch_mean.into_dispatch(),
+        batch_variance.into_dispatch(),
+        momentum,
+        unbiased,
+    );
+    [Tensor::from_dispatch(mean), Tensor::from_dispatch(variance)]
+}
+
 /// Rows that follow samples, one after another in their order: `row <- normalize(momentum * row + (1 - momentum) * sample)` on
 /// the row of each sample's label. Off the autodiff device. On a graphics card one kernel does it all.
 ///

@@ -13,11 +13,7 @@ const SMALLEST: f64 = 1e-12;
 ///
 /// - `a`, `b`: `[batch, classes]`, output: `[1]`
 pub fn symmetric_divergence(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
-    let p = softmax(a, 1).clamp_min(SMALLEST);
-    let q = softmax(b, 1).clamp_min(SMALLEST);
-    // q (ln q - ln p) + p (ln p - ln q) = (q - p)(ln q - ln p)
-    let terms = (q.clone() - p.clone()) * (q.log() - p.log());
-    terms.sum_dim(1).mean().mul_scalar(0.5)
+    value(&Prediction::new(a), &Prediction::new(b))
 }
 
 /// The gradient of [`symmetric_divergence`] with respect to its first argument (exchange them for the second). The
@@ -27,15 +23,47 @@ pub fn symmetric_divergence(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
 ///
 /// - `a`, `b`, output: `[batch, classes]`
 pub fn symmetric_divergence_gradient(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-    let [batch, _] = a.dims();
-    let raw = softmax(a, 1);
-    let p = raw.clone().clamp_min(SMALLEST);
-    let q = softmax(b, 1).clamp_min(SMALLEST);
-    let ratio = q.clone() / p.clone();
-    let slope = (p.log() - q.log() + 1.0 - ratio).mul_scalar(0.5 / batch as f64);
-    let slope = slope.mask_fill(raw.clone().lower_elem(SMALLEST), 0.0);
-    let mean = (raw.clone() * slope.clone()).sum_dim(1);
-    raw * (slope - mean)
+    gradient(&Prediction::new(a), &Prediction::new(b))
+}
+
+/// [`symmetric_divergence`] and its gradients with respect to both arguments, with every logarithm taken once.
+///
+/// # Shapes
+///
+/// - `a`, `b`, gradients: `[batch, classes]`; value: `[1]`
+pub fn symmetric_divergence_with_gradients(a: Tensor<2>, b: Tensor<2>) -> (Tensor<1>, Tensor<2>, Tensor<2>) {
+    let (a, b) = (Prediction::new(a), Prediction::new(b));
+    (value(&a, &b), gradient(&a, &b), gradient(&b, &a))
+}
+
+/// Probabilities as the softmax gives them and as they are used, and their logarithms.
+struct Prediction {
+    raw: Tensor<2>,
+    clamped: Tensor<2>,
+    log: Tensor<2>,
+}
+
+impl Prediction {
+    fn new(logits: Tensor<2>) -> Self {
+        let raw = softmax(logits, 1);
+        let clamped = raw.clone().clamp_min(SMALLEST);
+        Self { log: clamped.clone().log(), raw, clamped }
+    }
+}
+
+fn value(a: &Prediction, b: &Prediction) -> Tensor<1> {
+    // q (ln q - ln p) + p (ln p - ln q) = (q - p)(ln q - ln p)
+    let terms = (b.clamped.clone() - a.clamped.clone()) * (b.log.clone() - a.log.clone());
+    terms.sum_dim(1).mean().mul_scalar(0.5)
+}
+
+fn gradient(a: &Prediction, b: &Prediction) -> Tensor<2> {
+    let [batch, _] = a.raw.dims();
+    let ratio = b.clamped.clone() / a.clamped.clone();
+    let slope = (a.log.clone() - b.log.clone() + 1.0 - ratio).mul_scalar(0.5 / batch as f64);
+    let slope = slope.mask_fill(a.raw.clone().lower_elem(SMALLEST), 0.0);
+    let mean = (a.raw.clone() * slope.clone()).sum_dim(1);
+    a.raw.clone() * (slope - mean)
 }
 
 #[cfg(test)]
@@ -59,6 +87,10 @@ mod tests {
         let value = symmetric_divergence(a.clone(), b.clone()).into_scalar::<f32>();
         assert_near(value, 0.421_475_94, 1e-6);
         near(symmetric_divergence_gradient(a.clone(), b.clone()), [[0.342_543_15, -0.250_419_1, -0.092_124_04]].into());
+        let (together, of_a, of_b) = symmetric_divergence_with_gradients(a.clone(), b.clone());
+        assert_near(together.into_scalar::<f32>(), value, 0.0);
+        near(of_a, [[0.342_543_15, -0.250_419_1, -0.092_124_04]].into());
+        near(of_b, [[-0.454_703_6, 0.332_414_97, 0.122_288_63]].into());
         near(symmetric_divergence_gradient(b, a), [[-0.454_703_6, 0.332_414_97, 0.122_288_63]].into());
     }
 

@@ -13,7 +13,7 @@ mod supervised_contrast;
 mod triplet;
 mod weighted;
 
-pub use consistency::{symmetric_divergence, symmetric_divergence_gradient};
+pub use consistency::{symmetric_divergence, symmetric_divergence_gradient, symmetric_divergence_with_gradients};
 pub use cross_entropy::{
     cross_entropy, cross_entropy_gradient, label_tensor, soft_cross_entropy, soft_cross_entropy_gradient,
 };

@@ -87,6 +87,26 @@ fn statistics<F: Float>(
     }
 }
 
+/// Running mean and variance after a batch.
+#[cube(launch)]
+fn mix(
+    mean: &[f32],
+    variance: &[f32],
+    batch_mean: &[f32],
+    batch_variance: &[f32],
+    new_mean: &mut [f32],
+    new_variance: &mut [f32],
+    momentum: f32,
+    unbiased: f32,
+) {
+    let channel = ABSOLUTE_POS;
+    if channel < new_mean.len() {
+        let kept = 1.0f32 - momentum;
+        new_mean[channel] = mean[channel] * kept + batch_mean[channel] * momentum;
+        new_variance[channel] = variance[channel] * kept + batch_variance[channel] * unbiased * momentum;
+    }
+}
+
 /// `(input - mean) / sqrt(variance + epsilon) * weight + bias`, perhaps plus a shortcut, perhaps through a ReLU.
 #[cube(launch)]
 fn normalize<F: Float>(
@@ -324,6 +344,30 @@ pub(super) fn batch_statistics(input: Values) -> (Values, Values) {
         element,
     );
     (mean, variance)
+}
+
+/// Running mean and variance before and mean and variance of a batch to running mean and variance after it.
+pub(super) fn running_statistics(tensors: [Values; 4], momentum: f64, unbiased: f64) -> (Values, Values) {
+    let [mean, variance, batch_mean, batch_variance] = tensors.map(per_channel);
+    let channels = mean.shape().num_elements();
+    let new = || empty(&mean, &[channels], DType::F32);
+    let (new_mean, new_variance) = (new(), new());
+    let (count, dim) = by_channel(channels);
+    let client = mean.client.clone();
+    mix::launch(
+        &client,
+        count,
+        dim,
+        mean.clone().into_buffer_arg(),
+        variance.into_buffer_arg(),
+        batch_mean.into_buffer_arg(),
+        batch_variance.into_buffer_arg(),
+        new_mean.clone().into_buffer_arg(),
+        new_variance.clone().into_buffer_arg(),
+        momentum as f32,
+        unbiased as f32,
+    );
+    (new_mean, new_variance)
 }
 
 /// The normalised input with what follows it.

@@ -26,6 +26,7 @@ use self::batch_norm::Channels;
 use crate::adam::AdamRule;
 use crate::extension::{
     Kernels, options, stock_adam, stock_batch_norm, stock_batch_norm_gradients, stock_batch_norm_inference,
+    stock_running_statistics,
 };
 use crate::follow::stock_follow;
 
@@ -271,6 +272,21 @@ impl Kernels for Cube {
             return stock_batch_norm_inference::<Self>(tensors, Some(residual), epsilon, true);
         }
         batch_norm::apply(input, Channels { weight, bias, mean, variance }, Some(residual), epsilon, true)
+    }
+
+    fn kernel_running_statistics(
+        mean: Values,
+        variance: Values,
+        batch_mean: Values,
+        batch_variance: Values,
+        momentum: f64,
+        unbiased: f64,
+    ) -> (Values, Values) {
+        let tensors = [mean, variance, batch_mean, batch_variance];
+        if !is_tried(&tensors[0]) || tensors.iter().any(|tensor| tensor.dtype() != DType::F32) {
+            return stock_running_statistics::<Self>(tensors, momentum, unbiased);
+        }
+        batch_norm::running_statistics(tensors, momentum, unbiased)
     }
 
     fn kernel_follow(rows: Values, samples: Values, labels: Vec<usize>, momentum: f64) -> Values {

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use vireid_core::PerModality;
-use vireid_losses::{symmetric_divergence, symmetric_divergence_gradient};
+use vireid_losses::symmetric_divergence_with_gradients;
 use vireid_memory::MemoryBank;
 
 use super::MbccmSettings;
@@ -128,12 +128,10 @@ pub fn stage2_step(
 /// The sum of the divergences of some pairs of predictions; their gradients go in with a weight.
 fn add_divergences(step: &mut Lookups<'_>, pairs: &[(LookUp, LookUp); 6], weight: f64) -> Tensor<1> {
     let losses = pairs.map(|(a, b)| {
-        let (of_a, of_b) = (step.logits(a), step.logits(b));
-        for (one, mine, other) in [(a, &of_a, &of_b), (b, &of_b, &of_a)] {
-            let gradient = symmetric_divergence_gradient(mine.clone(), other.clone());
-            step.add_gradient(one, gradient.mul_scalar(weight));
-        }
-        symmetric_divergence(of_a, of_b)
+        let (value, of_a, of_b) = symmetric_divergence_with_gradients(step.logits(a), step.logits(b));
+        step.add_gradient(a, of_a.mul_scalar(weight));
+        step.add_gradient(b, of_b.mul_scalar(weight));
+        value
     });
     Tensor::cat(losses.to_vec(), 0).sum()
 }
@@ -145,7 +143,7 @@ mod tests {
     use burn::tensor::{Device, Int, TensorData};
     use vireid_compare::{assert_close, assert_near, largest_difference, largest_relative_difference};
     use vireid_core::Streams;
-    use vireid_losses::{cross_entropy, label_tensor};
+    use vireid_losses::{cross_entropy, label_tensor, symmetric_divergence};
     use vireid_memory::normalize_rows;
 
     fn settings(bank_gradient: BankGradient, cc_cross_normalize: bool) -> MbccmSettings {
