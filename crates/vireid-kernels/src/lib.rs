@@ -1,8 +1,8 @@
-//! Convolution, batch norm and optimisers for Burn's CPU backend, several times faster than the stock ones; every other
-//! backend keeps its own.
+//! Convolution, batch norm, optimisers and memories for Burn's CPU backend, several times faster than the stock ones, and for
+//! graphics cards through CubeCL.
 //!
-//! A function takes and returns tensors like any of Burn's and carries gradients. On the CPU (`flex`, f32) it runs the
-//! kernels of this crate, elsewhere the stock operation: nobody has to ask which backend it is.
+//! A function takes and returns tensors like any of Burn's and carries gradients. On the CPU (`flex`) and on cards (`gpu`) it
+//! runs the kernels of this crate, elsewhere the stock operation: nobody has to ask which backend it is.
 //!
 //! Invariant: `unsafe` stands in `fresh.rs` (new tensors) and `memory.rs` (a setting of the allocator) only.
 
