@@ -153,7 +153,7 @@ mod tests {
     fn a_typing_error_draws_no_world() {
         let run = run_of(&DataSource::new(None, None, 3, false).unwrap());
         let given = SourceArguments { data: Some("no/such/place".into()), ..SourceArguments::default() };
-        assert!(given.of_run(run.path()).unwrap_err().to_string().starts_with("VR0111"));
+        assert!(given.of_run(run.path()).unwrap_err().to_string().starts_with("VR0101"));
         let without_place = SourceArguments { dataset: Some(DataKind::Regdb), ..SourceArguments::default() };
         assert!(without_place.source().unwrap_err().to_string().contains("--data must say where RegDB is"));
     }

@@ -686,7 +686,7 @@ fn a_plan_of_a_run_that_no_machine_holds_takes_little_and_warns() {
     let limited = ["-c", "ulimit -v 8000000 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_vireid")];
     let crops = desk.at("crops");
     let paper = ["train", "--plan", "--data", text(&crops), "--preset", "mbccm_sysu_paper"];
-    let large = ["--set", "backbone.weights=none", "--set", "sampler.clusters=100000"];
+    let large = ["--set", "backbone.weights=none", "--set", "sampler.clusters=20000"];
     let output = Command::new("sh").args(limited).args(paper).args(large).output().unwrap();
     let plan = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{plan}{}", String::from_utf8_lossy(&output.stderr));
