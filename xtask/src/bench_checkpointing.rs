@@ -6,16 +6,10 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::bench::{Failure, Measurement, measure};
+use crate::results;
 
 /// Network, images of a step, and whether in bf16.
 const STEPS: [(&str, &str, bool); 3] = [("small", "120", false), ("resnet50", "24", false), ("resnet50", "24", true)];
-
-#[derive(Serialize)]
-struct Report {
-    command: String,
-    note: &'static str,
-    rows: Vec<Row>,
-}
 
 #[derive(Serialize)]
 struct Row {
@@ -71,11 +65,6 @@ pub fn run(rounds: usize, device: &str, out: Option<&Path>) -> Result<(), Failur
         );
         rows.push(row);
     }
-    if let Some(out) = out {
-        let command =
-            format!("cargo xtask bench checkpointing --rounds {rounds} --device {device} --out {}", out.display());
-        let report = Report { command, note: "peaks are those of whole processes", rows };
-        std::fs::write(out, serde_json::to_string_pretty(&report)? + "\n")?;
-    }
-    Ok(())
+    let command = format!("checkpointing --rounds {rounds} --device {device}");
+    results::write(out, &command, "peaks are those of whole processes", &rows)
 }

@@ -10,18 +10,12 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::bench::Failure;
+use crate::results;
 
 /// Work and images of a step.
 const STEPS: [(&str, &str); 2] = [("small-step", "30"), ("resnet50-step", "6")];
 /// Steps of the two processes that are compared.
 const RUNS: [usize; 2] = [1, 3];
-
-#[derive(Serialize)]
-struct Report {
-    command: String,
-    note: &'static str,
-    rows: Vec<Row>,
-}
 
 #[derive(Serialize)]
 struct Row {
@@ -50,16 +44,8 @@ pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
         kernels.iter().take(12).for_each(|(name, count)| println!("{count:>8.0} {name}"));
         rows.push(Row { work, images, launches_per_step, kernels });
     }
-    if let Some(out) = out {
-        let command = format!("cargo xtask bench launches --device {device} --out {}", out.display());
-        let report = Report {
-            command,
-            note: "kernels that CubeCL's profiling log names, less those of a process's start",
-            rows,
-        };
-        std::fs::write(out, serde_json::to_string_pretty(&report)? + "\n")?;
-    }
-    Ok(())
+    let note = "kernels that CubeCL's profiling log names, less those of a process's start";
+    results::write(out, &format!("launches --device {device}"), note, &rows)
 }
 
 /// Launches of a process that makes some steps, by kernel.

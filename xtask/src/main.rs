@@ -12,6 +12,7 @@ mod expansions;
 mod lender;
 mod pretrain;
 mod reproduce;
+mod results;
 mod shared_run;
 mod steps;
 mod supervised;

@@ -201,7 +201,6 @@ fn read_column<T: DataType>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint;
 
     fn file(rows: usize, dim: usize) -> EmbeddingsFile {
         let image = |row: usize| EmbeddedImage {
@@ -218,24 +217,12 @@ mod tests {
         }
     }
 
-    fn fingerprint(of: &EmbeddingsFile) -> Fingerprint {
-        Fingerprint {
-            settings: of.recipe.settings.clone(),
-            rows: of.embeddings.rows(),
-            dim: of.embeddings.dim(),
-            paths: fingerprint::paths(&of.images),
-            values: fingerprint::values(&of.embeddings),
-            folder: "/".into(),
-        }
-    }
-
     /// A damaged page makes the crate that reads it panic at some of these places.
     #[test]
     fn a_file_with_any_byte_damaged_is_read_or_refused_but_ends_no_program() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gallery.parquet");
-        let file = file(5, 3);
-        save(&file, &path, &fingerprint(&file)).unwrap();
+        file(5, 3).save(&path).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let mut gave_up = 0;
         for place in 0..whole.len() {
