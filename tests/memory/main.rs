@@ -86,7 +86,9 @@ fn the_reckoned_memory_is_that_of_steps() {
         let measured = of_many - of_few;
         let reckoned = activation_bytes(&config, "cpu", many - few).unwrap() / f64::from(1 << 20);
         println!("{network}: {} more images hold {measured:.0} MiB more, reckoned {reckoned:.0}", many - few);
-        assert!(is_near(measured / reckoned, 1.0, 0.1), "{network}: {measured:.0} MiB, not {reckoned:.0}");
+        // How much of what was freed the allocator can use again depends on its arenas, and so on the machine's threads: the
+        // same step was seen a tenth off in either direction. A wrong count of activations is off by a quarter or more.
+        assert!(is_near(measured / reckoned, 1.0, 0.2), "{network}: {measured:.0} MiB, not {reckoned:.0}");
     }
 }
 
