@@ -24,7 +24,8 @@ pub struct CheckpointedPass {
 
 impl CheckpointedPass {
     /// Passes images through a network without keeping more than the borders of its pieces. Running statistics stay as they
-    /// are until [`backward`](Self::backward).
+    /// are until [`backward`](Self::backward). The network's batch norms have to be
+    /// [`GroupedBatchNorm`](crate::GroupedBatchNorm)s: others would normalise by running statistics in this pass.
     ///
     /// # Shapes
     ///
