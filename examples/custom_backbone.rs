@@ -1,10 +1,10 @@
-//! A network of one's own, trained by a method of the library on a drawn world.
+//! A network of your own, trained by a method of the library on a drawn world.
 //!
 //! ```text
 //! cargo run --example custom_backbone --release
 //! ```
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use burn::module::Module;
@@ -12,11 +12,16 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use vireid::{DataKind, DataSource};
+use vireid::{DataKind, DataSource, ProgressObserver, open_images};
 use vireid_backbone::{Backbone, Features};
-use vireid_core::{Modality, PerModality};
+use vireid_core::{Modality, PerModality, Streams};
+use vireid_data::ImageSize;
 use vireid_memory::normalize_rows;
-use vireid_methods::{Engine, Outcome, ProgressObserver, RunConfig, RunDir, TrainingImages, parse_device, registry};
+use vireid_methods::networks::{self, NetworkKind};
+use vireid_methods::{
+    BackboneSettings, CheckpointKind, MethodError, Outcome, Session, SessionOptions, TrainedNetwork, parse_device, preset,
+    registry,
+};
 
 /// Three strided convolutions that both modalities share, averages over the image, a batch-norm neck.
 #[derive(Module, Debug)]
@@ -65,28 +70,48 @@ impl Backbone for Plain {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Short: an untrained network has little to cluster by.
-    let settings = ["stage1.epochs=2", "stage2.epochs=1", "clustering.eps.visible=0.7", "clustering.eps.infrared=0.7"];
-    let mut config = RunConfig::from_preset("mbccm_sysu_quick", &settings.map(String::from))?;
-    config.backbone.name = "plain".into();
-    let dataset = DataSource::new(None, Some(DataKind::Synthetic), 0, false)?.open()?;
-    let images = TrainingImages::open(dataset, &config, false)?;
+/// Makes the network known: `backbone.name = "plain"`.
+struct PlainKind;
 
-    let out = Path::new("runs/custom_backbone");
-    let _ = std::fs::remove_dir_all(out);
-    let run = RunDir::create(out, &config, &"an example")?;
-    let device = parse_device("cpu")?;
-    let build = {
-        let device = device.clone().autodiff();
-        Box::new(move |_: &_| Ok(Plain::init(&device)))
-    };
+impl NetworkKind for PlainKind {
+    type Network = Plain;
+
+    fn names(&self) -> Vec<String> {
+        vec!["plain".into()]
+    }
+
+    fn init(&self, _: &BackboneSettings, _: ImageSize, _: Streams, device: &Device) -> Result<Plain, MethodError> {
+        Ok(Plain::init(device))
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    networks::register(PlainKind);
+    // Short: an untrained network has little to cluster by.
+    let settings = [
+        "backbone.name=plain",
+        "stage1.epochs=2",
+        "stage2.epochs=1",
+        "clustering.eps.visible=0.7",
+        "clustering.eps.infrared=0.7",
+    ];
+    let config = preset("mbccm_sysu_quick", &settings.map(String::from))?;
+    let dataset = DataSource::new(None, Some(DataKind::Synthetic), 0, false)?.open()?;
+    let images = open_images(dataset, &config, false)?;
+
+    let out = PathBuf::from("runs/custom_backbone");
+    let _ = std::fs::remove_dir_all(&out);
     let method = registry::build(&config)?;
-    let mut engine = Engine::new(config, method, build, device, images.train, images.test, run)?;
-    if let Outcome::Finished(evaluations) = engine.run(&mut ProgressObserver::new(), &AtomicBool::new(false))? {
+    let options = SessionOptions { config, out: out.clone(), resume: false, device: "cpu".into() };
+    let mut session = Session::open(options, method, images.clone())?;
+    if let Outcome::Finished(evaluations) = session.train(&mut ProgressObserver::new(), &AtomicBool::new(false))? {
         for evaluation in evaluations {
             println!("{}: mAP {:.1} % (synthetic)", evaluation.moment, evaluation.first_map());
         }
     }
+    // Every verb of the library finds the network by its name.
+    let trained = TrainedNetwork::open(&out, CheckpointKind::Last, parse_device("cpu")?)?;
+    let embedded = trained.embed(&images.test.images.infrared, Modality::Infrared, |_| ())?;
+    println!("{} embeddings of {} numbers", embedded.rows(), embedded.dim());
     Ok(())
 }

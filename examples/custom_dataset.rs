@@ -1,4 +1,4 @@
-//! Images of one's own that no reader knows, trained on and embedded by the library.
+//! Images of your own that no reader knows, trained on and embedded by the library.
 //!
 //! ```text
 //! cargo run --example custom_dataset --release
@@ -8,12 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use vireid::{ProgressObserver, open_images};
 use vireid_core::{Camera, Identity, Modality, PerModality};
 use vireid_data::synthetic::{HEIGHT, WIDTH, World, WorldSpec};
 use vireid_data::{Dataset, Names, Sample, TestSplit};
 use vireid_methods::{
-    CheckpointKind, MethodError, ProgressObserver, RunConfig, Session, SessionOptions, TrainedNetwork, TrainingImages,
-    parse_device,
+    CheckpointKind, MethodError, Session, SessionOptions, TrainedNetwork, parse_device, preset, registry,
 };
 
 /// People in training and in the test.
@@ -63,13 +63,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from("data/custom_dataset");
     draw(&folder)?;
     let settings = ["stage1.epochs=2", "stage2.epochs=2", "stage1.iterations=20", "stage2.iterations=20"];
-    let config = RunConfig::from_preset("mbccm_sysu_quick", &settings.map(String::from))?;
-    let images = TrainingImages::open(dataset(&folder), &config, false)?;
+    let config = preset("mbccm_sysu_quick", &settings.map(String::from))?;
+    let images = open_images(dataset(&folder), &config, false)?;
 
     let out = PathBuf::from("runs/custom_dataset");
     let _ = fs::remove_dir_all(&out);
     let options = SessionOptions { config, out: out.clone(), resume: false, device: "cpu".into() };
-    let mut session = Session::open(options, images.clone())?;
+    let method = registry::build(&options.config)?;
+    let mut session = Session::open(options, method, images.clone())?;
     session.train(&mut ProgressObserver::new(), &AtomicBool::new(false))?;
 
     let trained = TrainedNetwork::open(&out, CheckpointKind::Last, parse_device("cpu")?)?;

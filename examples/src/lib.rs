@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vireid::{
-    DataKind, DataSource, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions, explain_resume, train,
+    DataKind, DataSource, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions, evaluation_table,
+    explain_resume, seconds_table, train,
 };
 use vireid_kernels::keep_freed_memory;
 use vireid_methods::events::Event;
-use vireid_methods::{Evaluation, evaluation_table, peak_memory_mib, seconds_table};
+use vireid_methods::{Evaluation, peak_memory_mib};
 
 #[derive(Debug, Parser)]
 #[command(about = "Train on a licensed data set, or on a synthetic world in its layout when it is not there")]

@@ -11,7 +11,7 @@ use vireid_compare::is_near;
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
 use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
-use vireid_methods::views::{StepEmbeddings, StepLabels};
+use vireid_methods::parts::views::{StepEmbeddings, StepLabels};
 use vireid_methods::{RunConfig, activation_bytes, adam, peak_memory_mib};
 
 const STEPS: usize = 200;

@@ -9,10 +9,10 @@ use vireid_data::ViewRecipes;
 use vireid_data::readers::read_sysu;
 use vireid_data::sampler::{StepPlan, shared_blocks, shared_labels};
 use vireid_memory::MemoryBank;
-use vireid_methods::contrast::Contrast;
-use vireid_methods::contrast_step::published_recipes;
+use vireid_methods::parts::contrast::Contrast;
+use vireid_methods::parts::contrast_step::published_recipes;
 use vireid_methods::epoch::{Epoch, EpochAt, Labelling};
-use vireid_methods::lookups::BankGradient;
+use vireid_methods::parts::lookups::BankGradient;
 use vireid_methods::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
 use vireid_methods::{
     Engine, MethodError, MethodState, OptimizerKind, Outcome, ProgressObserver, RunConfig, RunDir, StageSettings,

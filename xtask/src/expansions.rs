@@ -16,7 +16,7 @@ use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_eval::quality::joint_label_quality;
 use vireid_methods::ecul::EmccVariant;
-use vireid_methods::joint::{JointClustering, JointClusters, joint_origins};
+use vireid_methods::parts::joint::{JointClustering, JointClusters, joint_origins};
 use vireid_methods::{
     NeighbourSearch, ProgressObserver, RunConfig, Session, SessionOptions, Spread, TrainingImages, extract,
     parse_device,

@@ -7,7 +7,7 @@ use vireid_core::{PerModality, Stream};
 use vireid_memory::normalize_rows;
 use vireid_methods::adam;
 use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
-use vireid_methods::views::{StepEmbeddings, StepLabels};
+use vireid_methods::parts::views::{StepEmbeddings, StepLabels};
 
 const VISIBLE_CLUSTERS: usize = 100;
 const INFRARED_CLUSTERS: usize = 60;

@@ -7,45 +7,39 @@
 //! `dmic_paper+losses`, and for another data set `dmic_<data set>_paper+losses` where there is such a file. Several layers
 //! may follow one another.
 
-use crate::MethodError;
+use vireid_train::{MethodError, RunConfig, lay_over};
 
-macro_rules! files {
+use crate::registry::entries;
+
+/// Files of `presets/` by name, with their text.
+macro_rules! preset_files {
     ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),*]
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/presets/", $name, ".toml")))),*]
     };
 }
+pub(crate) use preset_files;
 
-const FILES: &[(&str, &str)] = files![
-    "base_paper",
-    "base_quick",
-    "dmic_paper",
-    "dmic_paper+losses",
-    "dmic_paper+schedules",
-    "dmic_paper+two_cards",
-    "dmic_quick",
-    "dmic_quick+losses",
-    "dmic_quick+schedules",
-    "dmic_quick+two_cards",
-    "dmic_regdb_paper",
-    "dmic_regdb_paper+schedules",
-    "ecul_paper",
-    "ecul_paper+counts",
-    "ecul_quick",
-    "ecul_quick+counts",
-    "ecul_regdb_paper",
-    "ecul_regdb_paper+counts",
-    "mbccm_paper",
-    "mbccm_quick",
-    "mmm_paper",
-    "mmm_quick",
-    "mmm_regdb_paper",
-    "mult_paper",
-    "mult_quick",
-    "regdb_paper",
-    "regdb_quick",
-];
+/// Those of no method.
+const SHARED: &[(&str, &str)] = preset_files!["base_paper", "base_quick", "regdb_paper", "regdb_quick"];
 const DATA_SETS: [&str; 2] = ["sysu", "regdb"];
 const SIZES: [&str; 2] = ["paper", "quick"];
+/// A preset's list of inherited keys that its method does not read.
+const WITHOUT: &str = "without";
+
+/// The text of a file, and all files' names.
+fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SHARED.iter().copied().chain(entries().into_iter().flat_map(|entry| entry.presets.iter().copied()))
+}
+
+/// The settings of a preset, with overrides of the form `key=value`, such as `stage2.epochs=30`.
+///
+/// # Errors
+///
+/// `VR0503` for an unknown preset, `VR0501` for an unknown key of the engine's sections, `VR0502` for an unusable value. The
+/// method's own sections are checked when it is [built](crate::registry::build).
+pub fn preset(name: &str, overrides: &[String]) -> Result<RunConfig, MethodError> {
+    RunConfig::from_table(preset_table(name)?, overrides)
+}
 
 /// The names of the embedded presets, each layer by itself; layers may be put in a row.
 pub fn presets() -> impl Iterator<Item = String> {
@@ -65,7 +59,7 @@ pub fn presets() -> impl Iterator<Item = String> {
 /// The layers of a method's presets of one size.
 fn layers(method: &str, size: &str) -> impl Iterator<Item = &'static str> {
     let prefix = format!("{method}_{size}+");
-    FILES.iter().filter_map(move |(name, _)| name.strip_prefix(&prefix))
+    files().filter_map(move |(name, _)| name.strip_prefix(&prefix))
 }
 
 /// The files of a preset by name, in the order in which they are laid over one another.
@@ -93,27 +87,34 @@ pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodEr
     if !is_known {
         return Err(MethodError::Unknown { what: "preset", name: name.into(), known: presets().collect() });
     }
-    let text = |name: &str| FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+    let text = |name: &str| files().find(|(known, _)| *known == name).map(|(_, text)| text);
     Ok(wanted.into_iter().filter_map(|name| text(&name).map(|text| (name, text))).collect())
 }
 
 /// A preset as one table.
-pub(crate) fn preset_table(name: &str) -> Result<toml::Table, MethodError> {
+fn preset_table(name: &str) -> Result<toml::Table, MethodError> {
     let mut table = toml::Table::new();
     for (_, text) in preset_layers(name)? {
         lay_over(&mut table, text.parse().map_err(|error| MethodError::Config(format!("{error}")))?);
+    }
+    let without = table.remove(WITHOUT);
+    for key in without.iter().filter_map(toml::Value::as_array).flatten().filter_map(toml::Value::as_str) {
+        remove(&mut table, key);
     }
     table.insert("preset".into(), name.into());
     Ok(table)
 }
 
-fn lay_over(table: &mut toml::Table, layer: toml::Table) {
-    for (key, value) in layer {
-        match (table.get_mut(&key), value) {
-            (Some(toml::Value::Table(inner)), toml::Value::Table(layer)) => lay_over(inner, layer),
-            (_, value) => {
-                table.insert(key, value);
+/// Takes a key such as `clustering.eps` out of a table.
+fn remove(table: &mut toml::Table, key: &str) {
+    match key.split_once('.') {
+        Some((section, rest)) => {
+            if let Some(inner) = table.get_mut(section).and_then(toml::Value::as_table_mut) {
+                remove(inner, rest);
             }
+        }
+        None => {
+            table.remove(key);
         }
     }
 }
@@ -121,11 +122,10 @@ fn lay_over(table: &mut toml::Table, layer: toml::Table) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RunConfig;
 
     #[test]
     fn every_key_has_a_comment() {
-        for (name, text) in FILES {
+        for (name, text) in files() {
             let lines: Vec<&str> = text.lines().collect();
             for (number, line) in lines.iter().enumerate() {
                 if line.contains('=') && !line.starts_with('#') {
@@ -137,19 +137,20 @@ mod tests {
 
     #[test]
     fn later_layers_win() {
-        let sysu = RunConfig::from_preset("mult_sysu_paper", &[]).unwrap();
-        let regdb = RunConfig::from_preset("mult_regdb_paper", &[]).unwrap();
-        assert_eq!((sysu.clustering.eps.visible, regdb.clustering.eps.visible), (0.6, 0.3));
-        assert_eq!((sysu.stage1.iterations, regdb.stage1.iterations), (300, 100));
-        assert_eq!((sysu.input.filter.as_str(), regdb.backbone.bn_groups), ("bilinear", 2));
-        let unknown = RunConfig::from_preset("mult_cuhk_paper", &[]).unwrap_err().to_string();
+        let eps = |config: &RunConfig| config.method["clustering"]["eps"]["visible"].as_float().unwrap();
+        let sysu = preset("mult_sysu_paper", &[]).unwrap();
+        let regdb = preset("mult_regdb_paper", &[]).unwrap();
+        assert_eq!((eps(&sysu), eps(&regdb)), (0.6, 0.3));
+        assert_eq!((sysu.engine.stages[0].iterations, regdb.engine.stages[0].iterations), (300, 100));
+        assert_eq!((sysu.engine.input.filter.as_str(), regdb.engine.backbone.bn_groups), ("bilinear", 2));
+        let unknown = preset("mult_cuhk_paper", &[]).unwrap_err().to_string();
         assert!(unknown.starts_with("VR0503") && unknown.contains("mult_regdb_paper"), "{unknown}");
     }
 
     #[test]
     fn layers_lie_over_a_preset_in_their_order() {
-        let read = |name: &str| RunConfig::from_preset(name, &[]).unwrap();
-        let count = |name: &str, key: &str| read(name).settings["emcc"][key].as_integer().unwrap();
+        let read = |name: &str| preset(name, &[]).unwrap();
+        let count = |name: &str, key: &str| read(name).method["settings"]["emcc"][key].as_integer().unwrap();
         assert_eq!((count("ecul_sysu_paper", "k2"), count("ecul_sysu_paper+counts", "k2")), (6, 12));
         assert_eq!((count("ecul_regdb_paper", "joint_k3"), count("ecul_regdb_paper+counts", "joint_k3")), (9, 10));
         let names = |name: &str| preset_layers(name).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
@@ -157,8 +158,8 @@ mod tests {
             names("dmic_regdb_paper+losses+schedules")[3..],
             ["dmic_regdb_paper", "dmic_paper+losses", "dmic_paper+schedules", "dmic_regdb_paper+schedules"]
         );
-        assert_eq!(read("dmic_sysu_paper+two_cards").backbone.bn_groups, 2);
-        assert_eq!(read("dmic_sysu_quick+losses").preset, "dmic_sysu_quick+losses");
+        assert_eq!(read("dmic_sysu_paper+two_cards").engine.backbone.bn_groups, 2);
+        assert_eq!(read("dmic_sysu_quick+losses").engine.preset, "dmic_sysu_quick+losses");
         for name in ["dmic_sysu_paper+counts", "dmic_sysu_paper+", "dmic_sysu+losses", "mult_sysu_quick+losses"] {
             let error = preset_layers(name).unwrap_err().to_string();
             assert!(error.starts_with("VR0503") && error.contains("dmic_sysu_paper+losses"), "{name}: {error}");
@@ -168,9 +169,9 @@ mod tests {
     #[test]
     fn every_method_accepts_its_presets() {
         for name in presets() {
-            let config = RunConfig::from_preset(&name, &[]).unwrap();
+            let config = preset(&name, &[]).unwrap();
             let method = crate::registry::build(&config).unwrap();
-            assert_eq!(method.stages().len(), config.stages().len(), "{name}");
+            assert_eq!(method.stages().len(), config.engine.stages.len(), "{name}");
         }
     }
 }

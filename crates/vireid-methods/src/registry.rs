@@ -1,40 +1,70 @@
 //! The list of methods: the one place to add to when there is a new one.
 
-use crate::dmic::Dmic;
-use crate::ecul::Ecul;
-use crate::mbccm::Mbccm;
-use crate::method::Method;
-use crate::mmm::Mmm;
-use crate::mult::Mult;
-use crate::{MethodError, RunConfig};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
-type Build = fn(&RunConfig) -> Result<Box<dyn Method>, MethodError>;
+use vireid_train::{AnyMethod, MethodError, RunConfig};
 
-/// Every method by name. To add one, write its module and list it here.
-const REGISTRY: &[(&str, Build)] = &[
-    ("mbccm", |config| Ok(Box::new(Mbccm::new(config)?))),
-    ("mult", |config| Ok(Box::new(Mult::new(config)?))),
-    ("mmm", |config| Ok(Box::new(Mmm::new(config)?))),
-    ("dmic", |config| Ok(Box::new(Dmic::new(config)?))),
-    ("ecul", |config| Ok(Box::new(Ecul::new(config)?))),
-];
+use crate::parts::settings::{ClusteringSettings, read_clustering};
+use crate::{dmic, ecul, mbccm, mmm, mult};
+
+/// What the registry knows of a method.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodEntry {
+    /// Its name: a configuration's `method`, and the beginning of its presets' names.
+    pub name: &'static str,
+    /// Builds it from the sections of a configuration that it reads.
+    pub build: fn(&RunConfig) -> Result<Box<dyn AnyMethod>, MethodError>,
+    /// Its preset files, by name and text: see [`presets`](crate::presets()).
+    pub presets: &'static [(&'static str, &'static str)],
+    /// The clustering of one modality on its own that its configuration describes, for looking at clusters outside a run.
+    pub clustering: fn(&RunConfig) -> Result<ClusteringSettings, MethodError>,
+}
+
+/// Every method that comes with the project. To add one, write its module and list it here.
+static METHODS: LazyLock<RwLock<Vec<MethodEntry>>> =
+    LazyLock::new(|| RwLock::new(vec![mbccm::ENTRY, mult::ENTRY, mmm::ENTRY, dmic::ENTRY, ecul::ENTRY]));
+
+/// Makes a method of your own known by its name, with its presets, for the rest of the process. The newest of a name counts.
+pub fn register(entry: MethodEntry) {
+    let mut entries = METHODS.write().unwrap_or_else(PoisonError::into_inner);
+    entries.retain(|known| known.name != entry.name);
+    entries.push(entry);
+}
+
+/// All methods.
+pub fn entries() -> Vec<MethodEntry> {
+    METHODS.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
 
 /// The names of the methods.
 pub fn methods() -> impl Iterator<Item = &'static str> {
-    REGISTRY.iter().map(|(name, _)| *name)
+    entries().into_iter().map(|entry| entry.name)
 }
 
 /// Builds the method that a configuration names.
 ///
 /// # Errors
 ///
-/// `VR0503` for an unknown name; `VR0501`, `VR0502` for its settings.
-pub fn build(config: &RunConfig) -> Result<Box<dyn Method>, MethodError> {
-    let found = REGISTRY.iter().find(|(name, _)| *name == config.method);
-    let (_, build) = found.ok_or_else(|| MethodError::Unknown {
+/// `VR0503` for an unknown name; `VR0501` for a setting that the method does not read, `VR0502` for a value that can't be
+/// used.
+pub fn build(config: &RunConfig) -> Result<Box<dyn AnyMethod>, MethodError> {
+    (entry(&config.engine.method)?.build)(config)
+}
+
+/// The clustering of one modality on its own that a configuration describes, of whichever method it is.
+///
+/// # Errors
+///
+/// `VR0501`, `VR0502` for what stands in `[clustering]`.
+pub fn clustering(config: &RunConfig) -> Result<ClusteringSettings, MethodError> {
+    // A run of a method that this program does not know has its clusters looked at too.
+    entry(&config.engine.method).map_or(read_clustering as fn(&RunConfig) -> _, |entry| entry.clustering)(config)
+}
+
+fn entry(name: &str) -> Result<MethodEntry, MethodError> {
+    entries().into_iter().find(|entry| entry.name == name).ok_or_else(|| MethodError::Unknown {
         what: "method",
-        name: config.method.clone(),
+        name: name.into(),
         known: methods().map(str::to_string).collect(),
-    })?;
-    build(config)
+    })
 }

@@ -17,9 +17,9 @@ use vireid_eval::quality::adjusted_rand_index;
 use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{batch_hard_triplet, label_tensor, weighted_cross_entropy};
 use vireid_memory::MemoryBank;
-use vireid_methods::contrast::Contrast;
+use vireid_methods::parts::contrast::Contrast;
 use vireid_methods::epoch::{Epoch, EpochAt, Labelling};
-use vireid_methods::lookups::BankGradient;
+use vireid_methods::parts::lookups::BankGradient;
 use vireid_methods::method::{Method, Outputs};
 use vireid_methods::mmm::{
     IntraNorm, MatchedLabels, Mmm, Profile, SwitchOverrides, Switches, filter, match_clusters, matched_batches,

@@ -9,7 +9,7 @@ use vireid_core::{Camera, Embeddings, Identity, PerModality};
 use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{refinement, refinement_gradients};
 use vireid_methods::mult::{BatchLabels, MemoryBanks, MultSettings, SpaceLabels, association_step};
-use vireid_methods::views::{StepEmbeddings, StepLabels, specific_step};
+use vireid_methods::parts::views::{StepEmbeddings, StepLabels, specific_step};
 use vireid_methods::{RunConfig, presets};
 
 fn cases() -> Value {

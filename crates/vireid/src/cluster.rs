@@ -5,7 +5,7 @@ use serde::Serialize;
 use vireid::{CLUSTERS_HEADER, EmbeddingsFile, OutputKind, Overwriting, ProgramError, write_bytes};
 use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::{Modality, PerModality};
-use vireid_methods::{MethodError, RunConfig, cluster, parse_device};
+use vireid_methods::{MethodError, RunConfig, cluster, parse_device, registry};
 
 use crate::model::NetworkArguments;
 use crate::output::{Output, table};
@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let index = ["npy", "csv", "json", "parquet"].map(|ending| arguments.index.with_extension(ending));
     arguments.overwriting.check(&arguments.out, OutputKind::Clusters, &index)?;
     let trained = arguments.network.open(device.clone())?;
-    let config = RunConfig::from_toml(&trained.config().to_toml(), &arguments.overrides)?;
+    let config = RunConfig::from_toml(&trained.run_config().to_toml(), &arguments.overrides)?;
     let file = EmbeddingsFile::load(&arguments.index)?;
     file.check_recipe(&arguments.index, trained.recipe())?;
     let rows = |modality: Modality| {
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     };
     let of = PerModality { visible: rows(Modality::Visible), infrared: rows(Modality::Infrared) };
     let embeddings = of.as_ref().map(|rows| file.embeddings.select(rows));
-    let clusters = cluster(&embeddings, &config.clustering, 0, &device)?;
+    let clusters = cluster(&embeddings, &registry::clustering(&config)?, 0, &device)?;
     let association =
         bilateral_match(&clusters.centroids.infrared, &clusters.centroids.visible, MatchOrientation::AsReleased)
             .map_err(MethodError::from)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use vireid::{DataKind, DataSource, ProgramError, SourceArguments};
 use vireid_core::Modality;
 use vireid_data::{DataError, Sample};
-use vireid_methods::{ImagePart, RunConfig, TrainingImages};
+use vireid_methods::{ImagePart, TrainingImages, preset};
 
 use crate::output::{Output, short_note, table};
 
@@ -89,9 +89,9 @@ pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
 
 fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
     // Images are decoded by it. Of what is told, only the grey levels that are left depend on that.
-    let config = RunConfig::from_preset(&format!("mbccm_{}_quick", source.kind.preset()), &[])?;
+    let config = preset(&format!("mbccm_{}_quick", source.kind.preset()), &[])?;
     let dataset = source.open_with(!output.quiet)?;
-    let mut images = TrainingImages::listed(dataset, &config)?;
+    let mut images = TrainingImages::listed(dataset, &config.engine)?;
     let listed = images.train.clone();
     let (bar, count) = output.counter("decoding");
     images.check(&[ImagePart::Train, ImagePart::Test], true, count)?;

@@ -1,7 +1,7 @@
 use clap::Args;
-use vireid::ProgramError;
+use vireid::{ProgramError, evaluation_table};
 use vireid_core::Modality;
-use vireid_methods::{Evaluation, ImagePart, MethodError, evaluate, evaluation_table};
+use vireid_methods::{Evaluation, ImagePart, MethodError};
 
 use crate::model::ModelArguments;
 use crate::output::Output;
@@ -38,8 +38,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     }
     let total = images.test.images.visible.len() + images.test.images.infrared.len();
     let bar = output.bar("testing", total);
-    let scores =
-        evaluate(trained.network(), &images.test, trained.config(), &devices, |done| bar.set_position(done as u64))?;
+    let scores = trained.evaluate(&images.test, |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     let evaluation = Evaluation {
         moment: "trained".into(),

@@ -89,13 +89,14 @@ fn difference(mut left: Vec<Part>, right: Vec<Part>) -> Vec<[String; 4]> {
 fn config_of(name: &str, overrides: &[String]) -> Result<RunConfig, ProgramError> {
     let is_method = registry::methods().any(|known| known == name);
     let preset = if is_method { format!("{name}_sysu_paper") } else { name.into() };
-    Ok(RunConfig::from_preset(&preset, overrides)?)
+    Ok(vireid_methods::preset(&preset, overrides)?)
 }
 
 fn parts(name: &str, overrides: &[String]) -> Result<Vec<Part>, ProgramError> {
     let config = config_of(name, overrides)?;
-    let mut parts = registry::build(&config)?.composition();
-    parts.extend(config.notes().into_iter().map(|note| Part::new("all", "note", note)));
+    let method = registry::build(&config)?;
+    let mut parts = method.composition();
+    parts.extend(method.notes().into_iter().map(|note| Part::new("all", "note", note)));
     Ok(parts)
 }
 
@@ -110,7 +111,7 @@ pub fn config(arguments: &Config, output: Output) -> Result<(), ProgramError> {
             print(&layers.iter().map(|(layer, text)| format!("# ==== {layer}\n{text}\n")).collect::<String>())
         }
         Some(name) => {
-            let config = RunConfig::from_preset(name, &arguments.overrides)?;
+            let config = vireid_methods::preset(name, &arguments.overrides)?;
             output.result(&config, || config.to_toml().trim_end().to_string())
         }
     }

@@ -21,10 +21,12 @@ mod npy;
 #[doc(hidden)]
 pub mod output;
 mod overwriting;
+mod progress;
 #[doc(hidden)]
 pub mod report;
 mod source;
 mod source_arguments;
+mod table;
 mod training;
 mod worlds;
 
@@ -35,8 +37,10 @@ pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
 pub use overwriting::{CLUSTERS_HEADER, DEVICE_KIT_NAME, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
+pub use progress::{ProgressObserver, open_images};
 pub use source::{DataKind, DataSource};
 pub use source_arguments::SourceArguments;
+pub use table::{evaluation_table, seconds_table};
 pub use training::{Finished, TrainingOptions, explain_resume, quote, train};
 pub use worlds::{draw_regdb_world, draw_world};
 

@@ -1,8 +1,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use vireid::{DataKind, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions, explain_resume, train};
-use vireid_methods::{Evaluation, evaluation_table, seconds_table};
+use vireid::{
+    DataKind, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions, evaluation_table, explain_resume,
+    seconds_table, train,
+};
+use vireid_methods::Evaluation;
 
 use crate::output::Output;
 use crate::{evidence, report};

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::{
-    Evaluation, MemoryNeed, MethodError, Outcome, ProgressObserver, RunConfig, RunDir, Session, SessionOptions,
-    TrainingImages, registry,
+    Evaluation, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions, TrainingImages, preset, registry,
 };
 
-use crate::{DataKind, DataSource, SourceArguments};
+use crate::{DataKind, DataSource, ProgressObserver, SourceArguments, open_images};
 
 /// How a run is started from a command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -102,30 +101,34 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         config
     } else {
         let is_licensed = dataset.test.is_licensed() && !synthetic;
-        let preset = match options.preset.as_deref() {
+        let name = match options.preset.as_deref() {
             None => format!("{name}_{}", if is_licensed { "paper" } else { "quick" }),
             Some(short @ ("quick" | "paper")) => format!("{name}_{short}"),
             Some(full) => full.to_string(),
         };
         let mut overrides = options.overrides.clone();
         overrides.extend(options.seed.map(|seed| format!("seed={seed}")));
-        RunConfig::from_preset(&preset, &overrides)?
+        preset(&name, &overrides)?
     };
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
     let skip_corrupt = options.skip_corrupt || (options.resume && DataSource::is_skipping(&out)?);
-    let method = config.method.clone();
+    let method = config.engine.method.clone();
+    let built = registry::build(&config)?;
     if options.plan_only {
-        let plan = Some(TrainingImages::listed(dataset, &config)?.plan(&config, &options.device)?);
+        let plan = Some({
+            let images = TrainingImages::listed(dataset, &config.engine)?;
+            images.plan(&config.engine, built.as_ref(), &options.device)?
+        });
         let seconds = Seconds::default();
         return Ok(Finished { out, method, synthetic, plan, evaluations: None, interrupted: false, seconds });
     }
     let images = match options.quiet {
-        true => TrainingImages::open_with(dataset, &config, skip_corrupt, |_, _| ())?,
-        false => TrainingImages::open(dataset, &config, skip_corrupt)?,
+        true => TrainingImages::open(dataset, &config.engine, skip_corrupt, |_, _| ())?,
+        false => open_images(dataset, &config, skip_corrupt)?,
     };
     let session_options =
         SessionOptions { config, out: out.clone(), resume: options.resume, device: options.device.clone() };
-    let mut session = Session::open(session_options, images)?;
+    let mut session = Session::open(session_options, built, images)?;
     // Where the path is no text, it must be named again.
     if std::path::absolute(&source.path).is_ok_and(|path| path.to_str().is_some()) {
         source.record(session.run_dir(), skip_corrupt)?;

@@ -2,8 +2,8 @@ use std::error::Error;
 
 use vireid_core::PerModality;
 use vireid_memory::MemoryBank;
-use vireid_methods::contrast::Contrast;
-use vireid_methods::lookups::BankGradient;
+use vireid_methods::parts::contrast::Contrast;
+use vireid_methods::parts::lookups::BankGradient;
 
 use super::case::values;
 use super::{Case, Outputs};

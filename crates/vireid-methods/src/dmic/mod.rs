@@ -13,39 +13,68 @@ mod settings;
 
 use burn::tensor::Device;
 use vireid_clustering::Expansion;
-use vireid_core::{Camera, PerModality, Stream, Streams};
+use vireid_core::{Camera, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 
-use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
-use crate::contrast::{Contrast, JointMean};
-use crate::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
-use crate::epoch::{Epoch, EpochAt};
-use crate::instance_memory::InstanceMemory;
-use crate::joint::{JointClustering, joint_origins};
-use crate::lookups::BankGradient;
-use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
-use crate::schedule::Course;
-use crate::state::MethodState;
-use crate::{MethodError, OptimizerKind, RunConfig};
+use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
+use crate::parts::contrast::{Contrast, JointMean};
+use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
+use vireid_train::epoch::{Epoch, EpochAt};
+use crate::parts::instance_memory::InstanceMemory;
+use crate::parts::joint::{JointClustering, joint_origins};
+use crate::parts::lookups::BankGradient;
+use crate::parts::settings::MethodTable;
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
+use vireid_train::schedule::Course;
+use vireid_train::MethodState;
+use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
 
-pub use settings::{DmicSettings, Dnc, DncValues, JointExpansion};
+use crate::presets::preset_files;
+use crate::registry::MethodEntry;
+
+use settings::named_schedule;
+pub use settings::{DmicSettings, Dnc, DncValues, JointExpansion, ScheduledClustering};
 
 /// The second phase.
 const INTER: usize = 1;
 
+/// What a person raises in either phase when nothing is found.
+const EPS_KEYS: [&str; 2] = ["settings.dnc.eps_phase1", "settings.dnc.eps_phase2"];
+
+/// Labels and memories of an epoch.
+#[derive(Debug)]
+pub struct Prepared {
+    baseline: Baseline,
+    cameras: PerModality<Vec<Camera>>,
+}
+
+/// What the registry knows of it.
+pub const ENTRY: MethodEntry = MethodEntry {
+    name: "dmic",
+    build: |config| Ok(boxed(Dmic::new(config)?)),
+    presets: preset_files![
+        "dmic_paper",
+        "dmic_paper+losses",
+        "dmic_paper+schedules",
+        "dmic_paper+two_cards",
+        "dmic_quick",
+        "dmic_quick+losses",
+        "dmic_quick+schedules",
+        "dmic_quick+two_cards",
+        "dmic_regdb_paper",
+        "dmic_regdb_paper+schedules",
+    ],
+    clustering: settings::first_clustering,
+};
+
 /// The method.
 #[derive(Debug)]
 pub struct Dmic {
-    settings: DmicSettings,
+    table: MethodTable<DmicSettings, ScheduledClustering>,
     padding: usize,
-    streams: Streams,
-    cameras: PerModality<Vec<Camera>>,
-    baseline: Option<Baseline>,
     /// The memory of the instance-level loss between two epochs, where it outlives them.
     kept: Option<InstanceMemory>,
-    /// Steps of the epoch so far: they name the random streams of the memories' moves.
-    steps: u64,
 }
 
 impl Dmic {
@@ -56,31 +85,23 @@ impl Dmic {
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
         Ok(Self {
-            settings: DmicSettings::read(config)?,
-            padding: config.input.padding,
-            streams: Streams::new(config.seed),
-            cameras: PerModality::default(),
-            baseline: None,
+            table: MethodTable::read(config).map_err(named_schedule)?,
+            padding: config.engine.input.padding,
             kept: None,
-            steps: 0,
         })
     }
 
-    fn baseline(&self) -> &Baseline {
-        match &self.baseline {
-            Some(baseline) => baseline,
-            None => unreachable!("an epoch is prepared first"),
-        }
-    }
 }
 
 impl Method for Dmic {
-    fn name(&self) -> &'static str {
-        "dmic"
+    type Prepared = Prepared;
+
+    fn name(&self) -> &str {
+        ENTRY.name
     }
 
     fn stages(&self) -> Vec<Stage> {
-        let optimizer = OptimizerKind::Adam;
+        let optimizer = Optimizer::adam();
         vec![
             Stage { name: "phase 1", start: StageStart::Continue, optimizer },
             Stage { name: "phase 2", start: StageStart::FreshOptimizer, optimizer },
@@ -88,7 +109,7 @@ impl Method for Dmic {
     }
 
     fn composition(&self) -> Vec<Part> {
-        let s = &self.settings;
+        let s = &self.table.settings;
         let within = if s.expansion_within { "camera-invariant expansion" } else { "plain expansion" };
         let memories = format!("moved by {:?} samples, momentum {}", s.update, s.momentum).to_lowercase();
         let contrast = |mean: &str, weight: f64| {
@@ -133,17 +154,21 @@ impl Method for Dmic {
         ]
     }
 
+    fn largest_batch(&self, _at: EpochAt) -> usize {
+        self.table.sampler.slots()
+    }
+
     fn recipes(&self, _at: EpochAt) -> ViewRecipes {
         published_recipes(self.padding)
     }
 
-    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<Prepared, MethodError> {
         let embeddings = epoch.embeddings()?;
-        self.cameras = epoch.cameras();
-        let (at, c, s) = (epoch.at(), epoch.config().clustering.clone(), &self.settings);
+        let cameras = epoch.cameras();
+        let (at, c, s) = (epoch.at(), &self.table.clustering, &self.table.settings);
         let values = s.dnc.at(at.stage, at.in_stage, at.of, c.k1, s.joint_k1);
-        let origins = joint_origins(&self.cameras);
-        let (of_visible, of_infrared) = origins.split_at(self.cameras.visible.len());
+        let origins = joint_origins(&cameras);
+        let (of_visible, of_infrared) = origins.split_at(cameras.visible.len());
         let within = |origins| match s.expansion_within {
             true => Expansion::ModalityCamera { k2: values.k2, origins },
             false => Expansion::Mean { k2: c.k2 },
@@ -168,6 +193,9 @@ impl Method for Dmic {
             k1: values.k1,
             expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
             eps: PerModality { visible: values.eps, infrared: values.eps },
+            eps_keys: PerModality { visible: EPS_KEYS[at.stage].into(), infrared: EPS_KEYS[at.stage].into() },
+            min_samples: c.min_samples,
+            search: c.neighbours,
             joint: with_joint.then_some((joint, across)),
             momentum: s.momentum,
             figures,
@@ -175,15 +203,20 @@ impl Method for Dmic {
         let baseline = Baseline::new(epoch, &embeddings, &how)?;
         // A phase begins with a new memory of instances.
         let kept = self.kept.take().filter(|_| at.in_stage > 0);
-        self.baseline = Some(baseline.with_instances(s.instance, kept, &embeddings, epoch.device()));
-        self.steps = 0;
-        Ok(())
+        let baseline = baseline.with_instances(s.instance, kept, &embeddings, epoch.device());
+        Ok(Prepared { baseline, cameras })
     }
 
-    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
-        let (baseline, steps) = (self.baseline(), config.stage(at).iterations);
-        let mut plans = baseline.plan(config, steps, &self.cameras, self.settings.joint_sampler, stream)?;
-        if self.settings.joint_only && baseline.joint.is_some() {
+    fn plan(
+        &self,
+        Prepared { baseline, cameras }: &Prepared,
+        _at: EpochAt,
+        steps: usize,
+        stream: &mut Stream,
+    ) -> Result<Vec<StepPlan>, MethodError> {
+        let shape = self.table.sampler.shape();
+        let mut plans = baseline.plan(shape, steps, cameras, self.table.settings.joint_sampler, stream)?;
+        if self.table.settings.joint_only && baseline.joint.is_some() {
             plans.retain(|plan| plan.part == JOINT);
         }
         Ok(plans)
@@ -196,11 +229,8 @@ impl Method for Dmic {
         }
     }
 
-    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
-        let s = &self.settings;
-        let mut stream = self.streams.stream("update", [at.epoch as u64, self.steps, 0]);
-        self.steps += 1;
-        let Some(baseline) = &mut self.baseline else { unreachable!("an epoch is prepared first") };
+    fn step(&mut self, prepared: &mut Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let s = &self.table.settings;
         let step = ContrastStep {
             contrast: Contrast { temperature: s.temperature, bank_gradient: BankGradient::Snapshot },
             joint_mean: s.joint_mean,
@@ -211,39 +241,37 @@ impl Method for Dmic {
                 own: s.instance_weight,
                 joint: s.joint_weight(),
             },
-            has_joint: at.stage >= INTER,
+            has_joint: at.epoch.stage >= INTER,
         };
-        step.run(baseline, plan, &outputs, &mut stream)
+        step.run(&mut prepared.baseline, plan, &outputs, &mut at.stream("update"))
     }
 
-    fn finish(&mut self, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
-        let loss = self.settings.instance;
-        self.kept = self.baseline.as_mut().and_then(|baseline| baseline.take_lasting(loss));
+    fn finish(&mut self, mut prepared: Prepared, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        self.kept = prepared.baseline.take_lasting(self.table.settings.instance);
         Ok(())
     }
 
-    fn state(&self, within_epoch: bool) -> MethodState {
+    fn state(&self, prepared: Option<&Prepared>) -> MethodState {
         let mut state = MethodState::default();
-        if let Some(kept) = self.kept.as_ref().filter(|_| !within_epoch) {
-            kept.put(&mut state);
-        }
-        if let Some(baseline) = self.baseline.as_ref().filter(|_| within_epoch) {
-            baseline.put(&mut state);
-            state.put_cameras(&self.cameras);
-            state.integers.insert("steps".into(), vec![self.steps as i32]);
+        match (prepared, &self.kept) {
+            (Some(Prepared { baseline, cameras }), _) => {
+                baseline.put(&mut state);
+                state.put_cameras(cameras);
+            }
+            (None, Some(kept)) => kept.put(&mut state),
+            (None, None) => (),
         }
         state
     }
 
-    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
-        self.kept = None;
-        if !within_epoch {
-            self.kept = InstanceMemory::take(state, device);
-        } else {
-            self.cameras = state.cameras()?;
-            self.steps = *state.integers.get("steps")?.first()? as u64;
-            self.baseline = Some(Baseline::take(state, self.settings.momentum, device)?);
-        }
+    fn restore(&mut self, state: &MethodState, device: &Device) -> Option<()> {
+        self.kept = InstanceMemory::take(state, device);
         Some(())
+    }
+
+    fn restore_within(&mut self, state: &MethodState, _at: EpochAt, device: &Device) -> Option<Prepared> {
+        self.kept = None;
+        let baseline = Baseline::take(state, self.table.settings.momentum, device)?;
+        Some(Prepared { baseline, cameras: state.cameras()? })
     }
 }

@@ -1,11 +1,13 @@
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::JointSampler;
-use crate::contrast::JointMean;
-use crate::instance::InstanceLoss;
-use crate::schedule::{Course, Shape};
-use crate::update::UpdateRule;
-use crate::{MethodError, RunConfig, parse_settings};
+use crate::parts::baseline::JointSampler;
+use crate::parts::contrast::JointMean;
+use crate::parts::instance::InstanceLoss;
+use vireid_train::schedule::{Course, Shape};
+use crate::parts::update::UpdateRule;
+use vireid_train::{MethodError, RunConfig, parse_settings};
+
+use crate::parts::settings::{Checked, ClusteringSettings, NeighbourSearch, at_least_one, read_clustering};
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,14 +142,57 @@ impl DmicSettings {
     pub fn joint_weight(&self) -> f64 {
         self.joint_instance_weight.unwrap_or(self.instance_weight)
     }
+}
 
-    /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// `VR0501`, `VR0502`.
-    pub fn read(config: &RunConfig) -> Result<Self, MethodError> {
-        let settings: Self = parse_settings(config.settings.clone(), "settings.")?;
+/// DMIC's `[clustering]`: the radius is a schedule in `[settings.dnc]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScheduledClustering {
+    /// Neighbours ranked, where no schedule says otherwise.
+    pub k1: usize,
+    /// Neighbours averaged in a plain expansion.
+    pub k2: usize,
+    /// Neighbours, itself included, that make a core sample.
+    pub min_samples: usize,
+    /// Where neighbours are searched.
+    pub neighbours: NeighbourSearch,
+}
+
+impl Checked for ScheduledClustering {
+    fn check(&self) -> Result<(), MethodError> {
+        at_least_one(&[
+            ("clustering.k1", self.k1),
+            ("clustering.k2", self.k2),
+            ("clustering.min_samples", self.min_samples),
+        ])
+    }
+}
+
+/// The clustering of either modality at the first epoch, unless `[clustering]` has a radius of its own.
+pub(super) fn first_clustering(config: &RunConfig) -> Result<ClusteringSettings, MethodError> {
+    let mut config = config.clone();
+    let settings = config.method.get("settings").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let settings: DmicSettings = parse_settings(settings, "settings.")?;
+    let eps = settings.dnc.at(0, 0, 1, 1, settings.joint_k1).eps;
+    if let Some(clustering) = config.method.get_mut("clustering").and_then(toml::Value::as_table_mut) {
+        let both = toml::Table::from_iter(["visible", "infrared"].map(|name| (name.to_string(), eps.into())));
+        clustering.entry("eps").or_insert(toml::Value::Table(both));
+    }
+    read_clustering(&config)
+}
+
+/// Names the schedule to those who set the radius where other methods have it.
+pub(super) fn named_schedule(error: MethodError) -> MethodError {
+    match error {
+        MethodError::UnknownKey { key, .. } if key.starts_with("clustering.eps") => {
+            MethodError::UnknownKey { key, suggestion: Some("settings.dnc.eps_phase1 and settings.dnc.eps_phase2".into()) }
+        }
+        other => other,
+    }
+}
+
+impl Checked for DmicSettings {
+    fn check(&self) -> Result<(), MethodError> {
+        let settings = self;
         let refuse = |name: &str, what: &str| Err(MethodError::Config(format!("settings.{name} must be {what}")));
         if !(0.0..=1.0).contains(&settings.momentum) {
             return refuse("momentum", "from 0 to 1");
@@ -186,7 +231,7 @@ impl DmicSettings {
                 return refuse(&format!("dnc.{name}"), "above 0 and below 1 at every end");
             }
         }
-        Ok(settings)
+        Ok(())
     }
 }
 

@@ -12,22 +12,27 @@ mod settings;
 
 use burn::tensor::{Device, Tensor};
 use vireid_clustering::{Expansion, VotedPair, nearest_across, vote_among};
-use vireid_core::{Camera, Embeddings, PerModality, Stream, Streams};
+use vireid_core::{Camera, Embeddings, Modality, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropy, label_tensor};
 use vireid_memory::normalize_rows;
 
-use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
-use crate::contrast::{Contrast, JointMean};
-use crate::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
-use crate::epoch::{Epoch, EpochAt};
-use crate::instance_memory::InstanceMemory;
-use crate::joint::{JointClustering, joint_origins};
-use crate::lookups::BankGradient;
-use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
-use crate::state::MethodState;
-use crate::{MethodError, OptimizerKind, RunConfig};
+use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
+use crate::parts::contrast::{Contrast, JointMean};
+use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
+use vireid_train::epoch::{Epoch, EpochAt};
+use crate::parts::instance_memory::InstanceMemory;
+use crate::parts::joint::{JointClustering, joint_origins};
+use crate::parts::labelling::eps_key;
+use crate::parts::lookups::BankGradient;
+use crate::parts::settings::{MethodTable, read_clustering};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
+use vireid_train::MethodState;
+use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
+
+use crate::presets::preset_files;
+use crate::registry::MethodEntry;
 
 pub use settings::{Aggregation, EculSettings, Emcc, EmccVariant, TsMem};
 
@@ -36,23 +41,38 @@ const UNITED: usize = 1;
 /// Views of a visible image.
 const VIEWS: usize = 2;
 
+/// What the registry knows of it.
+pub const ENTRY: MethodEntry = MethodEntry {
+    name: "ecul",
+    build: |config| Ok(boxed(Ecul::new(config)?)),
+    presets: preset_files![
+        "ecul_paper",
+        "ecul_paper+counts",
+        "ecul_quick",
+        "ecul_quick+counts",
+        "ecul_regdb_paper",
+        "ecul_regdb_paper+counts",
+    ],
+    clustering: read_clustering,
+};
+
 /// The method.
 #[derive(Debug)]
 pub struct Ecul {
-    settings: EculSettings,
+    table: MethodTable<EculSettings>,
     padding: usize,
     epochs: usize,
-    streams: Streams,
-    cameras: PerModality<Vec<Camera>>,
-    baseline: Option<Baseline>,
     /// The memory of an instance-level loss between two epochs, where it outlives them.
     kept: Option<InstanceMemory>,
+}
+
+/// Labels and memories of an epoch.
+#[derive(Debug)]
+pub struct Prepared {
+    baseline: Baseline,
+    cameras: PerModality<Vec<Camera>>,
     /// The matched infrared cluster of each visible cluster, and the other way round.
     matches: PerModality<Vec<Option<usize>>>,
-    /// The epoch that was prepared: it decides how memories move.
-    epoch: usize,
-    /// Steps of the epoch so far: they name the random streams of the memories' moves.
-    steps: u64,
 }
 
 impl Ecul {
@@ -63,36 +83,23 @@ impl Ecul {
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
         Ok(Self {
-            settings: EculSettings::read(config)?,
-            padding: config.input.padding,
-            epochs: config.epochs(),
-            streams: Streams::new(config.seed),
-            cameras: PerModality::default(),
-            baseline: None,
+            table: MethodTable::read(config)?,
+            padding: config.engine.input.padding,
+            epochs: config.engine.epochs(),
             kept: None,
-            matches: PerModality::default(),
-            epoch: 0,
-            steps: 0,
         })
-    }
-
-    fn baseline(&self) -> &Baseline {
-        match &self.baseline {
-            Some(baseline) => baseline,
-            None => unreachable!("an epoch is prepared first"),
-        }
     }
 
     /// Clusters whose images found each other across the modalities.
     fn select(&self, embeddings: &PerModality<Embeddings>, baseline: &Baseline) -> Result<Vec<VotedPair>, MethodError> {
-        let a = &self.settings.aggregation;
+        let a = &self.table.settings.aggregation;
         let PerModality { visible, infrared } = embeddings;
         let nearest = match a.mutual {
             true => Some((nearest_across(visible, infrared, 1)?, nearest_across(infrared, visible, 1)?)),
             false => None,
         };
         let joint = baseline.joint.as_ref().filter(|_| a.joint_label).map(|joint| &joint.labels);
-        let is_lawful = |i: usize, j: usize| {
+        let is_valid = |i: usize, j: usize| {
             let mutual = nearest.as_ref().is_none_or(|(of_visible, of_infrared)| {
                 of_visible.row(i).first() == Some(&(j as u32)) && of_infrared.row(j).first() == Some(&(i as u32))
             });
@@ -100,13 +107,13 @@ impl Ecul {
         };
         let labels = &baseline.labels;
         let pairs =
-            vote_among((visible, &labels.visible), (infrared, &labels.infrared), a.threshold as f32, &is_lawful)?;
+            vote_among((visible, &labels.visible), (infrared, &labels.infrared), a.threshold as f32, &is_valid)?;
         Ok(pairs)
     }
 
     /// Mixes the memories of matched clusters.
     fn aggregate(&self, baseline: &mut Baseline, pairs: &[VotedPair], device: &Device) {
-        let a = &self.settings.aggregation;
+        let a = &self.table.settings.aggregation;
         let of_visible: Vec<usize> = pairs.iter().map(|pair| pair.visible.index()).collect();
         let of_infrared: Vec<usize> = pairs.iter().map(|pair| pair.infrared.index()).collect();
         if pairs.is_empty() {
@@ -121,8 +128,8 @@ impl Ecul {
     }
 
     /// Contrast of a batch's images with the matched clusters of the other modality.
-    fn cross_contrast(&self, plan: &StepPlan, outputs: &Outputs) -> Option<Tensor<1>> {
-        let baseline = self.baseline();
+    fn cross_contrast(&self, prepared: &Prepared, plan: &StepPlan, outputs: &Outputs) -> Option<Tensor<1>> {
+        let Prepared { baseline, matches, .. } = prepared;
         let labels = baseline.batch_labels(plan, VIEWS);
         let term = |rows: &Tensor<2>, labels: &[usize], matches: &[Option<usize>], bank: &vireid_memory::MemoryBank| {
             let found: Vec<(usize, usize)> =
@@ -133,14 +140,14 @@ impl Ecul {
             }
             let device = rows.device();
             let unit = normalize_rows(rows.clone().select(0, label_tensor(&rows_of, &device)));
-            let logits = bank.logits(unit, self.settings.temperature);
+            let logits = bank.logits(unit, self.table.settings.temperature);
             Some(cross_entropy(logits, label_tensor(&targets, &device)))
         };
         let features = &outputs.features;
         let visible =
-            term(&features.visible.embedding, &labels.visible, &self.matches.visible, &baseline.banks.infrared);
+            term(&features.visible.embedding, &labels.visible, &matches.visible, &baseline.banks.infrared);
         let infrared =
-            term(&features.infrared.embedding, &labels.infrared, &self.matches.infrared, &baseline.banks.visible);
+            term(&features.infrared.embedding, &labels.infrared, &matches.infrared, &baseline.banks.visible);
         match (visible, infrared) {
             (Some(visible), Some(infrared)) => Some(visible + infrared),
             (one, other) => one.or(other),
@@ -149,12 +156,14 @@ impl Ecul {
 }
 
 impl Method for Ecul {
-    fn name(&self) -> &'static str {
-        "ecul"
+    type Prepared = Prepared;
+
+    fn name(&self) -> &str {
+        ENTRY.name
     }
 
     fn stages(&self) -> Vec<Stage> {
-        let optimizer = OptimizerKind::Adam;
+        let optimizer = Optimizer::adam();
         vec![
             Stage { name: "stage 1", start: StageStart::Continue, optimizer },
             Stage { name: "stage 2", start: StageStart::FreshOptimizer, optimizer },
@@ -162,7 +171,7 @@ impl Method for Ecul {
     }
 
     fn composition(&self) -> Vec<Part> {
-        let s = &self.settings;
+        let s = &self.table.settings;
         let within = match s.emcc.within {
             true => format!("{:?} expansion (k2 {}, k3 {})", s.emcc.variant, s.emcc.k2, s.emcc.k3),
             false => "plain expansion".into(),
@@ -202,17 +211,25 @@ impl Method for Ecul {
         ]
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.table.clustering.notes()
+    }
+
+    fn largest_batch(&self, _at: EpochAt) -> usize {
+        self.table.sampler.slots()
+    }
+
     fn recipes(&self, _at: EpochAt) -> ViewRecipes {
         published_recipes(self.padding)
     }
 
-    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<Prepared, MethodError> {
         let embeddings = epoch.embeddings()?;
-        self.cameras = epoch.cameras();
-        let (at, c) = (epoch.at(), epoch.config().clustering.clone());
-        let (emcc, tsmem) = (self.settings.emcc, self.settings.tsmem);
-        let origins = joint_origins(&self.cameras);
-        let (of_visible, of_infrared) = origins.split_at(self.cameras.visible.len());
+        let cameras = epoch.cameras();
+        let (at, c) = (epoch.at(), &self.table.clustering);
+        let (emcc, tsmem) = (self.table.settings.emcc, self.table.settings.tsmem);
+        let origins = joint_origins(&cameras);
+        let (of_visible, of_infrared) = origins.split_at(cameras.visible.len());
         let within = |origins| match emcc.within {
             true => emcc.variant.expansion(emcc.k2, emcc.k3, origins),
             false => Expansion::Mean { k2: c.k2 },
@@ -229,37 +246,44 @@ impl Method for Ecul {
             k1: c.k1,
             expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
             eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
+            eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
+            min_samples: c.min_samples,
+            search: c.neighbours,
             joint: (at.stage >= UNITED).then_some((joint, across)),
             momentum,
             figures: vec![("momentum", momentum)],
         };
         let mut baseline = Baseline::new(epoch, &embeddings, &how)?;
-        self.matches = PerModality {
+        let mut matches = PerModality {
             visible: vec![None; baseline.labels.visible.clusters()],
             infrared: vec![None; baseline.labels.infrared.clusters()],
         };
-        if at.stage >= UNITED && self.settings.aggregation.enabled {
+        if at.stage >= UNITED && self.table.settings.aggregation.enabled {
             let pairs = self.select(&embeddings, &baseline)?;
             for pair in &pairs {
-                self.matches.visible[pair.visible.index()] = Some(pair.infrared.index());
-                self.matches.infrared[pair.infrared.index()] = Some(pair.visible.index());
+                matches.visible[pair.visible.index()] = Some(pair.infrared.index());
+                matches.infrared[pair.infrared.index()] = Some(pair.visible.index());
             }
             self.aggregate(&mut baseline, &pairs, epoch.device());
         }
         // A stage begins with a new memory of instances.
         let kept = self.kept.take().filter(|_| at.in_stage > 0);
-        let loss = self.settings.instance;
-        self.baseline = Some(baseline.with_instances(loss, kept, &embeddings, epoch.device()));
-        (self.epoch, self.steps) = (at.epoch, 0);
-        Ok(())
+        let loss = self.table.settings.instance;
+        let baseline = baseline.with_instances(loss, kept, &embeddings, epoch.device());
+        Ok(Prepared { baseline, cameras, matches })
     }
 
-    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
-        let steps = config.stage(at).iterations;
+    fn plan(
+        &self,
+        Prepared { baseline, cameras, .. }: &Prepared,
+        _at: EpochAt,
+        steps: usize,
+        stream: &mut Stream,
+    ) -> Result<Vec<StepPlan>, MethodError> {
         // In-batch contrast across modalities needs the same labels in both.
         let sampler =
-            if self.settings.instance_weight > 0.0 { JointSampler::Aligned } else { JointSampler::Independent };
-        self.baseline().plan(config, steps, &self.cameras, sampler, stream)
+            if self.table.settings.instance_weight > 0.0 { JointSampler::Aligned } else { JointSampler::Independent };
+        baseline.plan(self.table.sampler.shape(), steps, cameras, sampler, stream)
     }
 
     fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
@@ -269,10 +293,9 @@ impl Method for Ecul {
         }
     }
 
-    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
-        let s = &self.settings;
-        let mut stream = self.streams.stream("update", [at.epoch as u64, self.steps, 0]);
-        self.steps += 1;
+    fn step(&mut self, prepared: &mut Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let s = &self.table.settings;
+        let (mut stream, at) = (at.stream("update"), at.epoch);
         let (update, _) = s.tsmem.at(at.epoch, self.epochs);
         let step = ContrastStep {
             contrast: Contrast { temperature: s.temperature, bank_gradient: BankGradient::Snapshot },
@@ -288,12 +311,11 @@ impl Method for Ecul {
         };
         let has_cross = s.cross_weight > 0.0 && plan.part != JOINT && at.stage >= UNITED;
         let cross = if has_cross {
-            self.cross_contrast(plan, &outputs).map(|loss| loss.mul_scalar(s.cross_weight))
+            self.cross_contrast(prepared, plan, &outputs).map(|loss| loss.mul_scalar(s.cross_weight))
         } else {
             None
         };
-        let Some(baseline) = &mut self.baseline else { unreachable!("an epoch is prepared first") };
-        let mut loss = step.run(baseline, plan, &outputs, &mut stream);
+        let mut loss = step.run(&mut prepared.baseline, plan, &outputs, &mut stream);
         if at.stage >= UNITED {
             let value = match &cross {
                 Some(cross) => cross.clone().inner(),
@@ -307,41 +329,37 @@ impl Method for Ecul {
         loss
     }
 
-    fn finish(&mut self, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
-        let loss = self.settings.instance;
-        self.kept = self.baseline.as_mut().and_then(|baseline| baseline.take_lasting(loss));
+    fn finish(&mut self, mut prepared: Prepared, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        self.kept = prepared.baseline.take_lasting(self.table.settings.instance);
         Ok(())
     }
 
-    fn state(&self, within_epoch: bool) -> MethodState {
+    fn state(&self, prepared: Option<&Prepared>) -> MethodState {
         let mut state = MethodState::default();
-        if let Some(kept) = self.kept.as_ref().filter(|_| !within_epoch) {
-            kept.put(&mut state);
-        }
-        if let Some(baseline) = self.baseline.as_ref().filter(|_| within_epoch) {
-            baseline.put(&mut state);
-            state.put_cameras(&self.cameras);
-            state.put_labels("matches/visible", &self.matches.visible);
-            state.put_labels("matches/infrared", &self.matches.infrared);
-            state.integers.insert("steps".into(), vec![self.steps as i32]);
-            state.integers.insert("epoch".into(), vec![self.epoch as i32]);
+        match (prepared, &self.kept) {
+            (Some(Prepared { baseline, cameras, matches }), _) => {
+                baseline.put(&mut state);
+                state.put_cameras(cameras);
+                state.put_labels("matches/visible", &matches.visible);
+                state.put_labels("matches/infrared", &matches.infrared);
+            }
+            (None, Some(kept)) => kept.put(&mut state),
+            (None, None) => (),
         }
         state
     }
 
-    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
-        self.kept = None;
-        if !within_epoch {
-            self.kept = InstanceMemory::take(state, device);
-        } else {
-            self.cameras = state.cameras()?;
-            self.matches =
-                PerModality { visible: state.labels("matches/visible")?, infrared: state.labels("matches/infrared")? };
-            self.steps = *state.integers.get("steps")?.first()? as u64;
-            self.epoch = *state.integers.get("epoch")?.first()? as usize;
-            let (_, momentum) = self.settings.tsmem.at(self.epoch, self.epochs);
-            self.baseline = Some(Baseline::take(state, momentum, device)?);
-        }
+    fn restore(&mut self, state: &MethodState, device: &Device) -> Option<()> {
+        self.kept = InstanceMemory::take(state, device);
         Some(())
+    }
+
+    fn restore_within(&mut self, state: &MethodState, at: EpochAt, device: &Device) -> Option<Prepared> {
+        self.kept = None;
+        let matches =
+            PerModality { visible: state.labels("matches/visible")?, infrared: state.labels("matches/infrared")? };
+        let (_, momentum) = self.table.settings.tsmem.at(at.epoch, self.epochs);
+        let baseline = Baseline::take(state, momentum, device)?;
+        Some(Prepared { baseline, cameras: state.cameras()?, matches })
     }
 }

@@ -1,9 +1,11 @@
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{Expansion, Origin};
 
-use crate::instance::InstanceLoss;
-use crate::update::UpdateRule;
-use crate::{MethodError, RunConfig, parse_settings};
+use crate::parts::instance::InstanceLoss;
+use crate::parts::update::UpdateRule;
+use vireid_train::MethodError;
+
+use crate::parts::settings::Checked;
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,14 +134,9 @@ pub struct Aggregation {
     pub symmetric: bool,
 }
 
-impl EculSettings {
-    /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// `VR0501`, `VR0502`.
-    pub fn read(config: &RunConfig) -> Result<Self, MethodError> {
-        let settings: Self = parse_settings(config.settings.clone(), "settings.")?;
+impl Checked for EculSettings {
+    fn check(&self) -> Result<(), MethodError> {
+        let settings = self;
         let refuse = |name: &str, what: &str| Err(MethodError::Config(format!("settings.{name} must be {what}")));
         for (name, value) in
             [("tsmem.momentum", settings.tsmem.momentum), ("aggregation.keep", settings.aggregation.keep)]
@@ -171,7 +168,7 @@ impl EculSettings {
                 return refuse(&format!("emcc.{name}"), "at least 1");
             }
         }
-        Ok(settings)
+        Ok(())
     }
 }
 

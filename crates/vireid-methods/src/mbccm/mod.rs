@@ -15,13 +15,17 @@ use vireid_data::ViewRecipes;
 use vireid_data::sampler::{StepPlan, associated_clusters, independent_clusters};
 use vireid_data::transform::Transform;
 
-use crate::epoch::{Epoch, EpochAt, Labelling};
-use crate::labelling::{Labels, cluster, rows_on};
-use crate::lookups::BankGradient;
-use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
-use crate::state::MethodState;
-use crate::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels};
-use crate::{MethodError, OptimizerKind, RunConfig, parse_settings};
+use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use crate::parts::settings::{Checked, MethodTable, read_clustering};
+use crate::parts::labelling::{Labels, cluster, rows_on};
+use crate::parts::lookups::BankGradient;
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
+use vireid_train::MethodState;
+use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels};
+use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
+
+use crate::presets::preset_files;
+use crate::registry::MethodEntry;
 
 pub use step::{MemoryBanks, PARTS, stage1_step, stage2_step};
 
@@ -65,17 +69,41 @@ impl MbccmSettings {
     }
 }
 
+impl Checked for MbccmSettings {
+    fn check(&self) -> Result<(), MethodError> {
+        let fractions = [
+            ("momentum_specific", self.momentum_specific),
+            ("momentum_agnostic", self.momentum_agnostic),
+            ("linear_transform", self.linear_transform),
+        ];
+        if let Some((name, value)) = fractions.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+            return Err(MethodError::Config(format!("settings.{name} = {value} must be from 0 to 1")));
+        }
+        if self.temperature.is_nan() || self.temperature <= 0.0 {
+            return Err(MethodError::Config("settings.temperature must be above 0".into()));
+        }
+        Ok(())
+    }
+}
+
+/// What the registry knows of it.
+pub const ENTRY: MethodEntry = MethodEntry {
+    name: "mbccm",
+    build: |config| Ok(boxed(Mbccm::new(config)?)),
+    presets: preset_files!["mbccm_paper", "mbccm_quick"],
+    clustering: read_clustering,
+};
+
 /// The method.
 #[derive(Debug)]
 pub struct Mbccm {
-    settings: MbccmSettings,
+    table: MethodTable<MbccmSettings>,
     padding: usize,
-    /// Labels, association and memories of the epoch.
-    epoch: Option<Prepared>,
 }
 
+/// Labels, association and memories of an epoch.
 #[derive(Debug)]
-struct Prepared {
+pub struct Prepared {
     labels: Labels,
     association: Option<Association>,
     banks: MemoryBanks,
@@ -88,19 +116,8 @@ impl Mbccm {
     ///
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
-        let settings: MbccmSettings = parse_settings(config.settings.clone(), "settings.")?;
-        let fractions = [
-            ("momentum_specific", settings.momentum_specific),
-            ("momentum_agnostic", settings.momentum_agnostic),
-            ("linear_transform", settings.linear_transform),
-        ];
-        if let Some((name, value)) = fractions.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
-            return Err(MethodError::Config(format!("settings.{name} = {value} must be from 0 to 1")));
-        }
-        if settings.temperature.is_nan() || settings.temperature <= 0.0 {
-            return Err(MethodError::Config("settings.temperature must be above 0".into()));
-        }
-        Ok(Self { settings, padding: config.input.padding, epoch: None })
+        let table = MethodTable::read(config)?;
+        Ok(Self { table, padding: config.engine.input.padding })
     }
 }
 
@@ -108,17 +125,19 @@ impl Mbccm {
 const ASSOCIATED: usize = 1;
 
 impl Method for Mbccm {
-    fn name(&self) -> &'static str {
-        "mbccm"
+    type Prepared = Prepared;
+
+    fn name(&self) -> &str {
+        ENTRY.name
     }
 
     fn stages(&self) -> Vec<Stage> {
-        let stage = |name| Stage { name, start: StageStart::Continue, optimizer: OptimizerKind::Adam };
+        let stage = |name| Stage { name, start: StageStart::Continue, optimizer: Optimizer::adam() };
         vec![stage("stage 1"), stage("stage 2")]
     }
 
     fn composition(&self) -> Vec<Part> {
-        let s = &self.settings;
+        let s = &self.table.settings;
         let memories = |number, momentum| format!("{number}, momentum {momentum}, gradients {:?}", s.bank_gradient);
         vec![
             Part::new("all", "labeller", "per modality: k-reciprocal Jaccard, DBSCAN, noise dropped"),
@@ -154,18 +173,26 @@ impl Method for Mbccm {
         let with = |tail: &[Transform]| [&head, tail].concat();
         ViewRecipes {
             visible: vec![
-                with(&[LinearTransform(self.settings.linear_transform), Normalize, Erase(0.5)]),
+                with(&[LinearTransform(self.table.settings.linear_transform), Normalize, Erase(0.5)]),
                 with(&[Normalize, Erase(0.5), ChannelPick]),
             ],
             infrared: vec![with(&[Normalize, Erase(0.5), ChannelPickOrGrey(0.5)])],
         }
     }
 
-    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn notes(&self) -> Vec<String> {
+        self.table.clustering.notes()
+    }
+
+    fn largest_batch(&self, _at: EpochAt) -> usize {
+        self.table.sampler.slots()
+    }
+
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<Prepared, MethodError> {
         let embeddings = epoch.embeddings()?;
         let at = epoch.at();
-        let clusters = cluster(&embeddings, &epoch.config().clustering, at.epoch, epoch.device())?;
-        let mirrored = self.settings.match_mirror;
+        let clusters = cluster(&embeddings, &self.table.clustering, at.epoch, epoch.device())?;
+        let mirrored = self.table.settings.match_mirror;
         let orientation = if mirrored { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
         let matched = bilateral_match(&clusters.centroids.infrared, &clusters.centroids.visible, orientation)?;
         let indices = clusters.labels.indices();
@@ -177,14 +204,19 @@ impl Method for Mbccm {
         });
         let association = (at.stage >= ASSOCIATED).then_some(matched);
         let rows = clusters.centroids.as_ref().map(|centroids| rows_on(centroids, epoch.device()));
-        let banks = MemoryBanks::new(rows, &self.settings);
-        self.epoch = Some(Prepared { labels: clusters.labels, association, banks });
-        Ok(())
+        let banks = MemoryBanks::new(rows, &self.table.settings);
+        Ok(Prepared { labels: clusters.labels, association, banks })
     }
 
-    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
-        let Prepared { labels, association, .. } = prepared(&self.epoch);
-        let (shape, steps) = (config.batch_shape(), config.stage(at).iterations);
+    fn plan(
+        &self,
+        prepared: &Prepared,
+        _at: EpochAt,
+        steps: usize,
+        stream: &mut Stream,
+    ) -> Result<Vec<StepPlan>, MethodError> {
+        let Prepared { labels, association, .. } = prepared;
+        let shape = self.table.sampler.shape();
         Ok(match association {
             Some(association) => {
                 associated_clusters(&labels.visible, &labels.infrared, association, shape, steps, stream)?
@@ -197,22 +229,22 @@ impl Method for Mbccm {
         if at.stage < ASSOCIATED { SPECIFIC_PARTS } else { PARTS }
     }
 
-    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
-        let batch = plan.visible.len();
-        let Some(Prepared { labels, banks, .. }) = &mut self.epoch else { unreachable!("an epoch is prepared first") };
+    fn step(&mut self, prepared: &mut Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let (batch, settings) = (plan.visible.len(), &self.table.settings);
+        let Prepared { labels, banks, .. } = prepared;
         let (visible, infrared) = labels.of(plan);
         let labels = StepLabels { visible: &visible, infrared: &infrared };
         let embeddings = StepEmbeddings::new(outputs.features, batch);
-        if at.stage < ASSOCIATED {
-            stage1_step(banks, &embeddings, labels, &self.settings)
+        if at.epoch.stage < ASSOCIATED {
+            stage1_step(banks, &embeddings, labels, settings)
         } else {
-            stage2_step(banks, &embeddings, labels, &self.settings)
+            stage2_step(banks, &embeddings, labels, settings)
         }
     }
 
-    fn state(&self, within_epoch: bool) -> MethodState {
+    fn state(&self, prepared: Option<&Prepared>) -> MethodState {
         let mut state = MethodState::default();
-        if let Some(Prepared { labels, association, banks }) = self.epoch.as_ref().filter(|_| within_epoch) {
+        if let Some(Prepared { labels, association, banks }) = prepared {
             labels.put(&mut state);
             if let Some(association) = association {
                 let pairs = association.pairs().flat_map(|(i, v)| [i.index() as i32, v.index() as i32]).collect();
@@ -223,10 +255,7 @@ impl Method for Mbccm {
         state
     }
 
-    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
-        if !within_epoch {
-            return Some(());
-        }
+    fn restore_within(&mut self, state: &MethodState, _at: EpochAt, device: &Device) -> Option<Prepared> {
         let labels = Labels::take(state)?;
         let association = state.integers.get("association").map(|flat| {
             let pairs: std::collections::HashSet<(usize, usize)> =
@@ -234,16 +263,8 @@ impl Method for Mbccm {
             let (infrared, visible) = (labels.infrared.clusters(), labels.visible.clusters());
             Association::from_fn(infrared, visible, |i, v| pairs.contains(&(i, v)))
         });
-        let banks = MemoryBanks::restored(&mut |name| state.rows(name, device), &self.settings)?;
-        self.epoch = Some(Prepared { labels, association, banks });
-        Some(())
-    }
-}
-
-fn prepared(epoch: &Option<Prepared>) -> &Prepared {
-    match epoch {
-        Some(epoch) => epoch,
-        None => unreachable!("an epoch is prepared first"),
+        let banks = MemoryBanks::restored(&mut |name| state.rows(name, device), &self.table.settings)?;
+        Some(Prepared { labels, association, banks })
     }
 }
 
@@ -253,14 +274,14 @@ mod tests {
 
     #[test]
     fn the_paper_preset_has_the_released_values() {
-        let config = RunConfig::from_preset("mbccm_sysu_paper", &[]).unwrap();
-        assert_eq!(Mbccm::new(&config).unwrap().settings, MbccmSettings::released());
+        let config = crate::preset("mbccm_sysu_paper", &[]).unwrap();
+        assert_eq!(Mbccm::new(&config).unwrap().table.settings, MbccmSettings::released());
     }
 
     #[test]
     fn settings_without_meaning_are_refused() {
         for set in ["settings.momentum_specific=1.5", "settings.temperature=0", "settings.bank_gradient=\"both\""] {
-            let config = RunConfig::from_preset("mbccm_sysu_quick", &[set.to_string()]).unwrap();
+            let config = crate::preset("mbccm_sysu_quick", &[set.to_string()]).unwrap();
             assert!(Mbccm::new(&config).unwrap_err().to_string().starts_with("VR0502"), "{set}");
         }
     }

@@ -6,9 +6,9 @@ use vireid_losses::symmetric_divergence_with_gradients;
 use vireid_memory::MemoryBank;
 
 use super::MbccmSettings;
-use crate::lookups::{LookUp, Lookups};
-use crate::method::StepLoss;
-use crate::views::{
+use crate::parts::lookups::{LookUp, Lookups};
+use vireid_train::method::StepLoss;
+use crate::parts::views::{
     AUGMENTED, INFRARED, PLAIN, StepEmbeddings, StepLabels, add_cross_entropies, specific_step, targets,
 };
 
@@ -73,7 +73,7 @@ const SHARED_INFRARED: usize = 3;
 
 /// Stage 1: each view against the memory of its own modality.
 ///
-/// The loss parts are [`SPECIFIC_PARTS`](crate::views::SPECIFIC_PARTS).
+/// The loss parts are [`SPECIFIC_PARTS`](crate::parts::views::SPECIFIC_PARTS).
 pub fn stage1_step(
     banks: &mut MemoryBanks,
     embeddings: &StepEmbeddings,
@@ -139,7 +139,7 @@ fn add_divergences(step: &mut Lookups<'_>, pairs: &[(LookUp, LookUp); 6], weight
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lookups::BankGradient;
+    use crate::parts::lookups::BankGradient;
     use burn::tensor::{Device, Int, TensorData};
     use vireid_compare::{assert_close, assert_near, largest_difference, largest_relative_difference};
     use vireid_core::Streams;

@@ -7,7 +7,7 @@ use vireid_losses::{
 };
 
 use super::settings::{IntraNorm, MmmSettings};
-use crate::method::{Outputs, StepLoss};
+use vireid_train::method::{Outputs, StepLoss};
 
 /// What the objective knows of a batch beside its outputs: the slots' labels and the confidence of each view.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use vireid_clustering::{ClusterMemories, KMeans, match_by_costs, memory_costs};
 use vireid_core::{Embeddings, PerModality, Streams};
 
 use super::settings::Switches;
-use crate::MethodError;
+use vireid_train::MethodError;
 
 /// Labels in the space of infrared clusters, for both modalities.
 #[derive(Debug, Clone, PartialEq, Eq)]

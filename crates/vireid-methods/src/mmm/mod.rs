@@ -14,20 +14,25 @@ mod settings;
 
 use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
 use vireid_clustering::Expansion;
-use vireid_core::{Camera, PerModality, Stream};
+use vireid_core::{Camera, Modality, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropies, label_tensor};
 use vireid_memory::MemoryBank;
 
-use crate::baseline::{Baseline, Clusterings, JOINT, JointSampler};
-use crate::contrast::Contrast;
-use crate::contrast_step::published_recipes;
-use crate::epoch::{Epoch, EpochAt, Labelling};
-use crate::joint::{JointClustering, joint_origins};
-use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
-use crate::state::MethodState;
-use crate::{MethodError, OptimizerKind, RunConfig};
+use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
+use crate::parts::contrast::Contrast;
+use crate::parts::contrast_step::published_recipes;
+use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use crate::parts::labelling::eps_key;
+use crate::parts::settings::{MethodTable, read_clustering};
+use crate::parts::joint::{JointClustering, joint_origins};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
+use vireid_train::MethodState;
+use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
+
+use crate::presets::preset_files;
+use crate::registry::MethodEntry;
 
 pub use alignment::{BatchTrust, PARTS, Prototypes, alignment_step, warm_up_step};
 pub use confidence::{Confidences, confidences};
@@ -42,21 +47,37 @@ const MATCHED: usize = 2;
 /// Views of a visible image.
 const VIEWS: usize = 2;
 
+/// What the registry knows of it.
+pub const ENTRY: MethodEntry = MethodEntry {
+    name: "mmm",
+    build: |config| Ok(boxed(Mmm::new(config)?)),
+    presets: preset_files!["mmm_paper", "mmm_quick", "mmm_regdb_paper"],
+    clustering: read_clustering,
+};
+
 /// The method.
 #[derive(Debug)]
 pub struct Mmm {
-    settings: MmmSettings,
+    table: MethodTable<MmmSettings>,
     switches: Switches,
     padding: usize,
     cameras: PerModality<Vec<Camera>>,
-    /// Labels and memories of an epoch of the baseline.
-    baseline: Option<Baseline>,
-    /// What stage 3 keeps over its epochs.
+    /// What stage 3 keeps between its epochs.
     matched: Option<Matched>,
 }
 
+/// What an epoch is trained on.
 #[derive(Debug)]
-struct Matched {
+pub enum Prepared {
+    /// In the first two stages: labels and memories.
+    Baseline(Box<Baseline>),
+    /// In the third: matched labels, and how far they are trusted.
+    Matched(Matched),
+}
+
+/// Matched labels with what stage 3 knows of them.
+#[derive(Debug)]
+pub struct Matched {
     labels: MatchedLabels,
     /// Of two visible views and the infrared one, by position in the training list.
     confidence: PerModality<Confidences>,
@@ -70,34 +91,26 @@ impl Mmm {
     ///
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
-        let settings = MmmSettings::read(config)?;
+        let table: MethodTable<MmmSettings> = MethodTable::read(config)?;
         Ok(Self {
-            switches: settings.switches(),
-            settings,
-            padding: config.input.padding,
+            switches: table.settings.switches(),
+            table,
+            padding: config.engine.input.padding,
             cameras: PerModality::default(),
-            baseline: None,
             matched: None,
         })
     }
 
     fn is_warm_up(&self, at: EpochAt) -> bool {
-        at.in_stage < self.settings.warm_up
+        at.in_stage < self.table.settings.warm_up
     }
 
     fn contrast(&self) -> Contrast {
-        Contrast { temperature: self.settings.temperature, bank_gradient: self.switches.bank_gradient }
+        Contrast { temperature: self.table.settings.temperature, bank_gradient: self.switches.bank_gradient }
     }
 
     fn batch(&self) -> usize {
-        self.settings.ids_per_batch * self.settings.images_per_id
-    }
-
-    fn matched(&self) -> &Matched {
-        match &self.matched {
-            Some(matched) => matched,
-            None => unreachable!("stage 3 matches first"),
-        }
+        self.table.settings.ids_per_batch * self.table.settings.images_per_id
     }
 
     /// Clusters of an epoch of the baseline.
@@ -112,7 +125,7 @@ impl Mmm {
         embeddings: &PerModality<vireid_core::Embeddings>,
         with_joint: bool,
     ) -> Result<Baseline, MethodError> {
-        let (c, s) = (epoch.config().clustering.clone(), &self.settings);
+        let (c, s) = (&self.table.clustering, &self.table.settings);
         let origins = joint_origins(&self.cameras);
         let joint =
             JointClustering { k1: s.joint_k1, eps: s.joint_eps, min_samples: c.min_samples, search: c.neighbours };
@@ -122,6 +135,9 @@ impl Mmm {
             k1: c.k1,
             expansion: PerModality { visible: plain, infrared: plain },
             eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
+            eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
+            min_samples: c.min_samples,
+            search: c.neighbours,
             joint: with_joint.then_some((joint, balanced)),
             momentum: s.momentum,
             figures: Vec::new(),
@@ -132,10 +148,10 @@ impl Mmm {
     /// Multi-memory matching on the embeddings that the baseline ended with.
     fn match_labels(&self, epoch: &mut dyn Epoch) -> Result<Matched, MethodError> {
         let embeddings = epoch.embeddings()?;
-        let baseline = self.cluster_embedded(epoch, &embeddings, !self.settings.multi_memory)?;
+        let baseline = self.cluster_embedded(epoch, &embeddings, !self.table.settings.multi_memory)?;
         let own = baseline.labels.indices();
         epoch.tick("matching", 0, 1);
-        let labels = if self.settings.multi_memory {
+        let labels = if self.table.settings.multi_memory {
             // Before the matching the numbers of the two modalities' clusters have nothing to do with one another.
             epoch.report(&Labelling {
                 moment: "before matching",
@@ -143,7 +159,7 @@ impl Mmm {
                 joint: Some(own.as_ref().map(Vec::as_slice)),
                 ..Labelling::default()
             });
-            match_clusters(&embeddings, &own, self.settings.memories, &self.switches, epoch.streams())?
+            match_clusters(&embeddings, &own, self.table.settings.memories, &self.switches, epoch.streams())?
         } else {
             let shared = baseline.joint.map(|joint| joint.labels);
             let none = own.as_ref().map(|labels| vec![None; labels.len()]);
@@ -164,11 +180,10 @@ impl Mmm {
     }
 
     /// One pass over all images for how well the network fits their labels.
-    fn measure_confidence(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn measure_confidence(&self, matched: &mut Matched, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
         let at = epoch.at();
         let (batch, incomplete) = (self.batch(), self.switches.incomplete_passes);
         let mut stream = epoch.streams().stream("confidence", [at.epoch as u64, 0, 0]);
-        let matched = self.matched();
         let plans = whole_set_batches(&matched.labels, batch, incomplete, self.visible_cameras(), &mut stream)?;
         let labels = &matched.labels.labels;
         let mut found: Vec<(StepPlan, Tensor<1>)> = Vec::new();
@@ -230,18 +245,15 @@ impl Mmm {
             figures,
             ..Labelling::default()
         });
-        if let Some(matched) = &mut self.matched {
-            matched.confidence = confidence;
-        }
+        matched.confidence = confidence;
         Ok(())
     }
 
     /// One more pass over the epoch's batches for the prototypes that the next epoch is pulled towards.
-    fn measure_prototypes(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn measure_prototypes(&self, matched: &mut Matched, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
         let at = epoch.at();
         let mut stream = epoch.streams().stream("sampler", [at.epoch as u64, 0, 0]);
-        let plans = self.plan(at, &epoch.config().clone(), &mut stream)?;
-        let matched = self.matched();
+        let plans = self.plan_matched(matched, at, &mut stream)?;
         let (classes, device) = (matched.labels.classes, epoch.device().clone());
         let weighted = self.switches.weighted_prototypes;
         let mut sums: Option<Prototypes> = None;
@@ -285,10 +297,18 @@ impl Mmm {
             view += 1;
             fresh + old * kept
         });
-        if let Some(matched) = &mut self.matched {
-            matched.prototypes = Some(prototypes);
-        }
+        matched.prototypes = Some(prototypes);
         Ok(())
+    }
+
+    /// The steps of an epoch of stage 3.
+    fn plan_matched(&self, matched: &Matched, at: EpochAt, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+        let s = &self.table.settings;
+        if self.is_warm_up(at) {
+            let incomplete = self.switches.incomplete_passes;
+            return Ok(whole_set_batches(&matched.labels, self.batch(), incomplete, self.visible_cameras(), stream)?);
+        }
+        Ok(matched_batches(&matched.labels, s.ids_per_batch, s.images_per_id, stream)?)
     }
 
     fn visible_cameras(&self) -> usize {
@@ -315,6 +335,39 @@ fn of(labels: &[Option<usize>], positions: &[usize]) -> Vec<usize> {
 }
 
 impl Matched {
+    fn put(&self, state: &mut MethodState) {
+        let Self { labels, confidence, prototypes } = self;
+        state.put_labels("matched/visible", &labels.labels.visible);
+        state.put_labels("matched/infrared", &labels.labels.infrared);
+        state.put_labels("matched/classes", &[Some(labels.classes)]);
+        let views = confidence.visible.iter().chain(&confidence.infrared);
+        views.enumerate().for_each(|(view, values)| state.put_values(&format!("confidence/{view}"), values));
+        for (view, rows) in prototypes.iter().flatten().enumerate() {
+            state.put_rows(&format!("prototypes/{view}"), rows);
+        }
+    }
+
+    fn is_in(state: &MethodState) -> bool {
+        state.labels("matched/visible").is_some()
+    }
+
+    fn take(state: &MethodState, device: &Device) -> Option<Self> {
+        let labels =
+            PerModality { visible: state.labels("matched/visible")?, infrared: state.labels("matched/infrared")? };
+        let classes = (*state.labels("matched/classes")?.first()?)?;
+        let confidence = |view: usize| state.values(&format!("confidence/{view}"));
+        let rows = |view: usize| state.rows(&format!("prototypes/{view}"), device);
+        let prototypes = match (rows(0), rows(1), rows(2)) {
+            (Some(a), Some(b), Some(c)) => Some([a, b, c]),
+            _ => None,
+        };
+        Some(Self {
+            labels: MatchedLabels { labels, classes },
+            confidence: PerModality { visible: vec![confidence(0)?, confidence(1)?], infrared: vec![confidence(2)?] },
+            prototypes,
+        })
+    }
+
     fn trust(&self, plan: &StepPlan) -> BatchTrust {
         let at =
             |confidence: &[f32], positions: &[usize]| positions.iter().map(|&position| confidence[position]).collect();
@@ -330,12 +383,14 @@ impl Matched {
 }
 
 impl Method for Mmm {
-    fn name(&self) -> &'static str {
-        "mmm"
+    type Prepared = Prepared;
+
+    fn name(&self) -> &str {
+        ENTRY.name
     }
 
     fn stages(&self) -> Vec<Stage> {
-        let (adam, sgd) = (OptimizerKind::Adam, OptimizerKind::SgdNesterov);
+        let (adam, sgd) = (Optimizer::adam(), Optimizer::sgd_nesterov());
         vec![
             Stage { name: "stage 1", start: StageStart::Continue, optimizer: adam },
             Stage { name: "stage 2", start: StageStart::FreshOptimizer, optimizer: adam },
@@ -344,7 +399,7 @@ impl Method for Mmm {
     }
 
     fn composition(&self) -> Vec<Part> {
-        let s = &self.settings;
+        let s = &self.table.settings;
         let contrast = format!(
             "cluster contrast at temperature {}, momentum {}, gradients {:?}",
             s.temperature, s.momentum, self.switches.bank_gradient
@@ -386,42 +441,53 @@ impl Method for Mmm {
         parts
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.table.clustering.notes()
+    }
+
+    fn largest_batch(&self, at: EpochAt) -> usize {
+        if at.stage < MATCHED { self.table.sampler.slots() } else { self.batch() }
+    }
+
     fn recipes(&self, _at: EpochAt) -> ViewRecipes {
         published_recipes(self.padding)
     }
 
-    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<Prepared, MethodError> {
         let at = epoch.at();
         self.cameras = epoch.cameras();
         if at.stage < MATCHED {
-            self.baseline = Some(self.cluster(epoch, at.stage >= WITH_JOINT)?);
-            return Ok(());
+            return Ok(Prepared::Baseline(Box::new(self.cluster(epoch, at.stage >= WITH_JOINT)?)));
         }
-        self.baseline = None;
-        if at.in_stage == 0 {
-            self.matched = Some(self.match_labels(epoch)?);
-        }
+        let kept = self.matched.take().filter(|_| at.in_stage > 0);
+        let mut matched = kept.map_or_else(|| self.match_labels(epoch), Ok)?;
         if !self.is_warm_up(at) {
-            self.measure_confidence(epoch)?;
+            self.measure_confidence(&mut matched, epoch)?;
         }
-        Ok(())
+        Ok(Prepared::Matched(matched))
     }
 
-    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
-        if let Some(baseline) = &self.baseline {
-            let steps = config.stage(at).iterations;
-            return baseline.plan(config, steps, &self.cameras, JointSampler::Independent, stream);
+    fn plan(
+        &self,
+        prepared: &Prepared,
+        at: EpochAt,
+        steps: usize,
+        stream: &mut Stream,
+    ) -> Result<Vec<StepPlan>, MethodError> {
+        match prepared {
+            Prepared::Baseline(baseline) => {
+                let shape = self.table.sampler.shape();
+                baseline.plan(shape, steps, &self.cameras, JointSampler::Independent, stream)
+            }
+            Prepared::Matched(matched) => self.plan_matched(matched, at, stream),
         }
-        let (matched, s) = (self.matched(), &self.settings);
-        if self.is_warm_up(at) {
-            let incomplete = self.switches.incomplete_passes;
-            return Ok(whole_set_batches(&matched.labels, self.batch(), incomplete, self.visible_cameras(), stream)?);
-        }
-        Ok(matched_batches(&matched.labels, s.ids_per_batch, s.images_per_id, stream)?)
     }
 
-    fn classes(&self, at: EpochAt) -> Option<usize> {
-        (at.stage >= MATCHED).then(|| self.matched().labels.classes)
+    fn classes(&self, prepared: &Prepared) -> Option<usize> {
+        match prepared {
+            Prepared::Baseline(_) => None,
+            Prepared::Matched(matched) => Some(matched.labels.classes),
+        }
     }
 
     fn loss_parts(&self, at: EpochAt) -> &'static [&'static str] {
@@ -432,18 +498,21 @@ impl Method for Mmm {
         }
     }
 
-    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
-        let contrast = self.contrast();
-        if let Some(baseline) = &mut self.baseline {
-            let labels = baseline.batch_labels(plan, VIEWS);
-            let embeddings = outputs.features.map(|features| features.embedding);
-            return baseline_step(baseline, contrast, plan, &embeddings, &labels, at.stage >= WITH_JOINT);
-        }
+    fn step(&mut self, prepared: &mut Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+        let at = at.epoch;
+        let matched = match prepared {
+            Prepared::Baseline(baseline) => {
+                let labels = baseline.batch_labels(plan, VIEWS);
+                let embeddings = outputs.features.map(|features| features.embedding);
+                let all_parts = at.stage >= WITH_JOINT;
+                return baseline_step(baseline, self.contrast(), plan, &embeddings, &labels, all_parts);
+            }
+            Prepared::Matched(matched) => matched,
+        };
         let loss = if self.is_warm_up(at) {
-            let labels = &self.matched().labels.labels;
+            let labels = &matched.labels.labels;
             warm_up_step(&outputs, &of(&labels.visible, &plan.visible), &of(&labels.infrared, &plan.infrared))
         } else {
-            let matched = self.matched();
             let zeros = (self.switches.zero_first_prototypes && matched.prototypes.is_none()).then(|| {
                 let dim = outputs.features.infrared.pooled.dims()[1];
                 let device = outputs.features.infrared.pooled.clone().inner().device();
@@ -453,7 +522,7 @@ impl Method for Mmm {
             let prototypes = matched.prototypes.as_ref().or(zeros.as_ref());
             let prototypes = prototypes.filter(|_| at.in_stage >= self.switches.intra_from);
             let align_between = at.in_stage >= self.switches.inter_from;
-            alignment_step(&outputs, &matched.trust(plan), prototypes, align_between, &self.settings)
+            alignment_step(&outputs, &matched.trust(plan), prototypes, align_between, &self.table.settings)
         };
         match loss {
             Some(loss) => loss,
@@ -461,57 +530,39 @@ impl Method for Mmm {
         }
     }
 
-    fn finish(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
-        let at = epoch.at();
-        if at.stage < MATCHED || self.is_warm_up(at) {
-            return Ok(());
+    fn finish(&mut self, prepared: Prepared, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+        let Prepared::Matched(mut matched) = prepared else { return Ok(()) };
+        if !self.is_warm_up(epoch.at()) {
+            // Whatever the weights of the losses: the pass also moves the running statistics that tests use.
+            self.measure_prototypes(&mut matched, epoch)?;
         }
-        // Whatever the weights of the losses: the pass also moves the running statistics that tests use.
-        self.measure_prototypes(epoch)
+        self.matched = Some(matched);
+        Ok(())
     }
 
-    fn state(&self, within_epoch: bool) -> MethodState {
+    fn state(&self, prepared: Option<&Prepared>) -> MethodState {
         let mut state = MethodState::default();
-        if let Some(baseline) = self.baseline.as_ref().filter(|_| within_epoch) {
-            baseline.put(&mut state);
-        }
-        if let Some(Matched { labels, confidence, prototypes }) = &self.matched {
-            state.put_labels("matched/visible", &labels.labels.visible);
-            state.put_labels("matched/infrared", &labels.labels.infrared);
-            state.put_labels("matched/classes", &[Some(labels.classes)]);
-            let views = confidence.visible.iter().chain(&confidence.infrared);
-            views.enumerate().for_each(|(view, values)| state.put_values(&format!("confidence/{view}"), values));
-            for (view, rows) in prototypes.iter().flatten().enumerate() {
-                state.put_rows(&format!("prototypes/{view}"), rows);
-            }
+        match (prepared, &self.matched) {
+            (Some(Prepared::Baseline(baseline)), _) => baseline.put(&mut state),
+            (Some(Prepared::Matched(matched)), _) | (None, Some(matched)) => matched.put(&mut state),
+            (None, None) => (),
         }
         state.put_cameras(&self.cameras);
         state
     }
 
-    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
+    fn restore(&mut self, state: &MethodState, device: &Device) -> Option<()> {
         self.cameras = state.cameras()?;
-        if let Some(visible) = state.labels("matched/visible") {
-            let labels = PerModality { visible, infrared: state.labels("matched/infrared")? };
-            let classes = (*state.labels("matched/classes")?.first()?)?;
-            let confidence = |view: usize| state.values(&format!("confidence/{view}"));
-            let rows = |view: usize| state.rows(&format!("prototypes/{view}"), device);
-            let prototypes = match (rows(0), rows(1), rows(2)) {
-                (Some(a), Some(b), Some(c)) => Some([a, b, c]),
-                _ => None,
-            };
-            self.matched = Some(Matched {
-                labels: MatchedLabels { labels, classes },
-                confidence: PerModality {
-                    visible: vec![confidence(0)?, confidence(1)?],
-                    infrared: vec![confidence(2)?],
-                },
-                prototypes,
-            });
-        } else if within_epoch {
-            self.baseline = Some(Baseline::take(state, self.settings.momentum, device)?);
-        }
+        self.matched = if Matched::is_in(state) { Some(Matched::take(state, device)?) } else { None };
         Some(())
+    }
+
+    fn restore_within(&mut self, state: &MethodState, _at: EpochAt, device: &Device) -> Option<Prepared> {
+        self.cameras = state.cameras()?;
+        Some(match Matched::is_in(state) {
+            true => Prepared::Matched(Matched::take(state, device)?),
+            false => Prepared::Baseline(Box::new(Baseline::take(state, self.table.settings.momentum, device)?)),
+        })
     }
 }
 
@@ -526,7 +577,7 @@ fn baseline_step(
     all_parts: bool,
 ) -> StepLoss {
     let labels = labels.as_ref().map(Vec::as_slice);
-    let update = || Box::new(MemoryBank::update) as crate::lookups::Update<'static>;
+    let update = || Box::new(MemoryBank::update) as crate::parts::lookups::Update<'static>;
     let is_joint = plan.part == JOINT;
     let loss = match &mut baseline.joint {
         Some(joint) if is_joint => contrast.joint_step(&mut joint.bank, embeddings, labels, update()),

@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{CostDirection, MemoryMatching};
 
-use crate::lookups::BankGradient;
-use crate::{MethodError, RunConfig, parse_settings};
+use crate::parts::lookups::BankGradient;
+use vireid_train::MethodError;
+
+use crate::parts::settings::Checked;
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,13 +180,16 @@ pub enum IntraNorm {
 }
 
 impl MmmSettings {
-    /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// `VR0501`, `VR0502`.
-    pub fn read(config: &RunConfig) -> Result<Self, MethodError> {
-        let settings: Self = parse_settings(config.settings.clone(), "settings.")?;
+
+    /// The switches of the profile with those set by name.
+    pub fn switches(&self) -> Switches {
+        Switches::new(self.profile, &self.switches)
+    }
+}
+
+impl Checked for MmmSettings {
+    fn check(&self) -> Result<(), MethodError> {
+        let settings = self;
         let refuse = |name: &str, what: &str| Err(MethodError::Config(format!("settings.{name} must be {what}")));
         if !(0.0..=1.0).contains(&settings.momentum) {
             return refuse("momentum", "from 0 to 1");
@@ -212,11 +217,6 @@ impl MmmSettings {
                 return refuse(name, "at least 1");
             }
         }
-        Ok(settings)
-    }
-
-    /// The switches of the profile with those set by name.
-    pub fn switches(&self) -> Switches {
-        Switches::new(self.profile, &self.switches)
+        Ok(())
     }
 }

@@ -3,8 +3,8 @@ use vireid_clustering::{LabelTransfer, Sinkhorn, SoftLabels, SparseRows, Transfe
 use vireid_core::{Embeddings, PerModality};
 
 use super::MultSettings;
-use crate::MethodError;
-use crate::state::MethodState;
+use vireid_train::MethodError;
+use vireid_train::MethodState;
 
 /// The labels of every image of one modality, noise included, over its own clusters and over the other modality's.
 #[derive(Debug, Clone)]

@@ -12,18 +12,22 @@ mod step;
 
 use burn::tensor::{Device, Tensor};
 use vireid_clustering::{Expansion, JaccardEncoding, cluster_means};
-use vireid_core::{Embeddings, PerModality, Stream};
+use vireid_core::{Embeddings, Modality, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::{BatchShape, StepPlan, independent_clusters, shared_blocks, shared_labels};
 use vireid_data::transform::Transform;
 use vireid_losses::label_tensor;
 
-use crate::epoch::{Epoch, EpochAt, Labelling};
-use crate::labelling::{Labels, dbscan_labels, encode, rows_on};
-use crate::method::{Method, Outputs, Part, Stage, StageStart, StepLoss};
-use crate::state::MethodState;
-use crate::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels, specific_step};
-use crate::{MethodError, OptimizerKind, RunConfig};
+use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use crate::parts::labelling::{Labels, dbscan_labels, encode, rows_on, eps_key};
+use crate::parts::settings::{MethodTable, read_clustering};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
+use vireid_train::MethodState;
+use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels, specific_step};
+use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
+
+use crate::presets::preset_files;
+use crate::registry::MethodEntry;
 
 pub use labels::{TransferredModality, TransferredPair, transfer};
 pub use settings::{LabelSpace, MultSettings};
@@ -32,17 +36,24 @@ pub use step::{BatchLabels, MemoryBanks, PARTS, SpaceLabels, association_step};
 /// The second stage.
 const ASSOCIATED: usize = 1;
 
+/// What the registry knows of it.
+pub const ENTRY: MethodEntry = MethodEntry {
+    name: "mult",
+    build: |config| Ok(boxed(Mult::new(config)?)),
+    presets: preset_files!["mult_paper", "mult_quick"],
+    clustering: read_clustering,
+};
+
 /// The method.
 #[derive(Debug)]
 pub struct Mult {
-    settings: MultSettings,
+    table: MethodTable<MultSettings>,
     padding: usize,
-    /// Labels and memories of the epoch.
-    epoch: Option<Prepared>,
 }
 
+/// Labels and memories of an epoch.
 #[derive(Debug)]
-struct Prepared {
+pub struct Prepared {
     labels: EpochLabels,
     banks: MemoryBanks,
 }
@@ -60,14 +71,7 @@ impl Mult {
     ///
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
-        Ok(Self { settings: MultSettings::read(config)?, padding: config.input.padding, epoch: None })
-    }
-
-    fn prepared(&self) -> &Prepared {
-        match &self.epoch {
-            Some(epoch) => epoch,
-            None => unreachable!("an epoch is prepared first"),
-        }
+        Ok(Self { table: MethodTable::read(config)?, padding: config.engine.input.padding })
     }
 
     /// The labels of the second stage, reported.
@@ -79,11 +83,11 @@ impl Mult {
         encodings: &PerModality<JaccardEncoding>,
     ) -> Result<TransferredPair, MethodError> {
         let distances = encodings.as_ref().map(|encoding| encoding.within(1.0));
-        let (pair, rounds) = transfer(embeddings, means, &distances, &self.settings, epoch.device())?;
+        let (pair, rounds) = transfer(embeddings, means, &distances, &self.table.settings, epoch.device())?;
         let some = |labels: &[usize]| labels.iter().map(|&label| Some(label)).collect::<Vec<_>>();
         let own = pair.as_ref().map(|modality| some(&modality.own));
         let cross = pair.as_ref().map(|modality| some(&modality.cross));
-        let joint = match self.settings.in_visible_space(epoch.at().epoch) {
+        let joint = match self.table.settings.in_visible_space(epoch.at().epoch) {
             true => PerModality { visible: own.visible.as_slice(), infrared: cross.infrared.as_slice() },
             false => PerModality { visible: cross.visible.as_slice(), infrared: own.infrared.as_slice() },
         };
@@ -101,17 +105,19 @@ impl Mult {
 }
 
 impl Method for Mult {
-    fn name(&self) -> &'static str {
-        "mult"
+    type Prepared = Prepared;
+
+    fn name(&self) -> &str {
+        ENTRY.name
     }
 
     fn stages(&self) -> Vec<Stage> {
-        let stage = |name| Stage { name, start: StageStart::Continue, optimizer: OptimizerKind::Adam };
+        let stage = |name| Stage { name, start: StageStart::Continue, optimizer: Optimizer::adam() };
         vec![stage("stage 1"), stage("stage 2")]
     }
 
     fn composition(&self) -> Vec<Part> {
-        let s = &self.settings;
+        let s = &self.table.settings;
         let memories = |which: &str| format!("{which}, momentum {}, gradients {:?}", s.momentum, s.bank_gradient);
         let transfer = match s.label_transfer {
             true => format!("label transfer until labels agree: alpha {}, lambda {}", s.alpha, s.lambda),
@@ -144,6 +150,14 @@ impl Method for Mult {
         ]
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.table.clustering.notes()
+    }
+
+    fn largest_batch(&self, _at: EpochAt) -> usize {
+        self.table.sampler.slots()
+    }
+
     fn recipes(&self, at: EpochAt) -> ViewRecipes {
         use Transform::*;
         let head = [PadCrop(self.padding), Flip(0.5)];
@@ -164,17 +178,17 @@ impl Method for Mult {
         }
     }
 
-    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+    fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<Prepared, MethodError> {
         let embeddings = epoch.embeddings()?;
         let at = epoch.at();
-        let c = epoch.config().clustering.clone();
+        let c = &self.table.clustering;
         let expansion = Expansion::Mean { k2: c.k2 };
         let encoded = |of: &Embeddings| encode(of, c.k1, &expansion, c.neighbours, epoch.device());
         let encodings =
             PerModality { visible: encoded(&embeddings.visible)?, infrared: encoded(&embeddings.infrared)? };
         let labels = Labels {
-            visible: dbscan_labels(&encodings.visible, c.eps.visible, c.min_samples, at.epoch)?,
-            infrared: dbscan_labels(&encodings.infrared, c.eps.infrared, c.min_samples, at.epoch)?,
+            visible: dbscan_labels(&encodings.visible, c.eps.visible, c.min_samples, at.epoch, &eps_key(Modality::Visible))?,
+            infrared: dbscan_labels(&encodings.infrared, c.eps.infrared, c.min_samples, at.epoch, &eps_key(Modality::Infrared))?,
         };
         let means = PerModality {
             visible: cluster_means(&embeddings.visible, &labels.visible)?,
@@ -182,7 +196,7 @@ impl Method for Mult {
         };
         let device = epoch.device().clone();
         let rows = means.as_ref().map(|means| rows_on(&means.clone().normalized(), &device));
-        let banks = MemoryBanks::new(rows, self.settings.momentum);
+        let banks = MemoryBanks::new(rows, self.table.settings.momentum);
         let labels = if at.stage >= ASSOCIATED {
             EpochLabels::Transferred(Box::new(self.transferred(epoch, &embeddings, &means, &encodings)?))
         } else {
@@ -190,13 +204,18 @@ impl Method for Mult {
             epoch.report(&Labelling { labels: indices.as_ref().map(Vec::as_slice), ..Labelling::default() });
             EpochLabels::Clusters(labels)
         };
-        self.epoch = Some(Prepared { labels, banks });
-        Ok(())
+        Ok(Prepared { labels, banks })
     }
 
-    fn plan(&self, at: EpochAt, config: &RunConfig, stream: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
-        let (shape, steps) = (config.batch_shape(), config.stage(at).iterations);
-        match &self.prepared().labels {
+    fn plan(
+        &self,
+        prepared: &Prepared,
+        _at: EpochAt,
+        steps: usize,
+        stream: &mut Stream,
+    ) -> Result<Vec<StepPlan>, MethodError> {
+        let shape = self.table.sampler.shape();
+        match &prepared.labels {
             EpochLabels::Clusters(labels) => {
                 Ok(independent_clusters(&labels.visible, &labels.infrared, shape, steps, stream)?)
             }
@@ -208,27 +227,27 @@ impl Method for Mult {
         if at.stage < ASSOCIATED { SPECIFIC_PARTS } else { PARTS }
     }
 
-    fn step(&mut self, at: EpochAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
+    fn step(&mut self, prepared: &mut Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
         let embeddings = StepEmbeddings::new(outputs.features, plan.visible.len());
-        let Some(Prepared { labels, banks }) = &mut self.epoch else { unreachable!("an epoch is prepared first") };
+        let Prepared { labels, banks } = prepared;
         match labels {
             EpochLabels::Clusters(labels) => {
                 let (visible, infrared) = labels.of(plan);
                 let labels = StepLabels { visible: &visible, infrared: &infrared };
                 let banks = PerModality { visible: &mut banks.visible, infrared: &mut banks.infrared };
-                specific_step(banks, &embeddings, labels, self.settings.temperature, self.settings.bank_gradient)
+                specific_step(banks, &embeddings, labels, self.table.settings.temperature, self.table.settings.bank_gradient)
             }
             EpochLabels::Transferred(pair) => {
                 let labels = batch_labels(pair, plan);
-                let in_visible_space = self.settings.in_visible_space(at.epoch);
-                association_step(banks, &embeddings, &labels, in_visible_space, &self.settings)
+                let in_visible_space = self.table.settings.in_visible_space(at.epoch.epoch);
+                association_step(banks, &embeddings, &labels, in_visible_space, &self.table.settings)
             }
         }
     }
 
-    fn state(&self, within_epoch: bool) -> MethodState {
+    fn state(&self, prepared: Option<&Prepared>) -> MethodState {
         let mut state = MethodState::default();
-        let Some(Prepared { labels, banks }) = self.epoch.as_ref().filter(|_| within_epoch) else { return state };
+        let Some(Prepared { labels, banks }) = prepared else { return state };
         match labels {
             EpochLabels::Clusters(labels) => labels.put(&mut state),
             EpochLabels::Transferred(pair) => {
@@ -240,10 +259,7 @@ impl Method for Mult {
         state
     }
 
-    fn restore(&mut self, state: &MethodState, within_epoch: bool, device: &Device) -> Option<()> {
-        if !within_epoch {
-            return Some(());
-        }
+    fn restore_within(&mut self, state: &MethodState, _at: EpochAt, device: &Device) -> Option<Prepared> {
         let labels = match Labels::take(state) {
             Some(labels) => EpochLabels::Clusters(labels),
             None => EpochLabels::Transferred(Box::new(PerModality {
@@ -251,9 +267,8 @@ impl Method for Mult {
                 infrared: TransferredModality::take("infrared", state, device)?,
             })),
         };
-        let banks = MemoryBanks::restored(&|name| state.rows(name, device), self.settings.momentum)?;
-        self.epoch = Some(Prepared { labels, banks });
-        Some(())
+        let banks = MemoryBanks::restored(&|name| state.rows(name, device), self.table.settings.momentum)?;
+        Some(Prepared { labels, banks })
     }
 }
 

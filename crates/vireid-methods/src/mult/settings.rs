@@ -1,7 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::lookups::BankGradient;
-use crate::{MethodError, RunConfig, parse_settings};
+use crate::parts::lookups::BankGradient;
+use vireid_train::MethodError;
+
+use crate::parts::settings::Checked;
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,13 +62,19 @@ impl MultSettings {
         }
     }
 
-    /// Reads them.
-    ///
-    /// # Errors
-    ///
-    /// `VR0501`, `VR0502`.
-    pub fn read(config: &RunConfig) -> Result<Self, MethodError> {
-        let settings: Self = parse_settings(config.settings.clone(), "settings.")?;
+    /// Whether an epoch trains in the space of visible clusters.
+    pub fn in_visible_space(&self, epoch: usize) -> bool {
+        match self.space {
+            LabelSpace::Alternating => epoch.is_multiple_of(2),
+            LabelSpace::Visible => true,
+            LabelSpace::Infrared => false,
+        }
+    }
+}
+
+impl Checked for MultSettings {
+    fn check(&self) -> Result<(), MethodError> {
+        let settings = self;
         let fractions =
             [("momentum", settings.momentum), ("alpha", settings.alpha), ("hard_share", settings.hard_share)];
         if let Some((name, value)) = fractions.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
@@ -77,15 +85,6 @@ impl MultSettings {
         if let Some((name, value)) = positive.into_iter().find(|(_, value)| value.is_nan() || *value <= 0.0) {
             return Err(MethodError::Config(format!("settings.{name} = {value} must be above 0")));
         }
-        Ok(settings)
-    }
-
-    /// Whether an epoch trains in the space of visible clusters.
-    pub fn in_visible_space(&self, epoch: usize) -> bool {
-        match self.space {
-            LabelSpace::Alternating => epoch.is_multiple_of(2),
-            LabelSpace::Visible => true,
-            LabelSpace::Infrared => false,
-        }
+        Ok(())
     }
 }

@@ -11,9 +11,9 @@ use vireid_losses::{refinement, refinement_gradients, soft_cross_entropy, soft_c
 use vireid_memory::MemoryBank;
 
 use super::MultSettings;
-use crate::lookups::{LookUp, Lookups};
-use crate::method::StepLoss;
-use crate::views::{AUGMENTED, INFRARED, PLAIN, StepEmbeddings};
+use crate::parts::lookups::{LookUp, Lookups};
+use vireid_train::method::StepLoss;
+use crate::parts::views::{AUGMENTED, INFRARED, PLAIN, StepEmbeddings};
 
 /// The memories of an epoch. All start from the centroids of the label space they are of.
 #[derive(Debug, Clone)]

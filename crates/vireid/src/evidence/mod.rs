@@ -48,7 +48,7 @@ pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> R
     let trained = TrainedNetwork::open(run, CheckpointKind::Last, devices.clone())?;
     let dataset = source.open_with(!output.quiet)?;
     let (bar, count) = output.counter("decoding");
-    let images = TrainingImages::open_with(dataset, trained.config(), true, count)?;
+    let images = TrainingImages::open(dataset, trained.config(), true, count)?;
     bar.finish_and_clear();
     let train = embed(&trained, &images.names, images.train.as_ref().map(|list| list.as_ref()), "training", output)?;
     let has_test = images.test.protocol.is_some();
@@ -63,7 +63,7 @@ pub fn write(run: &Path, source: &DataSource, device: &str, output: Output) -> R
     let (ranked, sheet) = ranked::ranked(searched, || bar.inc(1));
     bar.finish_and_clear();
     write_sheet(&run.join(RANKED), &sheet, output)?;
-    let (pairs, sheet) = pairs::pairs(&train, trained.config(), devices.first());
+    let (pairs, sheet) = pairs::pairs(&train, trained.run_config(), devices.first());
     if !sheet.is_empty() {
         write_sheet(&run.join(PAIRS), &sheet, output)?;
     }

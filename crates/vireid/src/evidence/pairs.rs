@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vireid::{Tile, nearest};
 use vireid_core::Identity;
 use vireid_data::Sample;
-use vireid_methods::{RunConfig, cluster};
+use vireid_methods::{RunConfig, cluster, registry};
 
 use super::{Embedded, spread};
 
@@ -26,7 +26,8 @@ pub struct MatchedPair {
 /// Clusters of the training images that found each other, wrong ones first, with the rows of their contact sheet. None
 /// where the run's settings find no cluster.
 pub fn pairs(images: &Embedded<'_>, config: &RunConfig, device: &Device) -> (Vec<MatchedPair>, Vec<Vec<Tile>>) {
-    let Ok(clusters) = cluster(&images.rows, &config.clustering, 0, device) else { return (Vec::new(), Vec::new()) };
+    let clusters = registry::clustering(config).and_then(|settings| cluster(&images.rows, &settings, 0, device));
+    let Ok(clusters) = clusters else { return (Vec::new(), Vec::new()) };
     let labels = clusters.labels.indices();
     let members = |labels: &[Option<usize>], count: usize| {
         let mut of = vec![Vec::new(); count];

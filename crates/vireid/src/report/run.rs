@@ -104,10 +104,10 @@ impl Files<'_> {
         }
         let events = without_repeated(events);
         let trained = events.iter().filter(|event| event["event"] == "epoch").count();
-        if ended && trained < config.epochs() {
+        if ended && trained < config.engine.epochs() {
             self.fault(
                 EVENTS,
-                format!("it tells of {trained} of the {} epochs that the run has ended with", config.epochs()),
+                format!("it tells of {trained} of the {} epochs that the run has ended with", config.engine.epochs()),
             );
         }
         events

@@ -1,0 +1,239 @@
+//! The labels and memories of an epoch of cluster contrast: of each modality, and in some stages of both together. MMM,
+//! DMIC and ECUL build on it.
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use vireid_clustering::{Expansion, JaccardEncoding, centroids};
+use vireid_core::{Camera, Embeddings, Infrared, PerModality, PseudoLabels, Stream, Visible};
+use vireid_data::DataError;
+use vireid_data::sampler::{BatchShape, StepPlan, camera_aware_batches, shared_blocks, shared_labels};
+use vireid_memory::MemoryBank;
+
+use vireid_train::epoch::{Epoch, Labelling};
+use vireid_train::{MethodError, MethodState};
+
+use super::instance::InstanceLoss;
+use super::instance_memory::InstanceMemory;
+use super::joint::{JointClustering, JointClusters};
+use super::labelling::{Labels, dbscan_labels, encode, rows_on};
+use super::settings::NeighbourSearch;
+
+/// Steps on each modality's own memory, and steps on the joint one, alternate.
+pub const SPECIFIC: usize = 0;
+/// See [`SPECIFIC`].
+pub const JOINT: usize = 1;
+
+/// How an epoch is clustered.
+#[derive(Debug, Clone)]
+pub struct Clusterings<'a> {
+    /// Neighbours ranked within a modality.
+    pub k1: usize,
+    /// Query expansion within each modality.
+    pub expansion: PerModality<Expansion<'a>>,
+    /// Largest Jaccard distance of neighbours within each modality.
+    pub eps: PerModality<f64>,
+    /// The settings of these, by which a person can raise them.
+    pub eps_keys: PerModality<String>,
+    /// Neighbours, itself included, that make a core sample.
+    pub min_samples: usize,
+    /// Where neighbours are searched.
+    pub search: NeighbourSearch,
+    /// The clustering of both together, with its expansion.
+    pub joint: Option<(JointClustering, Expansion<'a>)>,
+    /// Weight of the old prototype in the memories.
+    pub momentum: f64,
+    /// Figures to report with the labels.
+    pub figures: Vec<(&'static str, f64)>,
+}
+
+/// Labels and memories.
+#[derive(Debug)]
+pub struct Baseline {
+    /// Of each modality.
+    pub labels: Labels,
+    /// One memory for each.
+    pub banks: PerModality<MemoryBank>,
+    /// Of both together, where the stage has it and it found clusters of both.
+    pub joint: Option<Joint>,
+    /// Of instances, for the losses that have one.
+    pub instances: Option<InstanceMemory>,
+}
+
+/// Labels and memory of both modalities together.
+#[derive(Debug)]
+pub struct Joint {
+    /// The joint label of the images of clusters that hold both modalities.
+    pub labels: PerModality<Vec<Option<usize>>>,
+    /// One memory for all joint clusters, those of a single modality included.
+    pub bank: MemoryBank,
+}
+
+/// How the images of joint steps are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JointSampler {
+    /// Each modality on its own, over cameras.
+    Independent,
+    /// The same labels in both modalities.
+    #[default]
+    Aligned,
+}
+
+impl Baseline {
+    /// Clusters, reports and builds the memories.
+    ///
+    /// # Errors
+    ///
+    /// `VR0505` when a modality has no cluster; what clustering refuses.
+    pub fn new(
+        epoch: &mut dyn Epoch,
+        embeddings: &PerModality<Embeddings>,
+        how: &Clusterings<'_>,
+    ) -> Result<Self, MethodError> {
+        let device = epoch.device().clone();
+        let encoded = |of: &Embeddings, expansion: &Expansion<'_>| -> Result<JaccardEncoding, MethodError> {
+            encode(of, how.k1, expansion, how.search, &device)
+        };
+        let number = epoch.at().epoch;
+        let of_visible = encoded(&embeddings.visible, &how.expansion.visible)?;
+        let of_infrared = encoded(&embeddings.infrared, &how.expansion.infrared)?;
+        let labels = Labels {
+            visible: dbscan_labels(&of_visible, how.eps.visible, how.min_samples, number, &how.eps_keys.visible)?,
+            infrared: dbscan_labels(&of_infrared, how.eps.infrared, how.min_samples, number, &how.eps_keys.infrared)?,
+        };
+        let joint = how.joint.as_ref().map(|(clustering, expansion)| clustering.run(embeddings, expansion, &device));
+        let joint = joint.transpose()?;
+        let mut figures = how.figures.clone();
+        figures.extend(joint.as_ref().map(|joint| ("association rate", joint.association_rate())));
+        let indices = labels.indices();
+        epoch.report(&Labelling {
+            labels: indices.as_ref().map(Vec::as_slice),
+            joint: joint.as_ref().map(|joint| joint.labels.as_ref().map(Vec::as_slice)),
+            figures,
+            ..Labelling::default()
+        });
+        let bank = |rows: &Embeddings| MemoryBank::new(rows_on(rows, &device), how.momentum);
+        let banks = PerModality {
+            visible: bank(&centroids(&embeddings.visible, &labels.visible)?),
+            infrared: bank(&centroids(&embeddings.infrared, &labels.infrared)?),
+        };
+        let joint = joint
+            .filter(|joint| joint.clusters_of_both > 0)
+            .map(|JointClusters { shared, centroids, .. }| Joint { labels: shared, bank: bank(&centroids) });
+        Ok(Self { labels, banks, joint, instances: None })
+    }
+
+    /// With the memory of an instance-level loss, where it has one: that of the epoch before in its stage (`kept`), or a
+    /// new one.
+    #[must_use]
+    pub fn with_instances(
+        mut self,
+        loss: InstanceLoss,
+        kept: Option<InstanceMemory>,
+        embeddings: &PerModality<Embeddings>,
+        device: &Device,
+    ) -> Self {
+        let joint = self.joint.as_ref().map(|joint| &joint.bank);
+        let new = || InstanceMemory::new(loss, embeddings, self.banks.as_ref(), joint, device);
+        self.instances = kept.or_else(new);
+        self
+    }
+
+    /// Takes the memory of an instance-level loss out, where it is to outlive the epoch.
+    pub fn take_lasting(&mut self, loss: InstanceLoss) -> Option<InstanceMemory> {
+        self.instances.take().filter(|_| loss.lasts())
+    }
+
+    /// The steps of an epoch: `steps` of them on the modalities' own memories, and after each, where there is a joint
+    /// memory, one on that.
+    ///
+    /// # Errors
+    ///
+    /// `VR0107` when there are too few clusters.
+    pub fn plan(
+        &self,
+        shape: BatchShape,
+        steps: usize,
+        cameras: &PerModality<Vec<Camera>>,
+        sampler: JointSampler,
+        stream: &mut Stream,
+    ) -> Result<Vec<StepPlan>, MethodError> {
+        // An early joint clustering may share fewer clusters than a batch takes: they are drawn repeatedly.
+        let joint_shape = BatchShape { allow_few_clusters: true, ..shape };
+        let visible = camera_aware_batches(&self.labels.visible, &cameras.visible, shape, steps, stream)?;
+        let infrared = camera_aware_batches(&self.labels.infrared, &cameras.infrared, shape, steps, stream)?;
+        let specific = plans(visible, infrared, SPECIFIC);
+        let Some(joint) = &self.joint else { return Ok(specific.collect()) };
+        let joint: Vec<StepPlan> = match sampler {
+            JointSampler::Independent => {
+                let visible: PseudoLabels<Visible> = PseudoLabels::compact(&joint.labels.visible);
+                let infrared: PseudoLabels<Infrared> = PseudoLabels::compact(&joint.labels.infrared);
+                let visible = camera_aware_batches(&visible, &cameras.visible, joint_shape, steps, stream)?;
+                let infrared = camera_aware_batches(&infrared, &cameras.infrared, joint_shape, steps, stream)?;
+                plans(visible, infrared, JOINT).collect()
+            }
+            JointSampler::Aligned => {
+                let groups = shared_labels(&joint.labels.visible, &joint.labels.infrared);
+                let step = |_| shared_blocks(&groups, shape.clusters, joint_shape, stream);
+                let blocks = (0..steps).map(step).collect::<Result<Vec<StepPlan>, DataError>>()?;
+                blocks.into_iter().map(|plan| StepPlan { part: JOINT, ..plan }).collect()
+            }
+        };
+        Ok(specific.zip(joint).flat_map(|(specific, joint)| [specific, joint]).collect())
+    }
+
+    /// The labels of a step's images, those of visible images once per view.
+    pub fn batch_labels(&self, plan: &StepPlan, views: usize) -> PerModality<Vec<usize>> {
+        let (visible, infrared) = match (&self.joint, plan.part) {
+            (Some(joint), JOINT) => {
+                let of = |labels: &[Option<usize>], positions: &[usize]| -> Vec<usize> {
+                    positions.iter().filter_map(|&position| labels[position]).collect()
+                };
+                (of(&joint.labels.visible, &plan.visible), of(&joint.labels.infrared, &plan.infrared))
+            }
+            _ => self.labels.of(plan),
+        };
+        PerModality { visible: visible.repeat(views), infrared }
+    }
+
+    /// Adds all of it to a state.
+    pub fn put(&self, state: &mut MethodState) {
+        self.labels.put(state);
+        state.put_rows("visible", &self.banks.visible.rows());
+        state.put_rows("infrared", &self.banks.infrared.rows());
+        if let Some(joint) = &self.joint {
+            state.put_labels("joint/visible", &joint.labels.visible);
+            state.put_labels("joint/infrared", &joint.labels.infrared);
+            state.put_rows("joint", &joint.bank.rows());
+        }
+        if let Some(instances) = &self.instances {
+            instances.put(state);
+        }
+    }
+
+    /// Takes it from a state.
+    pub fn take(state: &MethodState, momentum: f64, device: &Device) -> Option<Self> {
+        let bank = |rows: Tensor<2>| MemoryBank::new(rows, momentum);
+        let joint = match state.rows("joint", device) {
+            Some(rows) => {
+                let labels =
+                    PerModality { visible: state.labels("joint/visible")?, infrared: state.labels("joint/infrared")? };
+                Some(Joint { labels, bank: bank(rows) })
+            }
+            None => None,
+        };
+        Some(Self {
+            labels: Labels::take(state)?,
+            banks: PerModality {
+                visible: bank(state.rows("visible", device)?),
+                infrared: bank(state.rows("infrared", device)?),
+            },
+            joint,
+            instances: InstanceMemory::take(state, device),
+        })
+    }
+}
+
+fn plans(visible: Vec<Vec<usize>>, infrared: Vec<Vec<usize>>, part: usize) -> impl Iterator<Item = StepPlan> {
+    visible.into_iter().zip(infrared).map(move |(visible, infrared)| StepPlan { visible, infrared, part })
+}

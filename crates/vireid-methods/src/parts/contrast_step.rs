@@ -1,0 +1,151 @@
+//! A step of cluster contrast beside instance contrast, with memories that a rule moves after the gradient: what DMIC and
+//! ECUL train with.
+
+use burn::tensor::Tensor;
+use vireid_core::{PerModality, Stream};
+use vireid_data::ViewRecipes;
+use vireid_data::sampler::StepPlan;
+use vireid_data::transform::Transform;
+use vireid_memory::{MemoryBank, normalize_rows};
+
+use super::baseline::{Baseline, JOINT};
+use super::contrast::{Contrast, JointMean};
+use super::instance::InstanceLoss;
+use super::instance_memory::InstanceBatch;
+use super::lookups::Update;
+use vireid_train::method::{Outputs, StepLoss};
+use super::update::UpdateRule;
+
+/// Views of a visible image.
+const VIEWS: usize = 2;
+
+/// The augmentations that the code of this line of methods shares: a plain and a channel-augmented visible view, a
+/// channel-augmented infrared one.
+pub fn published_recipes(padding: usize) -> ViewRecipes {
+    use Transform::*;
+    let head = [PadCrop(padding), Flip(0.5), Normalize, Erase(0.5)];
+    let with = |tail: &[Transform]| [&head, tail].concat();
+    ViewRecipes { visible: vec![with(&[]), with(&[ChannelPick])], infrared: vec![with(&[ChannelPickOrGrey(0.5)])] }
+}
+
+/// The instance-level term.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InstanceTerm {
+    /// Which.
+    pub loss: InstanceLoss,
+    /// Its temperature.
+    pub temperature: f64,
+    /// Its weight in steps on the modalities' own memories, for either modality.
+    pub own: f64,
+    /// Its weight in steps on the joint memory.
+    pub joint: f64,
+}
+
+/// A step.
+#[derive(Debug, Clone, Copy)]
+pub struct ContrastStep {
+    /// Comparison with the memories.
+    pub contrast: Contrast,
+    /// What the cluster loss of a joint step averages over.
+    pub joint_mean: JointMean,
+    /// How memories move, once after the gradient.
+    pub update: UpdateRule,
+    /// The instance-level term.
+    pub instance: InstanceTerm,
+    /// Whether the stage has joint steps too: then the losses of the other kind are reported as 0.
+    pub has_joint: bool,
+}
+
+impl ContrastStep {
+    /// The objective of a batch; moves the memories. The loss parts are those of the two modalities and of the instance
+    /// term, for own steps and then, where the stage has them, for joint ones.
+    pub fn run(self, baseline: &mut Baseline, plan: &StepPlan, outputs: &Outputs, stream: &mut Stream) -> StepLoss {
+        let labels = baseline.batch_labels(plan, VIEWS);
+        let embeddings = outputs.features.as_ref().map(|features| features.embedding.clone());
+        let slices = labels.as_ref().map(Vec::as_slice);
+        // The rule moves the memories below, once for all rows of a memory.
+        let still = || Box::new(|_: &mut MemoryBank, _: &Tensor<2>, _: &[usize]| ()) as Update<'static>;
+        let unit = embeddings.as_ref().map(|rows| normalize_rows(rows.clone().inner()));
+        let is_joint = plan.part == JOINT;
+        let contrast = match &mut baseline.joint {
+            Some(joint) if is_joint => {
+                let contrast =
+                    self.contrast.joint_step_by(self.joint_mean, &mut joint.bank, &embeddings, slices, still());
+                let all = [labels.visible.clone(), labels.infrared.clone()].concat();
+                let rows = Tensor::cat(vec![unit.visible, unit.infrared], 0);
+                self.update.apply(&mut joint.bank, &rows, &all, labels.visible.len(), stream);
+                contrast
+            }
+            _ => {
+                let PerModality { visible, infrared } = &mut baseline.banks;
+                let banks = PerModality { visible: &mut *visible, infrared: &mut *infrared };
+                let contrast = self.contrast.specific_step(banks, &embeddings, slices, still());
+                self.update.apply(visible, &unit.visible, &labels.visible, labels.visible.len(), stream);
+                self.update.apply(infrared, &unit.infrared, &labels.infrared, 0, stream);
+                contrast
+            }
+        };
+        let instance = self.instance_loss(baseline, plan, &embeddings, &labels, stream);
+        let value = match &instance {
+            Some(instance) => instance.clone().inner(),
+            None => contrast.parts.clone().narrow(0, 0, 1).zeros_like(),
+        };
+        let objective = match instance {
+            Some(instance) => contrast.objective + instance,
+            None => contrast.objective,
+        };
+        let own = Tensor::cat(vec![contrast.parts, value], 0);
+        if !self.has_joint {
+            return StepLoss { objective, parts: own };
+        }
+        let none = own.zeros_like();
+        let parts = if is_joint { vec![none, own] } else { vec![own, none] };
+        StepLoss { objective, parts: Tensor::cat(parts, 0) }
+    }
+
+    /// The weighted instance-level term, where it has a weight.
+    fn instance_loss(
+        self,
+        baseline: &mut Baseline,
+        plan: &StepPlan,
+        embeddings: &PerModality<Tensor<2>>,
+        labels: &PerModality<Vec<usize>>,
+        stream: &mut Stream,
+    ) -> Option<Tensor<1>> {
+        let term = self.instance;
+        let is_joint = plan.part == JOINT && baseline.joint.is_some();
+        let weight = if is_joint { term.joint } else { term.own };
+        if weight <= 0.0 {
+            return None;
+        }
+        let PerModality { visible, infrared } = embeddings.clone();
+        let count = labels.visible.len();
+        let loss = match baseline.instances.take() {
+            Some(mut memory) => {
+                let all_labels = match &baseline.joint {
+                    Some(joint) if is_joint => joint.labels.clone(),
+                    _ => baseline.labels.indices(),
+                };
+                let batch = InstanceBatch {
+                    unit: PerModality { visible: normalize_rows(visible), infrared: normalize_rows(infrared) },
+                    images: PerModality { visible: plan.visible.repeat(VIEWS), infrared: plan.infrared.clone() },
+                    labels,
+                    all_labels: &all_labels,
+                    is_joint,
+                };
+                let loss = memory.step(&batch, term.temperature, stream);
+                baseline.instances = Some(memory);
+                loss
+            }
+            None if is_joint => {
+                let all = [labels.visible.clone(), labels.infrared.clone()].concat();
+                term.loss.of(Tensor::cat(vec![visible, infrared], 0), &all, count, term.temperature)
+            }
+            None => {
+                term.loss.of(visible, &labels.visible, count, term.temperature)
+                    + term.loss.of(infrared, &labels.infrared, 0, term.temperature)
+            }
+        };
+        Some(loss.mul_scalar(weight))
+    }
+}

@@ -1,0 +1,80 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use vireid_clustering::{ClusteringError, NeighbourRanking};
+use vireid_core::Embeddings;
+use vireid_kernels::matmul;
+
+use vireid_train::MethodError;
+
+/// Rows whose distances to all others are formed at a time.
+const TILE: usize = 1024;
+
+/// [`vireid_clustering::nearest_neighbours`] on a Burn device: for training on a GPU, which does the products sooner than
+/// the host.
+///
+/// Exact: a tile of distances, then the device's own selection of the smallest, then ties by index on the host. Where
+/// samples tie at the very end of a list, which of them is ranked is the device's choice. Memory on the device: the
+/// embeddings and `1024 x rows` distances.
+///
+/// # Errors
+///
+/// `VR0201` when `k` is 0, or when the device gives back something that is no index; `VR0511` when it gives back nothing.
+pub fn nearest_neighbours_on(
+    embeddings: &Embeddings,
+    k: usize,
+    device: &Device,
+) -> Result<NeighbourRanking, MethodError> {
+    if k == 0 {
+        return Err(ClusteringError::Parameter { name: "k", value: "0".into(), expected: "at least 1" }.into());
+    }
+    let (rows, dim) = (embeddings.rows(), embeddings.dim());
+    let k = k.min(rows);
+    if rows == 0 {
+        return Ok(NeighbourRanking::from_indices(Vec::new(), 0, 0, 0)?);
+    }
+    let all = Tensor::<2>::from_data(TensorData::new(embeddings.as_slice().to_vec(), [rows, dim]), device);
+    let norms = all.clone().powi_scalar(2).sum_dim(1);
+    let (transposed, norms_of_columns) = (all.clone().transpose(), norms.clone().transpose());
+    let mut indices = Vec::with_capacity(rows * k);
+    for start in (0..rows).step_by(TILE) {
+        let length = TILE.min(rows - start);
+        let products = matmul(all.clone().narrow(0, start, length), transposed.clone());
+        let distances = norms.clone().narrow(0, start, length) + norms_of_columns.clone() - products.mul_scalar(2.0);
+        let (nearest, positions) = distances.clamp_min(0.0).neg().topk_with_indices(k, 1);
+        // Read once per tile: the ranking is needed on the host, where the sparse steps run.
+        let nearest = nearest.try_into_vec_as::<f32>()?;
+        let positions = positions.try_into_vec_as::<i64>()?;
+        for (nearest, positions) in nearest.chunks(k).zip(positions.chunks(k)) {
+            let mut row: Vec<(f32, i64)> = nearest.iter().copied().zip(positions.iter().copied()).collect();
+            row.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            indices.extend(row.into_iter().map(|(_, position)| u32::try_from(position).unwrap_or(u32::MAX)));
+        }
+    }
+    Ok(NeighbourRanking::from_indices(indices, rows, k, rows)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_clustering::nearest_neighbours;
+    use vireid_core::Streams;
+
+    #[test]
+    fn equals_the_host() {
+        let device = Device::default();
+        for (rows, k) in [(TILE + 37, 20), (5, 30), (1, 1), (0, 3)] {
+            let mut stream = Streams::new(rows as u64).stream("device", [0; 3]);
+            let values = (0..rows * 24).map(|_| stream.normal(0.0, 1.0) as f32).collect();
+            let embeddings = Embeddings::new(values, rows, 24).unwrap();
+            let host = nearest_neighbours(&embeddings, k).unwrap();
+            assert_eq!(nearest_neighbours_on(&embeddings, k, &device).unwrap(), host, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn duplicates_come_in_index_order() {
+        let embeddings = Embeddings::new([1.0f32, 0.0].repeat(6), 6, 2).unwrap();
+        let ranking = nearest_neighbours_on(&embeddings, 6, &Device::default()).unwrap();
+        assert!((0..6).all(|row| ranking.row(row) == [0, 1, 2, 3, 4, 5]));
+        assert!(nearest_neighbours_on(&embeddings, 0, &Device::default()).is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! Pseudo-labels of both modalities, and how they are made.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, centroids, dbscan, nearest_neighbours};
+use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
+use vireid_data::sampler::StepPlan;
+
+use vireid_train::{MethodError, MethodState};
+
+use super::settings::{ClusteringSettings, NeighbourSearch};
+use super::device_neighbours::nearest_neighbours_on;
+
+/// The pseudo-labels of both training sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// Of the visible images.
+    pub visible: PseudoLabels<Visible>,
+    /// Of the infrared images.
+    pub infrared: PseudoLabels<Infrared>,
+}
+
+impl Labels {
+    /// The labels as plain numbers.
+    pub fn indices(&self) -> PerModality<Vec<Option<usize>>> {
+        PerModality { visible: self.visible.indices(), infrared: self.infrared.indices() }
+    }
+
+    /// The labels of a step's images, which all have one.
+    pub fn of(&self, plan: &StepPlan) -> (Vec<usize>, Vec<usize>) {
+        fn labels<M: ModalityTag>(labels: &PseudoLabels<M>, positions: &[usize]) -> Vec<usize> {
+            positions.iter().filter_map(|&position| labels.as_slice()[position].map(|label| label.index())).collect()
+        }
+        (labels(&self.visible, &plan.visible), labels(&self.infrared, &plan.infrared))
+    }
+
+    /// Adds them to a state.
+    pub fn put(&self, state: &mut MethodState) {
+        state.put_labels("labels/visible", &self.visible.indices());
+        state.put_labels("labels/infrared", &self.infrared.indices());
+    }
+
+    /// Takes them from a state.
+    pub fn take(state: &MethodState) -> Option<Self> {
+        Some(Self {
+            visible: PseudoLabels::new(&state.labels("labels/visible")?).ok()?,
+            infrared: PseudoLabels::new(&state.labels("labels/infrared")?).ok()?,
+        })
+    }
+}
+
+/// Rows of embeddings or centroids as a tensor.
+///
+/// # Shapes
+///
+/// - output: `[rows, dim]`
+pub fn rows_on(embeddings: &Embeddings, device: &Device) -> Tensor<2> {
+    let shape = [embeddings.rows(), embeddings.dim()];
+    Tensor::from_data(TensorData::new(embeddings.as_slice().to_vec(), shape), device)
+}
+
+/// Pseudo-labels with the centroids of their clusters.
+#[derive(Debug, Clone)]
+pub struct Clusters {
+    /// The labels.
+    pub labels: Labels,
+    /// One row per cluster, of length 1.
+    pub centroids: PerModality<Embeddings>,
+}
+
+/// Clusters each modality on its own: neighbours (on `device` where the settings say so), k-reciprocal Jaccard distance,
+/// DBSCAN, centroids. A modality without images has no clusters.
+///
+/// # Errors
+///
+/// `VR0505` when a modality with images has no cluster; what clustering itself refuses.
+pub fn cluster(
+    embeddings: &PerModality<Embeddings>,
+    settings: &ClusteringSettings,
+    epoch: usize,
+    device: &Device,
+) -> Result<Clusters, MethodError> {
+    let (visible, of_visible) = clusters_of(&embeddings.visible, settings, settings.eps.visible, epoch, device)?;
+    let (infrared, of_infrared) = clusters_of(&embeddings.infrared, settings, settings.eps.infrared, epoch, device)?;
+    let centroids = PerModality { visible: of_visible, infrared: of_infrared };
+    Ok(Clusters { labels: Labels { visible, infrared }, centroids })
+}
+
+fn clusters_of<M: ModalityTag>(
+    embeddings: &Embeddings,
+    settings: &ClusteringSettings,
+    eps: f64,
+    epoch: usize,
+    device: &Device,
+) -> Result<(PseudoLabels<M>, Embeddings), MethodError> {
+    if embeddings.rows() == 0 {
+        return Ok((PseudoLabels::new(&[])?, embeddings.clone()));
+    }
+    let expansion = Expansion::Mean { k2: settings.k2 };
+    let encoded = encode(embeddings, settings.k1, &expansion, settings.neighbours, device)?;
+    let labels = dbscan_labels(&encoded, eps, settings.min_samples, epoch, &eps_key(M::MODALITY))?;
+    let centroids = centroids(embeddings, &labels)?;
+    Ok((labels, centroids))
+}
+
+/// The key of a modality's radius in `[clustering]`.
+pub fn eps_key(modality: Modality) -> String {
+    format!("clustering.eps.{modality}")
+}
+
+/// The k-reciprocal encoding of some embeddings, with the neighbours searched where the settings say.
+///
+/// # Errors
+///
+/// What clustering refuses.
+pub fn encode(
+    embeddings: &Embeddings,
+    k1: usize,
+    expansion: &Expansion,
+    search: NeighbourSearch,
+    device: &Device,
+) -> Result<JaccardEncoding, MethodError> {
+    let ranking = match search {
+        NeighbourSearch::Host => nearest_neighbours(embeddings, k1)?,
+        NeighbourSearch::Device => nearest_neighbours_on(embeddings, k1, device)?,
+    };
+    Ok(JaccardEncoding::from_ranking(embeddings, &ranking, expansion)?)
+}
+
+/// DBSCAN on the Jaccard distances of one modality. `setting` is what a person raises when nothing is found.
+///
+/// # Errors
+///
+/// `VR0505` when there is no cluster; what clustering refuses.
+pub fn dbscan_labels<M: ModalityTag>(
+    encoding: &JaccardEncoding,
+    eps: f64,
+    min_samples: usize,
+    epoch: usize,
+    setting: &str,
+) -> Result<PseudoLabels<M>, MethodError> {
+    let graph = NeighbourGraph::from_jaccard(encoding, eps)?;
+    let labels = PseudoLabels::new(&dbscan(&graph, min_samples)?)?;
+    if labels.clusters() == 0 {
+        let modality: Modality = M::MODALITY;
+        return Err(MethodError::NoClusters { epoch, modality, noise: encoding.len(), setting: setting.into() });
+    }
+    Ok(labels)
+}

@@ -1,0 +1,206 @@
+use serde::{Deserialize, Serialize, Serializer};
+use vireid_data::{ImageSize, ResizeFilter};
+
+use crate::epoch::EpochAt;
+use crate::sections::{
+    BackboneSettings, EvaluationSettings, ExtractionSettings, InputSettings, OptimizerSettings, StageSettings,
+};
+use crate::tables::{modernised, parse_settings, set};
+use crate::{MethodError, learning_rate};
+
+/// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
+const MOST_EPOCHS: usize = 1 << 24;
+
+/// What the engine reads of a run's settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineConfig {
+    /// Name of the method.
+    pub method: String,
+    /// Name of the preset this started from.
+    pub preset: String,
+    /// Seed of all random streams.
+    pub seed: u64,
+    /// How images are read.
+    pub input: InputSettings,
+    /// Which network.
+    pub backbone: BackboneSettings,
+    /// How images are embedded.
+    pub extraction: ExtractionSettings,
+    /// What all stages' optimisers have in common.
+    pub optimizer: OptimizerSettings,
+    /// When and how to test.
+    pub evaluation: EvaluationSettings,
+    /// One entry per stage of the method.
+    pub stages: Vec<StageSettings>,
+}
+
+/// Everything that decides what a run computes: what the engine reads, and the method's own table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunConfig {
+    /// What the engine reads.
+    pub engine: EngineConfig,
+    /// All other sections: the method reads them, and refuses those that it does not know.
+    pub method: toml::Table,
+}
+
+impl Serialize for RunConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.table().serialize(serializer)
+    }
+}
+
+/// The sections that the engine reads.
+const OF_THE_ENGINE: [&str; 9] =
+    ["method", "preset", "seed", "input", "backbone", "extraction", "optimizer", "evaluation", "stages"];
+
+impl RunConfig {
+    /// A configuration file with overrides of the form `key=value`, such as `stage2.epochs=30`.
+    ///
+    /// Files of version 0.1, with `[stage1]` instead of `[[stages]]`, are read too.
+    ///
+    /// # Errors
+    ///
+    /// `VR0501` for an unknown key of the engine's sections, `VR0502` for an unusable value. The method's sections are
+    /// checked when the method is built.
+    pub fn from_toml(text: &str, overrides: &[String]) -> Result<Self, MethodError> {
+        Self::from_table(text.parse().map_err(|error| MethodError::Config(format!("{error}")))?, overrides)
+    }
+
+    /// The same from a table.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Self::from_toml).
+    pub fn from_table(table: toml::Table, overrides: &[String]) -> Result<Self, MethodError> {
+        let mut table = modernised(table);
+        for item in overrides {
+            set(&mut table, item)?;
+        }
+        let (engine, method) = table.into_iter().partition(|(key, _)| OF_THE_ENGINE.contains(&key.as_str()));
+        let engine: EngineConfig = parse_settings(engine, "")?;
+        engine.check()?;
+        Ok(Self { engine, method })
+    }
+
+    /// The configuration as TOML, for the run directory.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.table()).unwrap_or_default()
+    }
+
+    /// All sections, the stages last, as they are read best.
+    fn table(&self) -> toml::Table {
+        let mut table = toml::Table::try_from(&self.engine).unwrap_or_default();
+        let stages = table.remove("stages");
+        table.extend(self.method.clone());
+        table.extend(stages.map(|stages| ("stages".to_string(), stages)));
+        table
+    }
+
+    /// A number that differs between configurations.
+    pub fn hash(&self) -> String {
+        format!("{:016x}", crate::system::fnv1a(self.to_toml().bytes()))
+    }
+
+    /// The settings of a network that has been trained for some epochs and is tested or used. See [`EngineConfig::in_use`].
+    #[must_use]
+    pub fn in_use(self, epochs: usize) -> Self {
+        Self { engine: self.engine.in_use(epochs), ..self }
+    }
+}
+
+impl EngineConfig {
+    /// Epochs of all stages.
+    pub fn epochs(&self) -> usize {
+        self.stages.iter().map(|stage| stage.epochs).sum()
+    }
+
+    /// Which epoch of which stage an epoch is; after the last, the end of the last stage.
+    pub fn at(&self, epoch: usize) -> EpochAt {
+        let stages = &self.stages;
+        let (mut stage, mut first) = (0, 0);
+        while stage + 1 < stages.len() && epoch >= first + stages[stage].epochs {
+            first += stages[stage].epochs;
+            stage += 1;
+        }
+        EpochAt { stage, epoch, in_stage: epoch - first, of: stages[stage].epochs }
+    }
+
+    /// The settings of the stage of an epoch.
+    pub fn stage(&self, at: EpochAt) -> &StageSettings {
+        &self.stages[at.stage]
+    }
+
+    /// The size that images are resized to.
+    pub fn size(&self) -> ImageSize {
+        ImageSize { height: self.input.height, width: self.input.width }
+    }
+
+    /// The filter that training images are resized with.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown name.
+    pub fn filter(&self) -> Result<ResizeFilter, MethodError> {
+        filter_of("input.filter", &self.input.filter)
+    }
+
+    /// The filter that test images are resized with.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an unknown name.
+    pub fn test_filter(&self) -> Result<ResizeFilter, MethodError> {
+        self.evaluation.filter.as_ref().map_or_else(|| self.filter(), |name| filter_of("evaluation.filter", name))
+    }
+
+    /// The settings of a network that has been trained for some epochs and is tested or used: its images are resized by the
+    /// filter of tests, and mirrored as in the tests of its stage.
+    #[must_use]
+    pub fn in_use(mut self, epochs: usize) -> Self {
+        let stage = self.stage(self.at(epochs.saturating_sub(1)));
+        self.evaluation.flip_average = stage.test_flip_average.unwrap_or(self.evaluation.flip_average);
+        if let Some(filter) = &self.evaluation.filter {
+            self.input.filter.clone_from(filter);
+        }
+        self
+    }
+
+    fn check(&self) -> Result<(), MethodError> {
+        self.filter()?;
+        self.test_filter()?;
+        self.range()?;
+        let refuse = |what: &str| Err(MethodError::Config(what.into()));
+        for (number, stage) in self.stages.iter().enumerate() {
+            if stage.epochs > MOST_EPOCHS {
+                return refuse(&format!("stage{}.epochs = {}; at most {MOST_EPOCHS}", number + 1, stage.epochs));
+            }
+            if let Some(fault) = learning_rate::fault(&stage.learning_rate) {
+                return refuse(&format!("stage{}.learning_rate {fault}", number + 1));
+            }
+        }
+        let positive = [
+            ("input.height", self.input.height),
+            ("input.width", self.input.width),
+            ("extraction.batch", self.extraction.batch),
+            ("backbone.bn_groups", self.backbone.bn_groups),
+            ("evaluation.every", self.evaluation.every),
+            ("evaluation.trials", self.evaluation.trials as usize),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return refuse(&format!("{name} must be at least 1"));
+        }
+        if self.stages.is_empty() {
+            return refuse("there must be at least one of [[stages]]");
+        }
+        if self.epochs() == 0 {
+            let keys: Vec<String> = (1..=self.stages.len()).map(|stage| format!("stage{stage}.epochs")).collect();
+            return refuse(&format!("{} are all 0: one of them must be at least 1", keys.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+fn filter_of(key: &str, name: &str) -> Result<ResizeFilter, MethodError> {
+    let message = || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear exist"));
+    ResizeFilter::from_name(name).ok_or_else(message)
+}

@@ -1,0 +1,212 @@
+use std::path::PathBuf;
+
+use burn::tensor::TensorReadError;
+use vireid_backbone::BackboneError;
+use vireid_clustering::ClusteringError;
+use vireid_core::{Coded, CoreError, Modality, one_line};
+use vireid_data::DataError;
+use vireid_eval::EvalError;
+
+/// What can stop a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MethodError {
+    /// A key that no setting has.
+    #[error("VR0501: there is no setting '{key}'{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean '{s}'?")))]
+    UnknownKey {
+        /// The key as given.
+        key: String,
+        /// The nearest existing key.
+        suggestion: Option<String>,
+    },
+    /// A setting's value can't be used.
+    #[error("VR0502: configuration: {0}")]
+    Config(String),
+    /// No such preset or method.
+    #[error("VR0503: there is no {what} '{name}'; there are: {}", known.join(", "))]
+    Unknown {
+        /// Preset or method.
+        what: &'static str,
+        /// The name as given.
+        name: String,
+        /// Existing names.
+        known: Vec<String>,
+    },
+    /// The device is not there.
+    #[error("VR0504: no device '{name}': {reason}; this build on this machine has: {}", available.join(", "))]
+    NoDevice {
+        /// The name as given.
+        name: String,
+        /// Why not.
+        reason: String,
+        /// Devices there are.
+        available: Vec<String>,
+    },
+    /// Clustering found nothing.
+    #[error(
+        "VR0505: epoch {epoch}: clustering found no {modality} cluster, {noise} of {noise} samples are noise; raise {setting}, or start from weights that separate people better"
+    )]
+    NoClusters {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Modality without clusters.
+        modality: Modality,
+        /// Number of its samples.
+        noise: usize,
+        /// The method's setting of the largest distance of neighbours.
+        setting: String,
+    },
+    /// A loss is NaN or infinite.
+    #[error(
+        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, and what was saved before is kept: start anew with a lower learning_rate of its stage"
+    )]
+    NotFinite {
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// Step, counted from 0.
+        step: usize,
+        /// Which part of the loss.
+        part: String,
+        /// NaN or an infinity.
+        value: f32,
+    },
+    /// A checkpoint can't be read.
+    #[error("VR0507: checkpoint {}: {reason}", path.display())]
+    BadCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A checkpoint belongs to another run.
+    #[error("VR0508: checkpoint {} was made with {what} '{found}', this run has '{expected}'; resume the run it belongs to, or start a new one", path.display())]
+    ForeignCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// In the checkpoint.
+        found: String,
+        /// In the run.
+        expected: String,
+    },
+    /// A file of the run directory can't be written or read.
+    #[error("VR0509: {action} {}: {source}; what was saved before is untouched", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A run directory can't be used as asked.
+    #[error("VR0510: {0}")]
+    RunDir(String),
+    /// A run is to be started where one is.
+    #[error("VR0510: {} holds a run already: go on with it, or start in another folder", root.display())]
+    RunExists {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// There is no run where one is to be used.
+    #[error("VR0510: there is no run in {}: {} is missing", root.display(), missing.display())]
+    NoRun {
+        /// The folder.
+        root: PathBuf,
+        /// The file that makes a folder a run.
+        missing: PathBuf,
+    },
+    /// Two processes want to write the same run.
+    #[error("VR0516: another process is training in {}; wait for it, or start in another folder", root.display())]
+    RunInUse {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// A folder without a run has a file that a run would write over.
+    #[error("VR0517: {} is there already, and a run in its folder would write over it; start in an empty folder", path.display())]
+    ForeignFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A device does not give its results any more.
+    #[error(
+        "VR0511: the device failed: {0}; what was saved before is untouched: resume the run once the device answers again, or on another one"
+    )]
+    DeviceFailed(String),
+    /// A device's memory does not suffice for a step.
+    #[error(
+        "VR0521: the device has too little memory: {0}; set backbone.checkpointing = true, take backbone.precision = \"bf16\", lower sampler.clusters, sampler.instances or clustering.batch, or share the batch over more devices; what was saved before is untouched"
+    )]
+    DeviceOutOfMemory(String),
+    /// The engine asked a method for what it makes of an epoch before the epoch was prepared: a fault of the caller.
+    #[error("VR0522: {0}: no epoch is prepared; prepare one first")]
+    NotPrepared(String),
+    /// A method's loss has other parts than it names.
+    #[error("VR0523: {method}: a step's loss has {found} parts, and loss_parts names {named}; every step must report all of them")]
+    LossParts {
+        /// Name of the method.
+        method: String,
+        /// The parts that it names.
+        named: String,
+        /// The parts that its step gave.
+        found: usize,
+    },
+    /// A warning, not an obstacle: a memory is probably too small for the run.
+    #[error(
+        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"
+    )]
+    LittleMemory {
+        /// Which memory.
+        place: String,
+        /// What the run needs, in GiB.
+        needed: f64,
+        /// What is free, in GiB.
+        available: f64,
+    },
+    /// From the data set.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// From clustering.
+    #[error(transparent)]
+    Clustering(#[from] ClusteringError),
+    /// From the network.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    /// From evaluation.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// From basic values.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
+
+impl MethodError {
+    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// How Burn's backends say that memory ran out; they have no kind of error of its own for it.
+const OUT_OF_MEMORY: [&str; 3] = ["out of device memory", "out-of-memory", "can't allocate buffer of size"];
+
+impl MethodError {
+    /// What a device answered instead of values.
+    pub(crate) fn of_device(reason: &str) -> Self {
+        // Burn's text has a line per cause, and sometimes a stack behind them.
+        let reason = one_line(reason);
+        match OUT_OF_MEMORY.into_iter().any(|words| reason.contains(words)) {
+            true => Self::DeviceOutOfMemory(reason),
+            false => Self::DeviceFailed(reason),
+        }
+    }
+}
+
+impl From<TensorReadError> for MethodError {
+    fn from(error: TensorReadError) -> Self {
+        Self::of_device(&error.to_string())
+    }
+}
+
+impl Coded for MethodError {}

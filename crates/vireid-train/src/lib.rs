@@ -1,0 +1,78 @@
+//! The engine that trains any method with any network.
+//!
+//! A [`Method`] says how images are labelled and clusters associated, which memories there are, which images a step
+//! takes and what it minimises. [`Engine`] does what all methods share: extracting embeddings, stepping, evaluating,
+//! checkpointing. [`Session`] trains from a data set to a run directory, with any network that [`networks`] knows by name;
+//! [`TrainedNetwork`] uses what came out.
+//!
+//! Invariant: no method and no data set is named here.
+//! Invariant: true identities reach [`diagnostics`](events::ClusterReport) and evaluation only.
+//! Invariant: the step loop reads nothing back from the device but the losses, every few steps.
+
+mod checkpoint;
+mod cluster_flow;
+mod config;
+mod device;
+mod engine;
+mod engine_epoch;
+pub mod epoch;
+mod error;
+mod evaluate;
+mod event_history;
+pub mod events;
+mod extract;
+mod learner;
+mod learning_rate;
+mod loss_log;
+pub mod method;
+pub mod networks;
+mod optimizer;
+mod pixels;
+mod plan;
+mod quiet;
+mod range_setting;
+mod recipe;
+mod replicas;
+mod run_dir;
+mod running;
+pub mod schedule;
+mod sections;
+mod seen;
+mod session;
+mod state;
+mod step_memory;
+mod step_timing;
+mod system;
+mod tables;
+mod trained;
+mod training_images;
+
+pub use checkpoint::{Checkpoint, CheckpointKind, FORMAT_VERSION, Position};
+pub use config::{EngineConfig, RunConfig};
+pub use device::{
+    DeviceEntry, Devices, available_devices, missing_features, parse_device, parse_devices, resolve_device,
+};
+pub use engine::{BuildNetwork, Engine, Outcome};
+pub use error::MethodError;
+pub use evaluate::{Evaluation, Protocol, QueryCount, Score, Spread, TestImages, evaluate};
+pub use event_history::without_repeated;
+pub use extract::extract;
+pub use learning_rate::{RatePiece, RateShape};
+pub use method::Method;
+pub use networks::build_network;
+pub use optimizer::{Optimizer, adam, sgd_nesterov};
+pub use range_setting::RangeSetting;
+pub use recipe::{EmbeddingRecipe, RecipeDifference};
+pub use run_dir::{RunDir, RunLock};
+pub use running::{AnyMethod, boxed};
+pub use sections::{
+    BackboneSettings, EvaluationSettings, ExtractionSettings, InputSettings, OptimizerSettings, StageSettings,
+};
+pub use seen::{SeenPeople, TrainingRecord};
+pub use session::{Session, SessionOptions};
+pub use state::MethodState;
+pub use step_memory::{MemoryNeed, activation_bytes};
+pub use system::peak_memory_mib;
+pub use tables::{lay_over, parse_settings};
+pub use trained::TrainedNetwork;
+pub use training_images::{ImagePart, TrainingImages};

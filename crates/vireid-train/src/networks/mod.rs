@@ -1,0 +1,125 @@
+//! Networks by name: what `backbone.name` can be.
+//!
+//! The built-in kinds are the one list below. A network of your own becomes one of them by [`register`]: from then on every
+//! session, every trained network and every verb of the program finds it by its name.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use vireid_core::Streams;
+//! use vireid_data::ImageSize;
+//! use vireid_train::networks::{self, NetworkKind};
+//! use vireid_train::{BackboneSettings, MethodError};
+//! # use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
+//! # type MyNetwork = TwoStreamNet;
+//!
+//! struct Mine;
+//!
+//! impl NetworkKind for Mine {
+//!     type Network = MyNetwork;
+//!
+//!     fn names(&self) -> Vec<String> {
+//!         vec!["mine".into()]
+//!     }
+//!
+//!     fn init(
+//!         &self,
+//!         _settings: &BackboneSettings,
+//!         _size: ImageSize,
+//!         streams: Streams,
+//!         device: &Device,
+//!     ) -> Result<MyNetwork, MethodError> {
+//! #       let config = TwoStreamNetConfig::from_name("small").unwrap();
+//! #       return Ok(config.init(device, &mut streams.stream("init", [0; 3])));
+//! #       #[allow(unreachable_code)]
+//!         // Weights drawn from the run's own random streams make a run repeatable.
+//!         Ok(todo!())
+//!     }
+//! }
+//!
+//! networks::register(Mine);
+//! assert!(networks::names().contains(&"mine".to_string()));
+//! ```
+
+mod erased;
+mod residual;
+
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use burn::tensor::Device;
+use vireid_backbone::{Backbone, BackboneError, PieceSize};
+use vireid_core::Streams;
+use vireid_data::ImageSize;
+
+use crate::{BackboneSettings, MethodError};
+pub(crate) use erased::{AnyNetworkKind, Embedder, EngineParts, NamedTensors, TrainingEngine};
+pub use residual::{Residual, build_network};
+
+/// A kind of network that configurations name.
+pub trait NetworkKind: Send + Sync + 'static {
+    /// What it makes.
+    type Network: Backbone;
+
+    /// The names by which configurations call it, in `backbone.name`.
+    fn names(&self) -> Vec<String>;
+
+    /// A network with its starting weights on `device`, which is on the autodiff side, for images of `size`.
+    ///
+    /// # Errors
+    ///
+    /// `VR0301` to `VR0303` for settings or weights that can't be used, `VR0502` for a precision that the device does not
+    /// have.
+    fn init(
+        &self,
+        settings: &BackboneSettings,
+        size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<Self::Network, MethodError>;
+
+    /// What a training pass of one image keeps, where that is known: the plan of a run's memory goes by it.
+    ///
+    /// # Errors
+    ///
+    /// `VR0303` for settings that can't be used.
+    fn footprint(&self, _settings: &BackboneSettings, _size: ImageSize) -> Result<Option<Footprint>, MethodError> {
+        Ok(None)
+    }
+}
+
+/// What a training pass of one image keeps.
+#[derive(Debug, Clone)]
+pub struct Footprint {
+    /// Numbers that layers give and gradients need.
+    pub activations: usize,
+    /// The same piece by piece, for passes that keep what pieces give alone; see `backbone.checkpointing`.
+    pub pieces: Vec<PieceSize>,
+}
+
+/// The kinds that come with the project. To add one, list it here.
+static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> =
+    LazyLock::new(|| RwLock::new(vec![Arc::new(Residual)]));
+
+/// Makes a kind of network known by its names, for the rest of the process. The newest kind of a name counts.
+pub fn register(kind: impl NetworkKind) {
+    KINDS.write().unwrap_or_else(PoisonError::into_inner).insert(0, Arc::new(kind));
+}
+
+/// The names of all networks.
+pub fn names() -> Vec<String> {
+    kinds().iter().flat_map(|kind| kind.names()).collect()
+}
+
+/// The kind of a name.
+///
+/// # Errors
+///
+/// `VR0303` for an unknown one.
+pub(crate) fn kind(name: &str) -> Result<Arc<dyn AnyNetworkKind>, MethodError> {
+    let found = kinds().into_iter().find(|kind| kind.names().iter().any(|known| known == name));
+    let message = || format!("there is no '{name}'; there are {}", names().join(", "));
+    found.ok_or_else(|| BackboneError::Config(message()).into())
+}
+
+fn kinds() -> Vec<Arc<dyn AnyNetworkKind>> {
+    KINDS.read().unwrap_or_else(PoisonError::into_inner).clone()
+}

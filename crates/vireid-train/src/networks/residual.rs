@@ -1,0 +1,81 @@
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use vireid_backbone::{BackboneError, SMALL_WEIGHTS, TwoStreamNet, TwoStreamNetConfig, WeightFile, load_imagenet};
+use vireid_core::Streams;
+use vireid_data::ImageSize;
+
+use super::{Footprint, NetworkKind};
+use crate::{BackboneSettings, MethodError};
+
+/// The two-stream residual networks: `small`, `resnet18`, `resnet34`, `resnet50`.
+#[derive(Debug, Clone, Copy)]
+pub struct Residual;
+
+const NAMES: [&str; 4] = ["small", "resnet18", "resnet34", "resnet50"];
+
+impl NetworkKind for Residual {
+    type Network = TwoStreamNet;
+
+    fn names(&self) -> Vec<String> {
+        NAMES.map(String::from).to_vec()
+    }
+
+    fn init(
+        &self,
+        settings: &BackboneSettings,
+        _size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<TwoStreamNet, MethodError> {
+        let config = config(settings)?;
+        if !settings.precision.is_supported(&device.clone().inner()) {
+            let message = "this device does not compute in bf16; leave backbone.precision at f32";
+            return Err(MethodError::Config(message.into()));
+        }
+        let net = config.init(device, &mut streams.stream("init", [0; 3]));
+        let file = match settings.weights.as_str() {
+            "none" => return Ok(net),
+            "builtin:small" => WeightFile::Bytes("builtin:small", SMALL_WEIGHTS),
+            path => WeightFile::Path(PathBuf::from(path)),
+        };
+        Ok(load_imagenet(net, &file)?)
+    }
+
+    fn footprint(&self, settings: &BackboneSettings, size: ImageSize) -> Result<Option<Footprint>, MethodError> {
+        let config = config(settings)?;
+        let (height, width) = (size.height, size.width);
+        Ok(Some(Footprint {
+            activations: config.activations(height, width),
+            pieces: config.piece_sizes(height, width),
+        }))
+    }
+}
+
+fn config(settings: &BackboneSettings) -> Result<TwoStreamNetConfig, MethodError> {
+    let config = TwoStreamNetConfig::from_name(&settings.name).ok_or_else(|| {
+        let message = format!("there is no residual network '{}'; there are {}", settings.name, NAMES.join(", "));
+        BackboneError::Config(message)
+    })?;
+    let config = if settings.non_local { config.with_non_local_blocks() } else { config };
+    Ok(config
+        .with_bn_groups(settings.bn_groups)
+        .with_stride_in_1x1(settings.stride_in_1x1)
+        .with_precision(settings.precision))
+}
+
+/// The residual network of the settings, with its starting weights, on the autodiff side of `device`.
+///
+/// # Errors
+///
+/// `VR0303` for the name of another kind of network, `VR0301` and `VR0302` for weights that can't be used, `VR0502` for a
+/// precision that the device does not have.
+pub fn build_network(
+    settings: &BackboneSettings,
+    streams: Streams,
+    device: &Device,
+) -> Result<TwoStreamNet, MethodError> {
+    // Residual networks take images of any size.
+    let any = ImageSize { height: 1, width: 1 };
+    Residual.init(settings, any, streams, &device.clone().autodiff())
+}

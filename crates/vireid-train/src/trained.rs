@@ -1,0 +1,172 @@
+use std::path::Path;
+
+use vireid_backbone::Precision;
+use vireid_core::{Embeddings, Modality};
+use vireid_data::{BadImage, DataError, ImageList, ImageSize};
+
+use crate::networks::{self, Embedder, NamedTensors};
+use crate::{
+    BackboneSettings, Checkpoint, CheckpointKind, Devices, EmbeddingRecipe, EngineConfig, MethodError, RunConfig,
+    RunDir, Score, TestImages, TrainingRecord,
+};
+
+/// Images that are decoded at once.
+const DECODED: usize = 1024;
+
+/// The network of a run directory, of any kind that [`networks`] knows, ready to embed images.
+#[derive(Debug)]
+pub struct TrainedNetwork {
+    network: Box<dyn Embedder>,
+    config: RunConfig,
+    recipe: EmbeddingRecipe,
+    run: RunDir,
+    devices: Devices,
+}
+
+impl TrainedNetwork {
+    /// Reads the network of a run, off the autodiff side of the first device. Several devices embed batches in turn.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when the folder holds no run, `VR0507` for a missing or damaged checkpoint, `VR0508` when its parameters are
+    /// another network's.
+    pub fn open(run: &Path, kind: CheckpointKind, devices: impl Into<Devices>) -> Result<Self, MethodError> {
+        let devices = devices.into();
+        let device = devices.first();
+        let (run, config) = RunDir::open(run)?;
+        let path = run.checkpoint(kind);
+        if kind == CheckpointKind::Best && !path.exists() {
+            let reason = "there is none: without a test set no checkpoint is the best".into();
+            return Err(MethodError::BadCheckpoint { path, reason });
+        }
+        let checkpoint = Checkpoint::load(&path)?;
+        // A prepared epoch is under way: its network, which may be a fresh one, is the checkpoint's.
+        let trained_epochs = checkpoint.position.epoch + usize::from(checkpoint.prepared);
+        // By name: a file's own order means nothing.
+        let tensors: NamedTensors = checkpoint
+            .model
+            .into_iter()
+            .filter(|(name, ..)| !name.starts_with("classifier."))
+            .map(|(name, shape, values)| (name.trim_start_matches("network.").to_string(), (shape, values)))
+            .collect();
+        let bytes = tensors.iter().flat_map(|(name, (_, values))| {
+            name.bytes().chain(values.iter().flat_map(|value| value.to_le_bytes())).collect::<Vec<u8>>()
+        });
+        let hash = format!("{:016x}", crate::system::fnv1a(bytes));
+        // The starting weights are about to be replaced, and their file may be gone by now. Weights are f32 whatever the
+        // precision, so a network that was trained in bf16 runs on a device without it too.
+        let mut settings = BackboneSettings { weights: "none".into(), ..config.engine.backbone.clone() };
+        if !settings.precision.is_supported(device) {
+            settings.precision = Precision::F32;
+        }
+        let kind = networks::kind(&settings.name)?;
+        let network = match kind.trained(&settings, config.engine.size(), device, tensors)? {
+            Ok(network) => network,
+            Err(found) => {
+                let expected = format!("a {}", settings.name);
+                return Err(MethodError::ForeignCheckpoint { path, what: "parameters", found, expected });
+            }
+        };
+        let config = config.in_use(trained_epochs);
+        let recipe = EmbeddingRecipe::new(&hash, network.dim(), &config.engine, &settings);
+        Ok(Self { network, config, recipe, run, devices })
+    }
+
+    /// Settings of the run, as they hold for the network in use: images are resized and mirrored as in the test after the
+    /// epoch that the checkpoint is of.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config.engine
+    }
+
+    /// The same with the method's own sections.
+    pub fn run_config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// A fingerprint of the parameters: embeddings of networks with different ones can't be compared.
+    pub fn hash(&self) -> &str {
+        &self.recipe.weights
+    }
+
+    /// All that an embedding of this network depends on besides its image.
+    pub fn recipe(&self) -> &EmbeddingRecipe {
+        &self.recipe
+    }
+
+    /// Which images and people the network was trained on.
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when the run does not tell: an older version trained it, or its file is damaged.
+    pub fn training_record(&self) -> Result<TrainingRecord, MethodError> {
+        self.run.training_record()
+    }
+
+    /// Scores the network on test images. See [`evaluate`](crate::evaluate).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`evaluate`](crate::evaluate).
+    pub fn evaluate(&self, test: &TestImages, mut progress: impl FnMut(usize)) -> Result<Vec<Score>, MethodError> {
+        self.network.evaluate(test, self.config(), &self.devices, &mut progress)
+    }
+
+    /// Length of an embedding.
+    pub fn dim(&self) -> usize {
+        self.network.dim()
+    }
+
+    /// Size that images are resized to.
+    pub fn size(&self) -> ImageSize {
+        self.config().size()
+    }
+
+    /// Embeds every image of a list that can be used, each decoded once and let go again, so that a list may be longer than
+    /// the memory is. Returns the embeddings in order, and the images that can't be used.
+    ///
+    /// # Errors
+    ///
+    /// `VR0105` naming the images that can't be used, unless they may be skipped; those of [`extract`].
+    pub fn embed_usable(
+        &self,
+        images: &ImageList,
+        modality: Modality,
+        skip_corrupt: bool,
+        mut progress: impl FnMut(usize),
+    ) -> Result<(Embeddings, Vec<BadImage>), MethodError> {
+        let batch = self.config().extraction.batch;
+        // Whole batches, so that they are those of the whole list.
+        let at_once = batch * (DECODED / batch).max(1);
+        let (mut values, mut bad) = (Vec::new(), Vec::new());
+        for start in (0..images.len()).step_by(at_once) {
+            let part = images.select(start..(start + at_once).min(images.len()));
+            let unusable = part.check(|| ());
+            let usable = if unusable.is_empty() { part } else { part.without(&unusable) };
+            bad.extend(unusable);
+            // An error it will be: what is left is looked at only to name all of them.
+            if bad.is_empty() || skip_corrupt {
+                values.extend_from_slice(self.embed(&usable, modality, |done| progress(start + done))?.as_slice());
+            }
+        }
+        if !bad.is_empty() && !skip_corrupt {
+            return Err(DataError::BadImages { images: bad, total: images.len() }.into());
+        }
+        Ok((Embeddings::new(values, images.len() - bad.len(), self.dim())?, bad))
+    }
+
+    /// Embeds every image of a list, in order, each row of length 1.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`extract`].
+    pub fn embed(
+        &self,
+        images: &ImageList,
+        modality: Modality,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Embeddings, MethodError> {
+        let batch = self.config().extraction.batch;
+        let mirrored = self.config().evaluation.flip_average;
+        Ok(self.network.extract(images, modality, batch, mirrored, &self.devices, &mut progress)?.normalized())
+    }
+}
