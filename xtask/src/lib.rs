@@ -1,5 +1,6 @@
-//! Tasks of the project that need no network: `cargo xtask --help` lists them. Those that train or measure are passed on to
-//! the studies' program, which is built when one of them is asked for.
+//! Tasks of the project: `cargo xtask --help` lists them. Those that need no other crate of the workspace are here; golden cases,
+//! benchmarks, device tests and trainings pass through all of them, and are passed on to the studies' program, which is built
+//! when one of them is asked for.
 
 mod device_kit;
 mod pass_on;
