@@ -19,7 +19,7 @@ DEVICE=${DEVICE:-cuda:0}
 PYTHON=${PYTHON:-python3}
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(machine tests steps-f32 steps-bf16 peer train flat neighbours)
-xtask=$here/bin/xtask
+studies=$here/bin/studies
 vireid=$here/bin/vireid
 export VIREID_GOLDEN_DIR=$here/golden
 
@@ -76,7 +76,7 @@ measure() {
 step() { # PART IMAGES MORE...
   local part=$1 images=$2
   shift 2
-  measure "$part" 75 "$xtask" bench one resnet50-step --images "$images" --device "$DEVICE" "$@"
+  measure "$part" 75 "$studies" bench one resnet50-step --images "$images" --device "$DEVICE" "$@"
 }
 
 steps() { # PART MORE...: the papers' batch, and smaller ones; where a batch does not fit, with activations made again
@@ -102,7 +102,7 @@ for part in "${parts[@]}"; do
         "$vireid" devices
       } 2>&1 | tee "$OUT/machine.txt"
       ;;
-    tests) measure tests 90 "$xtask" device-tests --device "$DEVICE" --out "$OUT/device_tests_cuda.json" ;;
+    tests) measure tests 90 "$studies" device-tests --device "$DEVICE" --out "$OUT/device_tests_cuda.json" ;;
     steps-f32) steps steps-f32 ;;
     steps-bf16) steps steps-bf16 --bf16 ;;
     peer)
@@ -119,7 +119,7 @@ for part in "${parts[@]}"; do
       done
       ;;
     train)
-      measure train 200 "$xtask" worlds --world sysu --methods mbccm,mult --world-seeds 6 --seeds 0 --device "$DEVICE" \
+      measure train 200 "$studies" worlds --world sysu --methods mbccm,mult --world-seeds 6 --seeds 0 --device "$DEVICE" \
         --out "$OUT/methods_cuda.json"
       ;;
     # Two thousand steps of one run, and what the card held meanwhile.
@@ -130,7 +130,7 @@ for part in "${parts[@]}"; do
         for (tenth = 1; tenth <= 10; tenth++) printf "%s%s", used[int(NR * tenth / 10)], tenth < 10 ? " " : " MiB by tenths of the time\n"
       }' memory.txt | tee -a "$OUT/flat.txt"
       ;;
-    neighbours) measure neighbours 90 "$xtask" bench one device-neighbours --device "$DEVICE" ;;
+    neighbours) measure neighbours 90 "$studies" bench one device-neighbours --device "$DEVICE" ;;
     *) echo "there is no part '$part'" >&2; exit 2 ;;
   esac
 done

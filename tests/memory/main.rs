@@ -81,7 +81,7 @@ fn the_reckoned_memory_is_that_of_steps() {
             format!("input.height={height}"),
             format!("input.width={width}"),
         ];
-        let config = RunConfig::from_preset("mbccm_sysu_paper", &overrides).unwrap();
+        let config = vireid_methods::preset("mbccm_sysu_paper", &overrides).unwrap();
         let [of_few, of_many] = [few, many].map(|images| peak_of(&format!("{network} {height} {width} {images}")));
         let measured = of_many - of_few;
         let reckoned = activation_bytes(&config, "cpu", many - few).unwrap() / f64::from(1 << 20);

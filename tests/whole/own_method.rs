@@ -111,7 +111,7 @@ impl Method for Nearest {
 #[test]
 fn a_method_of_ones_own() {
     let settings: Vec<String> = TINY.iter().map(|set| set.to_string()).collect();
-    let config = RunConfig::from_preset("mbccm_sysu_quick", &settings).unwrap();
+    let config = vireid_methods::preset("mbccm_sysu_quick", &settings).unwrap();
     let images = TrainingImages::open(read_sysu(world()).unwrap(), &config, false).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::create(&folder.path().join("run"), &config, &"a run of one's own").unwrap();

@@ -49,7 +49,7 @@ fn both_directions_are_scored() {
 
     let mut overrides: Vec<String> = TINY.iter().map(|set| set.to_string()).collect();
     overrides.push("stage2.epochs=1".into());
-    let config = RunConfig::from_preset("mbccm_sysu_quick", &overrides).unwrap();
+    let config = vireid_methods::preset("mbccm_sysu_quick", &overrides).unwrap();
     let images = TrainingImages::open(dataset, &config, false).unwrap();
     let out = folder.path().join("run");
     let options = SessionOptions { config, out, resume: false, device: "cpu".into() };

@@ -60,7 +60,7 @@ fn train(config: &RunConfig, out: &Path, copies: Option<&Path>, stop: Option<usi
 fn check(preset: &str, sets: &[&str], parts: &[&str], figures: &[&str]) {
     let own = ["stage1.epochs=2", "stage1.iterations=12", "stage2.iterations=12", "evaluation.every=10"];
     let sets: Vec<String> = TINY.iter().chain(&own).chain(sets).map(|set| set.to_string()).collect();
-    let config = RunConfig::from_preset(preset, &sets).unwrap();
+    let config = vireid_methods::preset(preset, &sets).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let results = |out: &Path| std::fs::read(out.join("results.json")).unwrap();

@@ -1,29 +1,33 @@
 //! `cargo xtask device-kit`: packs what a machine with a card and without Rust needs to say what this commit does there.
 //!
-//! The kit holds the program and these tasks, stripped, the golden cases, PyTorch's part of the benchmark, CUDA's headers for a
+//! The kit holds the program and the studies', stripped, the golden cases, PyTorch's part of the benchmark, CUDA's headers for a
 //! machine that has its libraries alone, and the script that runs it all. Worlds are drawn there, from their seeds.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
 use flate2::{Compression, GzBuilder};
-use vireid::DEVICE_KIT_NAME;
+
+use crate::Failure;
 
 /// The largest kit: what an upload of a few minutes takes.
 const LARGEST_MIB: f64 = 55.0;
 const FOLDER: &str = "device-kit";
+/// The name that a kit has within its own gzip header, by which it is known again.
+const KIT_NAME: &str = "vireid-device-kit.tar";
+/// The golden cases, unless `VIREID_GOLDEN_DIR` names others.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden");
 const RUN: &str = include_str!("../../benches/device-kit/run.sh");
 const PEER: &str = include_str!("../../benches/peer/train.py");
 
-type Failure = Box<dyn std::error::Error>;
-
 #[derive(Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// File to write
     #[arg(long, default_value = "target/device-kit.tar.gz")]
-    pub out: PathBuf,
+    out: PathBuf,
     /// Features of the build, such as `cuda` or `wgpu`
     #[arg(long, default_value = "cuda")]
     features: String,
@@ -33,7 +37,11 @@ pub struct Arguments {
 }
 
 /// Builds, packs, and says how to run it.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &Arguments, force: bool) -> Result<(), Failure> {
+    if !force && is_of_others(&arguments.out) {
+        let out = arguments.out.display();
+        return Err(format!("VR0626: {out} is there already and is no kit for a machine with a card that vireid wrote; name another file, or pass --force to write over it").into());
+    }
     let headers =
         arguments.headers.clone().or_else(|| Some(PathBuf::from(std::env::var_os("CUDA_PATH")?).join("include")));
     if let Some(folder) = arguments.headers.as_deref().filter(|folder| !folder.join("cuda_fp16.h").exists()) {
@@ -56,14 +64,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The program and these tasks with the features.
+/// Whether the file is there and was not packed here.
+fn is_of_others(out: &Path) -> bool {
+    let Ok(entry) = fs::metadata(out) else { return false };
+    let is_at_stake = entry.is_file() || entry.is_dir();
+    let mut beginning = Vec::new();
+    let read = File::open(out).and_then(|file| file.take(64).read_to_end(&mut beginning));
+    let is_kit = read.is_ok() && beginning.windows(KIT_NAME.len()).any(|part| part == KIT_NAME.as_bytes());
+    is_at_stake && !is_kit
+}
+
+/// The program and the studies' with the features.
 fn build(features: &str) -> Result<Vec<PathBuf>, Failure> {
     let of_both: Vec<String> = features
         .split(',')
-        .flat_map(|feature| ["vireid", "xtask"].map(|package| format!("{package}/{feature}")))
+        .flat_map(|feature| ["vireid", "vireid-studies"].map(|package| format!("{package}/{feature}")))
         .collect();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--locked", "--package", "vireid", "--package", "xtask"]);
+    cargo.args(["build", "--release", "--locked", "--package", "vireid", "--package", "vireid-studies"]);
     cargo.args(["--features", &of_both.join(","), "--message-format", "json-render-diagnostics"]);
     let output = cargo.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
@@ -80,7 +98,7 @@ fn executable(line: &str) -> Option<PathBuf> {
 }
 
 fn pack(out: &Path, programs: &[PathBuf], headers: Option<&Path>) -> Result<(), Failure> {
-    let packed = GzBuilder::new().filename(DEVICE_KIT_NAME).write(File::create(out)?, Compression::best());
+    let packed = GzBuilder::new().filename(KIT_NAME).write(File::create(out)?, Compression::best());
     let mut archive = tar::Builder::new(packed);
     let place = |name: &str| Path::new(FOLDER).join(name);
     let scratch = tempfile::tempdir()?;
@@ -93,7 +111,8 @@ fn pack(out: &Path, programs: &[PathBuf], headers: Option<&Path>) -> Result<(), 
         }
         archive.append_path_with_name(&stripped, place("bin").join(name))?;
     }
-    archive.append_dir_all(place("golden"), vireid_tests::golden::directory())?;
+    let golden = std::env::var_os("VIREID_GOLDEN_DIR").unwrap_or_else(|| GOLDEN.into());
+    archive.append_dir_all(place("golden"), golden)?;
     match headers.filter(|folder| folder.join("cuda_fp16.h").exists()) {
         Some(folder) => archive.append_dir_all(place("toolkit/include"), folder)?,
         None => println!("without CUDA's headers (--headers): that machine must have them"),
@@ -112,9 +131,8 @@ fn pack(out: &Path, programs: &[PathBuf], headers: Option<&Path>) -> Result<(), 
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use std::io::Read;
 
-    /// Every part that the script names it also has, and every command of ours in it is one that these tasks or the program take.
+    /// Every part that the script names it also has, and it is sound to the shell.
     #[test]
     fn the_script_is_sound() {
         let listed = RUN.lines().find_map(|line| line.strip_prefix("# Parts: ")).unwrap().split('.').next().unwrap();
@@ -134,12 +152,13 @@ mod tests {
             fs::write(&path, name).unwrap();
             path
         };
-        let programs = [write("vireid"), write("xtask")];
+        let programs = [write("vireid"), write("studies")];
         let headers = write("include/cuda_fp16.h");
         let out = folder.path().join("kit.tar.gz");
         pack(&out, &programs, headers.parent()).unwrap();
-        let again = vireid::Overwriting::default().check(&out, vireid::OutputKind::DeviceKit, &[]);
-        assert!(again.is_ok(), "{again:?}");
+        // A kit may be packed anew, others' files may not be lost.
+        assert!(!is_of_others(&out) && !is_of_others(&folder.path().join("none")));
+        assert!(is_of_others(&write("mine")) && is_of_others(folder.path()) && !is_of_others(Path::new("/dev/null")));
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(File::open(out).unwrap()));
         let mut names = BTreeSet::new();
         for entry in archive.entries().unwrap() {
@@ -152,7 +171,7 @@ mod tests {
             }
             names.insert(name);
         }
-        for name in ["bin/vireid", "bin/xtask", "toolkit/include/cuda_fp16.h", "train.py", "run.sh"] {
+        for name in ["bin/vireid", "bin/studies", "toolkit/include/cuda_fp16.h", "train.py", "run.sh"] {
             assert!(names.contains(&format!("{FOLDER}/{name}")), "{name}: {names:?}");
         }
         assert!(names.iter().filter(|name| name.starts_with("device-kit/golden/")).count() > 50);

@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::Failure;
+
 /// Where the pages are.
 pub const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 const BEGIN: &str = "<!-- table ";
 const END: &str = "<!-- end -->";
 
-type Failure = Box<dyn std::error::Error>;
-
 /// Writes the tables anew, or with `check` says which pages are not up to date.
+///
+/// # Errors
+///
+/// When a page or a file of results can't be read or written, or with `check` is not up to date.
 pub fn run(check: bool) -> Result<(), Failure> {
     let mut stale = Vec::new();
     let results = Path::new(DOCS).join("results");

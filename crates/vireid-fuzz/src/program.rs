@@ -62,7 +62,7 @@ fn setting(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(rest) else { return };
     let names: Vec<String> = presets().collect();
     let overrides: Vec<String> = text.lines().map(str::to_string).collect();
-    check_config(RunConfig::from_preset(&names[which % names.len()], &overrides));
+    check_config(vireid_methods::preset(&names[which % names.len()], &overrides));
 }
 
 /// A configuration that is taken can be written, read, and asked about any epoch; its method is built or refused.
@@ -114,7 +114,7 @@ fn events(bytes: &[u8]) {
     let Some((which, part)) = choice(bytes) else { return };
     let run = scratch::path("run");
     let files = seeds::whole_run_files();
-    scratch::file_once("run/config.toml", RunConfig::from_preset(PRESET, &[]).unwrap().to_toml().as_bytes());
+    scratch::file_once("run/config.toml", vireid_methods::preset(PRESET, &[]).unwrap().to_toml().as_bytes());
     files.iter().for_each(|(name, whole)| scratch::file_once(&format!("run/{name}"), whole));
     let (name, whole) = &files[which % files.len()];
     let chosen = scratch::file(&format!("run/{name}"), part);

@@ -219,7 +219,7 @@ mod of_program {
     }
 
     pub fn configs() -> Seeds {
-        let preset = |name: &str| RunConfig::from_preset(name, &[]).unwrap().to_toml().into_bytes();
+        let preset = |name: &str| vireid_methods::preset(name, &[]).unwrap().to_toml().into_bytes();
         vec![
             ("seed-mbccm.toml", preset("mbccm_sysu_paper")),
             ("seed-mult.toml", preset("mult_regdb_quick")),

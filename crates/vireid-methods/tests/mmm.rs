@@ -236,7 +236,7 @@ fn matched_batches_hold_one_label_per_slot() {
 
 #[test]
 fn the_paper_schedule() {
-    let config = RunConfig::from_preset("mmm_sysu_paper", &[]).unwrap();
+    let config = vireid_methods::preset("mmm_sysu_paper", &[]).unwrap();
     for (epoch, rate) in
         [(0, 0.01), (4, 0.05), (5, 0.06), (9, 0.1), (10, 0.1), (19, 0.1), (20, 0.01), (39, 0.01), (40, 0.001)]
     {
@@ -249,7 +249,7 @@ fn the_paper_schedule() {
 fn third_stage(overrides: &[&str]) -> Mmm {
     let overrides: Vec<String> =
         overrides.iter().map(|o| o.to_string()).chain(["settings.ids_per_batch=2".into()]).collect();
-    let config = RunConfig::from_preset("mmm_sysu_quick", &overrides).unwrap();
+    let config = vireid_methods::preset("mmm_sysu_quick", &overrides).unwrap();
     let mut state = MethodState::default();
     let labels: Vec<Option<usize>> = (0..8).map(|position| Some(position / 4)).collect();
     for modality in ["visible", "infrared"] {
@@ -374,7 +374,7 @@ impl Epoch for FixedEpoch {
 fn prototypes() {
     let prototypes = |overrides: &[&str]| {
         let mut method = third_stage(overrides);
-        let config = RunConfig::from_preset("mmm_sysu_quick", &[]).unwrap();
+        let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap();
         method.finish(&mut FixedEpoch { config, device: Device::default() }).unwrap();
         let state = method.state(false);
         assert!(third_stage(&[]).restore(&state, false, &Device::default()).is_some());
@@ -394,7 +394,7 @@ fn prototypes() {
 /// the tests of the ablation see.
 #[test]
 fn the_prototype_pass_does_not_depend_on_loss_weights() {
-    let config = RunConfig::from_preset("mmm_sysu_quick", &[]).unwrap();
+    let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap();
     let mut method = third_stage(&["settings.intra=0", "settings.inter=0"]);
     method.finish(&mut FixedEpoch { config, device: Device::default() }).unwrap();
     assert!(method.state(false).values("prototypes/2").is_some());
@@ -404,7 +404,7 @@ fn the_prototype_pass_does_not_depend_on_loss_weights() {
 #[test]
 fn confidences_are_measured_and_kept() {
     let mut method = third_stage(&["settings.images_per_id=4"]);
-    let config = RunConfig::from_preset("mmm_sysu_quick", &[]).unwrap();
+    let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap();
     method.prepare(&mut FixedEpoch { config, device: Device::default() }).unwrap();
     let state = method.state(true);
     let confidence = state.values("confidence/0").unwrap();
@@ -421,7 +421,7 @@ fn settings_without_meaning_are_refused() {
         ("settings.warm_up=0", "settings.warm_up"),
         ("settings.intra=-1", "settings.intra"),
     ] {
-        let config = RunConfig::from_preset("mmm_sysu_quick", &[set.to_string()]).unwrap();
+        let config = vireid_methods::preset("mmm_sysu_quick", &[set.to_string()]).unwrap();
         let error = Mmm::new(&config).unwrap_err().to_string();
         assert!(error.contains(says), "{set}: {error}");
     }

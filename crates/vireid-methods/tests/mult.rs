@@ -99,7 +99,7 @@ fn steps() {
 
 #[test]
 fn the_paper_schedule() {
-    let config = RunConfig::from_preset("mult_sysu_paper", &[]).unwrap();
+    let config = vireid_methods::preset("mult_sysu_paper", &[]).unwrap();
     for (epoch, rate) in cases()["lr"].as_object().unwrap() {
         let at = config.at(epoch.parse().unwrap());
         assert_eq!(config.stage(at).rate(at.in_stage), rate.as_f64().unwrap(), "epoch {epoch}");
@@ -109,7 +109,7 @@ fn the_paper_schedule() {
 #[test]
 fn paper_presets_have_the_released_values() {
     for name in presets().filter(|name| name.starts_with("mult") && name.ends_with("paper")) {
-        let config = RunConfig::from_preset(&name, &[]).unwrap();
+        let config = vireid_methods::preset(&name, &[]).unwrap();
         assert_eq!(MultSettings::read(&config).unwrap(), MultSettings::released(), "{name}");
     }
 }

@@ -102,6 +102,23 @@ impl TrainedNetwork {
         self.run.training_record()
     }
 
+    /// Embeds every image of a list, in order, as training does for its labels: not scaled to length 1 again after averaging
+    /// with the mirror image, where that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`extract`](crate::extract).
+    pub fn extract(
+        &self,
+        images: &ImageList,
+        modality: Modality,
+        flip_average: bool,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Embeddings, MethodError> {
+        let batch = self.config().extraction.batch;
+        self.network.extract(images, modality, batch, flip_average, &self.devices, &mut progress)
+    }
+
     /// Scores the network on test images. See [`evaluate`](crate::evaluate).
     ///
     /// # Errors

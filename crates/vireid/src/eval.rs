@@ -13,7 +13,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let (trained, mut images, devices) = arguments.model.open(output)?;
+    let (trained, mut images, _) = arguments.model.open(output)?;
     if images.test.protocol.is_none() {
         let one = Modality::ALL.into_iter().find(|modality| !images.test.images.get(*modality).is_empty());
         let message = match one {

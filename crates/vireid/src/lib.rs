@@ -36,7 +36,7 @@ pub use error::ProgramError;
 pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
-pub use overwriting::{CLUSTERS_HEADER, DEVICE_KIT_NAME, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
+pub use overwriting::{CLUSTERS_HEADER, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
 pub use progress::{ProgressObserver, open_images};
 pub use source::{DataKind, DataSource};
 pub use source_arguments::SourceArguments;

@@ -23,12 +23,7 @@ pub enum OutputKind {
     TaskReport,
     /// The small network's starting weights.
     Weights,
-    /// The archive of `cargo xtask device-kit`.
-    DeviceKit,
 }
-
-/// The name that a [`OutputKind::DeviceKit`] has within its own gzip header.
-pub const DEVICE_KIT_NAME: &str = "vireid-device-kit.tar";
 
 /// The first line of the table of clusters.
 pub const CLUSTERS_HEADER: &str = "path,modality,cluster,partners";
@@ -47,7 +42,6 @@ impl OutputKind {
             OutputKind::Calibration => "calibration",
             OutputKind::TaskReport => "report of this project's tasks",
             OutputKind::Weights => "file of pretrained weights",
-            OutputKind::DeviceKit => "kit for a machine with a card",
         }
     }
 
@@ -68,7 +62,6 @@ impl OutputKind {
             }
             // The header of a safetensors file, behind its length.
             OutputKind::Weights => beginning(path).contains("\"__metadata__\":{\"recipe\":"),
-            OutputKind::DeviceKit => beginning(path).contains(DEVICE_KIT_NAME),
         }
     }
 }

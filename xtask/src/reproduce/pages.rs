@@ -3,11 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use vireid_methods::registry::methods;
-use vireid_methods::{Evaluation, Score, Spread};
-
-use super::cell::{Benchmark, Record, is_quick};
+use super::benchmark::Benchmark;
 use super::published::{Published, Value};
+use super::record::{Evaluation, Record, Score, Spread, is_quick};
 use super::table::Table;
 
 type Failure = Box<dyn std::error::Error>;
@@ -151,7 +149,7 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
     for benchmark in Benchmark::ALL {
         let title = format!("Small network and quick presets on {}", benchmark.title());
         let note = "Not the papers' settings, so no paper's value stands here.";
-        tables.extend(alone(records, benchmark, Kind::QuickOnReal, &title, note));
+        tables.extend(alone(records, published, benchmark, Kind::QuickOnReal, &title, note));
         tables.extend(ablations_alone(
             records,
             published,
@@ -163,11 +161,11 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
             let title = format!("{what} in the manner of {}: no statement about real data", benchmark.title());
             let worlds = worlds(records, benchmark, kind);
             let note = format!("Drawn people, small network, quick presets. World: {worlds}.");
-            tables.extend(alone(records, benchmark, kind, &title, &note));
+            tables.extend(alone(records, published, benchmark, kind, &title, &note));
             tables.extend(ablations_alone(records, published, benchmark, kind, &format!("Ablations: {title}")));
         }
     }
-    for method in methods() {
+    for method in published.methods() {
         tables.extend(ablations_beside_paper(records, published, method));
     }
     tables
@@ -235,7 +233,7 @@ fn beside_papers(records: &[Record], published: &Published, benchmark: Benchmark
         columns: BESIDE.into(),
         ..Table::default()
     };
-    for method in methods() {
+    for method in published.methods() {
         let runs = Runs::of(records, benchmark, Kind::Paper, method, "");
         for search in benchmark.searches() {
             let value = published.value(method, search);
@@ -270,7 +268,14 @@ fn ablations_beside_paper(records: &[Record], published: &Published, method: &st
 }
 
 /// Whole methods where no paper's value belongs.
-fn alone(records: &[Record], benchmark: Benchmark, kind: Kind, title: &str, note: &str) -> Option<Table> {
+fn alone(
+    records: &[Record],
+    published: &Published,
+    benchmark: Benchmark,
+    kind: Kind,
+    title: &str,
+    note: &str,
+) -> Option<Table> {
     let mut table = Table {
         title: title.into(),
         note: note.into(),
@@ -287,7 +292,7 @@ fn alone(records: &[Record], benchmark: Benchmark, kind: Kind, title: &str, note
         ],
         ..Table::default()
     };
-    for method in methods() {
+    for method in published.methods() {
         let runs = Runs::of(records, benchmark, kind, method, "");
         if runs.0.is_empty() {
             continue;
@@ -334,7 +339,7 @@ fn ablations_alone(
         ],
         ..Table::default()
     };
-    for method in methods() {
+    for method in published.methods() {
         let whole = Runs::of(records, benchmark, kind, method, "");
         for ablation in published.ablations(method) {
             let runs = Runs::of(records, benchmark, kind, method, &ablation.key);
@@ -366,12 +371,8 @@ mod tests {
         let spread = |mean: f64| Spread { mean, std: 0.0 };
         let score = |search: &str| Score {
             search: search.into(),
-            trials: 10,
             queries: None,
             rank1: spread(50.0),
-            rank5: spread(60.0),
-            rank10: spread(70.0),
-            rank20: spread(80.0),
             map: spread(map),
             minp: spread(20.0),
         };
@@ -379,22 +380,14 @@ mod tests {
         Record {
             method: "mbccm".into(),
             variant: String::new(),
-            overrides: Vec::new(),
             benchmark: "sysu".into(),
             synthetic,
             data: "synthetic world 5: as drawn".into(),
-            data_manifest: String::new(),
             preset: preset.into(),
-            config_hash: String::new(),
             seed,
             trial: 1,
-            commit: String::new(),
-            device: "cpu".into(),
-            threads: 1,
             seconds: 60.0,
-            peak_memory_mib: None,
-            std: String::new(),
-            evaluations: vec![Evaluation { moment: "final".into(), epochs: 1, scores, seen_people: None }],
+            evaluations: vec![Evaluation { moment: "final".into(), scores }],
         }
     }
 

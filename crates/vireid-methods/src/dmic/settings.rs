@@ -241,7 +241,7 @@ mod tests {
     use vireid_compare::assert_close;
 
     fn dnc(preset: &str) -> (DmicSettings, RunConfig) {
-        let config = RunConfig::from_preset(preset, &[]).unwrap();
+        let config = crate::preset(preset, &[]).unwrap();
         (DmicSettings::read(&config).unwrap(), config)
     }
 
@@ -300,12 +300,12 @@ mod tests {
             ("settings.joint_cap=0", "settings.joint_cap"),
             ("settings.joint_instance_weight=-0.1", "settings.joint_instance_weight"),
         ] {
-            let config = RunConfig::from_preset("dmic_sysu_quick", &[set.to_string()]).unwrap();
+            let config = crate::preset("dmic_sysu_quick", &[set.to_string()]).unwrap();
             let error = DmicSettings::read(&config).unwrap_err().to_string();
             assert!(error.starts_with("VR0502") && error.contains(names), "{set}: {error}");
         }
         let both = ["settings.joint_cap=4", "settings.expansion=plain"].map(String::from);
-        let config = RunConfig::from_preset("dmic_sysu_quick", &both).unwrap();
+        let config = crate::preset("dmic_sysu_quick", &both).unwrap();
         assert!(DmicSettings::read(&config).unwrap_err().to_string().contains("modality_camera"));
     }
 }

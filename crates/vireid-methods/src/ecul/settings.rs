@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn memories_are_replaced_before_the_switch_and_moved_from_it_on() {
-        let config = RunConfig::from_preset("ecul_sysu_paper", &[]).unwrap();
+        let config = crate::preset("ecul_sysu_paper", &[]).unwrap();
         let tsmem = EculSettings::read(&config).unwrap().tsmem;
         assert_eq!(tsmem.at(49, 100), (UpdateRule::Sequential, 0.0));
         assert_eq!(tsmem.at(50, 100), (UpdateRule::Sequential, 0.1));
@@ -194,7 +194,7 @@ mod tests {
         for set in
             ["settings.aggregation.keep=2", "settings.emcc.k3=0", "settings.temperature=0", "settings.cross_weight=-1"]
         {
-            let config = RunConfig::from_preset("ecul_sysu_quick", &[set.to_string()]).unwrap();
+            let config = crate::preset("ecul_sysu_quick", &[set.to_string()]).unwrap();
             assert!(EculSettings::read(&config).unwrap_err().to_string().starts_with("VR0502"), "{set}");
         }
     }

@@ -13,7 +13,7 @@ use vireid_data::readers::{read_regdb, read_sysu};
 use vireid_data::synthetic::WorldSpec;
 use vireid_methods::events::{ClusterReport, Event, Observer};
 use vireid_methods::{
-    Evaluation, MethodError, Outcome, ProgressObserver, QueryCount, RunConfig, Score, Session, SessionOptions, Spread,
+    Evaluation, MethodError, Outcome, QueryCount, RunConfig, Score, Session, SessionOptions, Spread,
     TrainingImages, parse_devices, peak_memory_mib, resolve_device,
 };
 
@@ -175,7 +175,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let config = |seed: u64, more: &[String]| -> Result<RunConfig, MethodError> {
                 let mut all = vec![format!("seed={seed}")];
                 all.extend(arguments.overrides.iter().chain(more).cloned());
-                RunConfig::from_preset(&preset, &all)
+                preset(&preset, &all)
             };
             let images = images(arguments, &spec, world_seed, &config(0, &[])?)?;
             for &seed in &arguments.seeds {
@@ -264,13 +264,13 @@ fn images(
             read_regdb(&root, 1)?
         }
     };
-    Ok(TrainingImages::open(dataset, config, false)?)
+    Ok(open_images(dataset, config, false)?)
 }
 
 /// Overrides that spend all epochs in the first stage, with the learning rates of the whole.
 fn alone(config: &RunConfig) -> Vec<String> {
     let (mut rates, mut before, mut settings) = (Vec::new(), 0, Vec::new());
-    for (number, stage) in config.stages().into_iter().enumerate() {
+    for (number, stage) in config.engine.stages.iter().enumerate() {
         let later = stage.learning_rate.iter().map(|step| (before + step.from, step.rate));
         rates.extend(later.map(|(from, rate)| format!("{{ from = {from}, rate = {rate:?} }}")));
         before += stage.epochs;
@@ -304,8 +304,9 @@ fn train(
     out: PathBuf,
     device: &str,
 ) -> Result<(Vec<Evaluation>, Vec<ClusterReport>), MethodError> {
+    let method = registry::build(&config)?;
     let options = SessionOptions { config, out, resume: false, device: device.into() };
-    let mut session = Session::open(options, images.clone())?;
+    let mut session = Session::open(options, method, images.clone())?;
     let mut recorder = Recorder { progress: ProgressObserver::new(), reports: Vec::new() };
     match session.train(&mut recorder, &AtomicBool::new(false))? {
         Outcome::Finished(evaluations) => Ok((evaluations, recorder.reports)),

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 use vireid_compare::{largest_difference, largest_relative_difference, worse};
 use vireid_core::Streams;
-use vireid_methods::{RunConfig, available_devices, build_network, parse_device, resolve_device};
+use vireid_methods::{available_devices, build_network, parse_device, preset, resolve_device};
 
 use crate::lender::Lender;
 use crate::shared_run;
@@ -154,8 +154,8 @@ fn is_within(differences: &[f64], [first, later]: [f64; 2]) -> bool {
 
 /// The parts of the loss at each step, and the memories at the end.
 fn trajectory(device: &Device) -> Result<(Vec<Vec<f64>>, Vec<f64>), Failure> {
-    let config = RunConfig::from_preset("mbccm_sysu_quick", &[])?;
-    let network = build_network(&config.backbone, Streams::new(0), device)?;
+    let config = preset("mbccm_sysu_quick", &[])?;
+    let network = build_network(&config.engine.backbone, Streams::new(0), device)?;
     let mut stream = Streams::new(0).stream("device tests", [0; 3]);
     let mut steps = Steps::new(network, SLOTS, SIZE, &mut stream, device);
     let read = |data: burn::tensor::TensorData| data.convert::<f64>().try_to_vec::<f64>().map_err(|e| format!("{e:?}"));

@@ -4,9 +4,6 @@
 //! stands beside a paper's.
 
 mod cell;
-mod pages;
-mod published;
-mod table;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -16,12 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use vireid_methods::registry::methods;
+use xtask::reproduce::{Ablation, Published, WORLD, is_quick};
+use xtask::tables::{self, DOCS};
 
-use crate::tables::DOCS;
+use cell::Benchmark;
 pub use cell::Cell;
-use cell::{Benchmark, WORLD, is_quick};
-pub use pages::pages;
-use published::{Ablation, Published};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -96,7 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = arguments.jobs.unwrap_or(if are_small { cores } else { 1 });
     let outcome = work::train_all(cells, jobs, &results, &interrupt);
-    crate::tables::run(false)?;
+    tables::run(false)?;
     println!("{} trainings ended; tables: docs/results/tables.md and tables.html", outcome.finished);
     if outcome.interrupted {
         eprintln!("interrupted: the same command goes on where this one stopped");
@@ -192,6 +188,7 @@ pub fn one(cell: &Cell) -> Result<ExitCode, Failure> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use vireid_methods::RunConfig;
 
     use super::*;
 
@@ -228,6 +225,28 @@ mod tests {
             ("synthetic-sysu-world41/dmic-s0", "synthetic-sysu-world43/dmic-s2")
         );
         assert!(study.contains(&"synthetic-sysu-world42/dmic-laboratory-s1".to_string()));
+    }
+
+    #[test]
+    fn every_ablation_is_a_valid_configuration() {
+        let published = Published::read().unwrap();
+        for ablation in published.all_ablations() {
+            for preset in ["sysu_quick", "regdb_quick", "sysu_paper", "regdb_paper"] {
+                let whole = vireid_methods::preset(&format!("{}_{preset}", ablation.method), &[]).unwrap();
+                let layers: String = ablation.layers.iter().map(|layer| format!("+{layer}")).collect();
+                let changed = vireid_methods::preset(&format!("{}{layers}", whole.preset), &ablation.set).unwrap();
+                assert_ne!(whole.hash(), changed.hash(), "{} {}", ablation.method, ablation.key);
+            }
+        }
+    }
+
+    /// The tables name methods and data sets as those are named that are trained.
+    #[test]
+    fn the_tables_know_what_is_trained() {
+        let published = Published::read().unwrap();
+        assert_eq!(published.methods().collect::<Vec<_>>(), methods().collect::<Vec<_>>());
+        let in_tables = xtask::reproduce::Benchmark::ALL.map(|benchmark| (benchmark.name(), benchmark.title()));
+        assert_eq!(in_tables, Benchmark::ALL.map(|benchmark| (benchmark.name(), benchmark.title())));
     }
 
     #[test]

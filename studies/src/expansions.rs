@@ -18,7 +18,7 @@ use vireid_eval::quality::joint_label_quality;
 use vireid_methods::ecul::EmccVariant;
 use vireid_methods::parts::joint::{JointClustering, JointClusters, joint_origins};
 use vireid_methods::{
-    NeighbourSearch, ProgressObserver, RunConfig, Session, SessionOptions, Spread, TrainingImages, extract,
+    CheckpointKind, NeighbourSearch, Session, SessionOptions, Spread, TrainedNetwork, preset, registry,
     parse_device,
 };
 
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         arguments.counts.iter().flat_map(|counts| VARIANTS.iter().map(move |variant| (*counts, variant))).collect();
     let mut spec = WorldSpec::sysu();
     spec.dials.camera = camera;
-    let config = RunConfig::from_preset("ecul_sysu_quick", &["stage2.epochs=0".into()])?;
+    let config = preset("ecul_sysu_quick", &["stage2.epochs=0".into()])?;
     let device = parse_device("cpu")?;
     let scratch = std::env::temp_dir().join(format!("vireid-expansions-{}", std::process::id()));
     let mut found = vec![Vec::new(); contestants.len()];
@@ -113,17 +113,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         eprintln!("world {seed}");
         let root = PathBuf::from("data/synthetic").join(format!("sysu-{seed}-camera{camera}"));
         draw_world(&root, seed, &spec)?;
-        let images = TrainingImages::open(read_sysu(&root)?, &config, false)?;
+        let images = open_images(read_sysu(&root)?, &config, false)?;
         let options = SessionOptions {
             config: config.clone(),
             out: scratch.join(seed.to_string()),
             resume: false,
             device: "cpu".into(),
         };
-        let mut session = Session::open(options, images.clone())?;
+        let out = options.out.clone();
+        let mut session = Session::open(options, registry::build(&config)?, images.clone())?;
         session.train(&mut ProgressObserver::new(), &AtomicBool::new(false))?;
-        let network = burn::module::Module::valid(session.network());
-        let embed = |modality: Modality| extract_all(&network, &images, modality, &config, &device);
+        let trained = TrainedNetwork::open(&out, CheckpointKind::Last, device.clone())?;
+        let embed = |modality: Modality| trained.extract(images.train.get(modality), modality, true, |_| ());
         let embeddings = PerModality { visible: embed(Modality::Visible)?, infrared: embed(Modality::Infrared)? };
         let lists = images.train.as_ref().map(|list| list.samples());
         let cameras = lists.map(|samples| samples.iter().map(|sample| sample.camera).collect::<Vec<_>>());
@@ -224,15 +225,4 @@ fn measure(joint: &JointClusters, truth: &PerModality<Vec<Identity>>, eps: f64) 
         clusters_of_both: joint.clusters_of_both,
         noise,
     }
-}
-
-fn extract_all<B: Backbone>(
-    network: &B,
-    images: &TrainingImages,
-    modality: Modality,
-    config: &RunConfig,
-    device: &burn::tensor::Device,
-) -> Result<Embeddings, Failure> {
-    let list = images.train.get(modality);
-    Ok(extract(network, list, modality, config.clustering.batch, true, &device.clone().into(), |_| ())?)
 }

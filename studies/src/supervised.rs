@@ -53,10 +53,10 @@ struct Supervised {
 
 /// Trains the preset's network with the true identities of the training set and scores it.
 pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Result<Vec<Score>, MethodError> {
-    let streams = Streams::new(config.seed);
+    let streams = Streams::new(config.engine.seed);
     let autodiff = device.clone().autodiff();
-    device.seed(config.seed);
-    let network = build_network(&config.backbone, streams, device)?;
+    device.seed(config.engine.seed);
+    let network = build_network(&config.engine.backbone, streams, device)?;
     let identities = identities(&images.train);
     let visible = classes(images.train.visible.samples(), &identities)?;
     let infrared = classes(images.train.infrared.samples(), &identities)?;
@@ -64,13 +64,13 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
     let truth = Labels { visible, infrared };
     let mut stream = streams.stream("sampler", [0; 3]);
     let plans = associated_clusters(&truth.visible, &truth.infrared, &same, SHAPE, STEPS, &mut stream)?;
-    let recipes = registry::build(config)?.recipes(config.at(0));
-    let loader = LoaderConfig { stream: "augment", workers: config.input.workers, prefetch: config.input.prefetch };
+    let recipes = registry::build(config)?.recipes(config.engine.at(0));
+    let loader = LoaderConfig { stream: "augment", workers: config.engine.input.workers, prefetch: config.engine.input.prefetch };
     let batches = Loader::start(images.train.clone(), recipes, plans, streams, 0, 0, loader);
 
     let classifier = CosineClassifier::new(identities.len(), network.dim(), &autodiff);
     let mut model = Supervised { network, classifier };
-    let mut optimizer: ModuleOptimizer = adam(config.optimizer.weight_decay);
+    let mut optimizer: ModuleOptimizer = adam(config.engine.optimizer.weight_decay);
     for (step, batch) in batches.enumerate() {
         let batch = batch?;
         let size = images.train.visible.size();
@@ -89,7 +89,7 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
         let rate = if step * 10 < STEPS * 6 { RATE } else { 0.1 * RATE };
         model = optimizer.step(rate, model, gradients);
     }
-    evaluate(&model.network.valid(), &images.test, config, &device.clone().into(), |_| ())
+    evaluate(&model.network.valid(), &images.test, &config.engine, &device.clone().into(), |_| ())
 }
 
 fn identities(train: &PerModality<std::sync::Arc<vireid_data::ImageList>>) -> Vec<Identity> {

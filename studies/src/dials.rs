@@ -11,7 +11,9 @@ use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_eval::quality::label_quality;
-use vireid_methods::{RunConfig, Spread, TrainingImages, build_network, cluster, evaluate, extract, parse_devices};
+use vireid_methods::{
+    Spread, TrainingImages, build_network, cluster, evaluate, extract, parse_devices, preset, registry,
+};
 
 /// Changes tried, one at a time; nothing is the default world.
 const CHANGES: [&str; 11] = [
@@ -111,22 +113,23 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// mAP, then ARI and clusters per identity of both modalities.
 fn measure(spec: &WorldSpec, seed: u64) -> Result<[f64; 5], Failure> {
-    let config = RunConfig::from_preset("mbccm_sysu_quick", &[])?;
+    let config = preset("mbccm_sysu_quick", &[])?;
     let devices = parse_devices("cpu")?;
     let device = devices.first();
-    let network = build_network(&config.backbone, Streams::new(0), device)?.valid();
+    let network = build_network(&config.engine.backbone, Streams::new(0), device)?.valid();
     let folder = std::env::temp_dir().join(format!("vireid-dials-{}", std::process::id()));
     draw_world(&folder, seed, spec)?;
-    let images = TrainingImages::open(read_sysu(&folder)?, &config, false)?;
+    let images = TrainingImages::open(read_sysu(&folder)?, &config.engine, false, |_, _| ())?;
     let embed = |modality: Modality| {
-        let list = images.train.get(modality);
-        extract(&network, list, modality, config.clustering.batch, config.clustering.flip_average, &devices, |_| ())
+        let settings = &config.engine.extraction;
+    let list = images.train.get(modality);
+        extract(&network, list, modality, settings.batch, settings.flip_average, &devices, |_| ())
     };
     let embeddings = PerModality { visible: embed(Modality::Visible)?, infrared: embed(Modality::Infrared)? };
-    let clusters = cluster(&embeddings, &config.clustering, 0, device)?;
+    let clusters = cluster(&embeddings, &registry::clustering(&config)?, 0, device)?;
     let truth = images.train.as_ref().map(|list| list.samples().iter().filter_map(|s| s.identity).collect::<Vec<_>>());
     let people = truth.visible.iter().collect::<std::collections::HashSet<_>>().len() as f64;
-    let scores = evaluate(&network, &images.test, &config, &devices, |_| ())?;
+    let scores = evaluate(&network, &images.test, &config.engine, &devices, |_| ())?;
     std::fs::remove_dir_all(&folder)?;
     Ok([
         scores.first().map_or(f64::NAN, |score| score.map.mean),

@@ -6,6 +6,7 @@ use vireid::{DataKind, DataSource};
 use vireid_data::DataError;
 use vireid_data::synthetic::WorldSpec;
 use vireid_methods::{Evaluation, MethodError, RunConfig};
+use xtask::reproduce::WORLD;
 
 /// What is reproduced: a data set with its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -23,14 +24,6 @@ impl Benchmark {
 
     pub fn title(self) -> &'static str {
         self.kind().title()
-    }
-
-    /// Search modes or directions.
-    pub fn searches(self) -> [&'static str; 2] {
-        match self {
-            Benchmark::Sysu => ["all", "indoor"],
-            Benchmark::Regdb => ["visible-to-thermal", "thermal-to-visible"],
-        }
     }
 
     /// Trials that the protocol trains for, one by one. SYSU-MM01's ten draws are of the gallery alone.
@@ -54,14 +47,6 @@ impl Benchmark {
             Benchmark::Regdb => (DataKind::SyntheticRegdb, WorldSpec::regdb()),
         }
     }
-}
-
-/// The world that the tables of synthetic worlds are made on; presets were chosen on others.
-pub const WORLD: u64 = 5;
-
-/// Whether a preset is one of the small network's.
-pub fn is_quick(preset: &str) -> bool {
-    preset.split('+').next().is_some_and(|name| name.ends_with("_quick"))
 }
 
 /// One training of a table.
@@ -121,7 +106,7 @@ impl Cell {
     pub fn config(&self) -> Result<RunConfig, MethodError> {
         let mut overrides = self.overrides.clone();
         overrides.push(format!("seed={}", self.seed));
-        RunConfig::from_preset(&self.preset(), &overrides)
+        vireid_methods::preset(&self.preset(), &overrides)
     }
 
     /// Where its images come from.
@@ -177,11 +162,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// Whether it is of a synthetic world other than the tables' own.
-    pub fn is_of_fresh_world(&self) -> bool {
-        self.synthetic && !self.data.starts_with(&format!("synthetic world {WORLD}:"))
-    }
-
     /// Whether it is what a cell would find: same settings, same data.
     pub fn answers(&self, cell: &Cell) -> bool {
         let same_settings = cell.config().is_ok_and(|config| config.hash() == self.config_hash);
@@ -191,7 +171,14 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use xtask::reproduce::is_quick;
+
     use super::*;
+
+    /// A record as the tables read it.
+    fn as_read(record: &Record) -> xtask::reproduce::Record {
+        serde_json::from_str(&serde_json::to_string(record).unwrap()).unwrap()
+    }
 
     fn cell() -> Cell {
         Cell {
@@ -251,9 +238,9 @@ mod tests {
             std: String::new(),
             evaluations: Vec::new(),
         };
-        assert!(record.answers(&cell) && !record.is_of_fresh_world());
+        assert!(record.answers(&cell) && !as_read(&record).is_of_fresh_world());
         let fresh = Cell { world_seed: 41, ..cell.clone() };
-        assert!(Record { data: fresh.data_title(), ..record.clone() }.is_of_fresh_world());
+        assert!(as_read(&Record { data: fresh.data_title(), ..record.clone() }).is_of_fresh_world());
         assert!(!record.answers(&Cell { seed: 3, ..cell.clone() }));
         assert!(!record.answers(&Cell { world_seed: 6, ..cell.clone() }));
         assert!(!record.answers(&Cell { overrides: vec!["stage1.epochs=1".into()], ..cell }));

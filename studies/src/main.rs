@@ -1,11 +1,10 @@
-//! Tasks of the project: `cargo xtask --help` lists them.
+//! What trains and measures. `cargo xtask` passes these tasks on to here.
 
 mod bench;
 mod bench_build;
 mod bench_checkpointing;
 mod bench_clustering;
 mod bench_launches;
-mod device_kit;
 mod device_tests;
 mod dials;
 mod expansions;
@@ -16,7 +15,6 @@ mod results;
 mod shared_run;
 mod steps;
 mod supervised;
-mod tables;
 mod worlds;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +27,7 @@ use vireid_backbone::Precision;
 use crate::bench::Variation;
 
 #[derive(Parser)]
-#[command(about = "Tasks of the project")]
+#[command(name = "studies", bin_name = "cargo xtask", about = "Tasks of the project that train or measure")]
 struct Arguments {
     #[command(subcommand)]
     task: Task,
@@ -81,14 +79,6 @@ enum Task {
         #[arg(long)]
         listen: String,
     },
-    /// Make the tables of the pages anew from docs/results
-    Tables {
-        /// Only say whether they are up to date
-        #[arg(long)]
-        check: bool,
-    },
-    /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
-    DeviceKit(device_kit::Arguments),
     /// Compare a device with the CPU: golden cases, training steps, and a run that it shares with itself and with the CPU
     DeviceTests {
         /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]` or `auto`
@@ -229,7 +219,6 @@ fn main() -> ExitCode {
 fn output(task: &Task) -> Option<(&Path, OutputKind)> {
     let report = match task {
         Task::Pretrain { out, .. } => return Some((out, OutputKind::Weights)),
-        Task::DeviceKit(arguments) => return Some((&arguments.out, OutputKind::DeviceKit)),
         Task::Bench { what } => match what {
             Bench::Train { out, .. } | Bench::Load { out, .. } | Bench::Build { out, .. } => out.as_deref(),
             Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } | Bench::Launches { out, .. } => {
@@ -242,9 +231,7 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
         Task::Expansions(arguments) => Some(arguments.out.as_path()),
         Task::DeviceTests { out, .. } => out.as_deref(),
         // They name no file: what they write has its place in the repository.
-        Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } | Task::Tables { .. } => {
-            None
-        }
+        Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } => None,
     };
     report.map(|out| (out, OutputKind::TaskReport))
 }
@@ -277,8 +264,6 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
             let token = std::env::var("VIREID_TOKEN").unwrap_or_default();
             Ok(vireid::lend_devices(&vireid_methods::parse_devices(&device)?, &listen, &token)?)
         }
-        Task::Tables { check } => tables::run(check),
-        Task::DeviceKit(arguments) => device_kit::run(&arguments),
         Task::DeviceTests { device, out } => device_tests::run(&device, out.as_deref()),
         Task::ReproduceTables(_) | Task::OneCell(_) => Ok(()),
     }
@@ -286,6 +271,8 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -308,7 +295,7 @@ mod tests {
         Overwriting::default().check(&root.join(weights), OutputKind::Weights, &[]).unwrap();
         let refused = |file: &str, kind| Overwriting::default().check(&root.join(file), kind, &[]).is_err();
         assert!(refused("README.md", OutputKind::TaskReport) && refused("README.md", OutputKind::Weights));
-        let task = |words: &[&str]| Arguments::try_parse_from([&["xtask"], words].concat()).unwrap().task;
+        let task = |words: &[&str]| Arguments::try_parse_from([&["studies"], words].concat()).unwrap().task;
         for words in [
             &["worlds", "--out", "x"][..],
             &["dials", "--out", "x"],
@@ -328,6 +315,37 @@ mod tests {
         assert!(outside.is_empty(), "{outside:#?}");
     }
 
+    /// What `cargo xtask` passes on is what is here, and it says of it what is said here.
+    #[test]
+    fn every_task_can_be_asked_for() {
+        let command = Arguments::command();
+        let here: BTreeMap<String, String> = command
+            .get_subcommands()
+            .filter(|task| !task.is_hide_set())
+            .map(|task| (task.get_name().into(), task.get_about().unwrap_or_default().to_string()))
+            .collect();
+        let passed_on = xtask::PASSED_ON.map(|(name, about)| (name.to_string(), about.to_string()));
+        assert_eq!(here, BTreeMap::from(passed_on));
+    }
+
+    fn understood(words: &[String]) -> Result<(), clap::Error> {
+        Arguments::try_parse_from(std::iter::once("studies").chain(words.iter().map(String::as_str))).map(drop)
+    }
+
+    /// Commands of the device kit's script, with the shell's variables as words.
+    #[test]
+    fn the_kit_asks_for_what_is_here() {
+        let script = include_str!("../../benches/device-kit/run.sh").replace("\\\n", " ");
+        let mut asked = 0;
+        for line in script.lines().filter_map(|line| Some(line.split_once("\"$studies\" ")?.1)) {
+            let words = line.split(" ;;").next().unwrap_or_default().replace("\"$@\"", "").replace("$images", "63");
+            let words: Vec<String> = words.split_whitespace().map(str::to_string).collect();
+            understood(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+            asked += 1;
+        }
+        assert_eq!(asked, 4);
+    }
+
     /// Every task that the README and the book name, and every command that a file of results says it was made by.
     #[test]
     fn documented_tasks_are_understood() {
@@ -344,12 +362,14 @@ mod tests {
             }
         }
         for words in &tasks {
-            if let Err(error) =
-                Arguments::try_parse_from(std::iter::once("xtask").chain(words.iter().map(String::as_str)))
-            {
-                panic!("{words:?}: {error}");
-            }
+            let is_ours = words.first().is_some_and(|task| xtask::PASSED_ON.iter().any(|(name, _)| name == task));
+            let understood = if is_ours { understood(words) } else { xtask::check(words) };
+            understood.unwrap_or_else(|error| panic!("{words:?}: {error}"));
         }
         assert!(tasks.len() > 4, "{}", tasks.len());
+        let with_features = "VIREID_TOKEN=x cargo run --release -p vireid-studies --features wgpu,remote -- ";
+        let direct = vireid_tests::documented::commands(&root, &[with_features]);
+        assert!(!direct.is_empty());
+        direct.iter().for_each(|words| understood(words).unwrap_or_else(|error| panic!("{words:?}: {error}")));
     }
 }

@@ -7,7 +7,7 @@ use vireid::draw_world;
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{WorldSize, WorldSpec};
 use vireid_methods::events::{Event, Observer};
-use vireid_methods::{RunConfig, Session, SessionOptions, TrainingImages};
+use vireid_methods::{Session, SessionOptions, TrainingImages, preset, registry};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -34,16 +34,17 @@ pub fn losses(devices: &str) -> Result<Vec<Vec<f64>>, Failure> {
         WorldSpec { size: WorldSize::Small { train: 10, test: 4, visible: 5, infrared: 6 }, ..WorldSpec::sysu() };
     let root = Path::new("data/synthetic/device-tests");
     draw_world(root, 5, &spec)?;
-    let config = RunConfig::from_preset("mbccm_sysu_quick", &SETTINGS.map(String::from))?;
-    let images = TrainingImages::open(read_sysu(root)?, &config, false)?;
+    let config = preset("mbccm_sysu_quick", &SETTINGS.map(String::from))?;
+    let images = TrainingImages::open(read_sysu(root)?, &config.engine, false, |_, _| ())?;
     let out = std::env::temp_dir().join(format!(
         "vireid-shared-{}-{}",
         std::process::id(),
         devices.replace([':', ',', '/'], "-")
     ));
+    let method = registry::build(&config)?;
     let options = SessionOptions { config, out: out.clone(), resume: false, device: devices.into() };
     let mut losses = Losses::default();
-    Session::open(options, images)?.train(&mut losses, &AtomicBool::new(false))?;
+    Session::open(options, method, images)?.train(&mut losses, &AtomicBool::new(false))?;
     std::fs::remove_dir_all(&out)?;
     Ok(losses.0)
 }

@@ -1,0 +1,12 @@
+//! The methods' tables: this project's records beside the papers' values. What makes the records is in the studies.
+
+mod benchmark;
+mod pages;
+mod published;
+mod record;
+mod table;
+
+pub use benchmark::Benchmark;
+pub(crate) use pages::pages;
+pub use published::{Ablation, Published, Value};
+pub use record::{Evaluation, QueryCount, Record, Score, Spread, WORLD, is_quick};
