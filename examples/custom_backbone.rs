@@ -19,8 +19,8 @@ use vireid_data::ImageSize;
 use vireid_memory::normalize_rows;
 use vireid_methods::networks::{self, NetworkKind};
 use vireid_methods::{
-    BackboneSettings, CheckpointKind, MethodError, Outcome, Session, SessionOptions, TrainedNetwork, parse_device, preset,
-    registry,
+    BackboneSettings, CheckpointKind, MethodError, Outcome, Session, SessionOptions, TrainedNetwork, parse_device,
+    preset, registry,
 };
 
 /// Three strided convolutions that both modalities share, averages over the image, a batch-norm neck.

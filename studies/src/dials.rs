@@ -122,7 +122,7 @@ fn measure(spec: &WorldSpec, seed: u64) -> Result<[f64; 5], Failure> {
     let images = TrainingImages::open(read_sysu(&folder)?, &config.engine, false, |_, _| ())?;
     let embed = |modality: Modality| {
         let settings = &config.engine.extraction;
-    let list = images.train.get(modality);
+        let list = images.train.get(modality);
         extract(&network, list, modality, settings.batch, settings.flip_average, &devices, |_| ())
     };
     let embeddings = PerModality { visible: embed(Modality::Visible)?, infrared: embed(Modality::Infrared)? };

@@ -8,18 +8,16 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 use serde::Serialize;
-use vireid::draw_world;
-use vireid_backbone::Backbone;
+use vireid::{ProgressObserver, draw_world, open_images};
 use vireid_clustering::Expansion;
-use vireid_core::{Embeddings, Identity, Modality, PerModality};
+use vireid_core::{Identity, Modality, PerModality};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_eval::quality::joint_label_quality;
 use vireid_methods::ecul::EmccVariant;
 use vireid_methods::parts::joint::{JointClustering, JointClusters, joint_origins};
 use vireid_methods::{
-    CheckpointKind, NeighbourSearch, Session, SessionOptions, Spread, TrainedNetwork, preset, registry,
-    parse_device,
+    CheckpointKind, NeighbourSearch, Session, SessionOptions, Spread, TrainedNetwork, parse_device, preset, registry,
 };
 
 /// Radii tried; the best of an expansion on a world counts, so that none suffers from a radius made for another.

@@ -65,7 +65,11 @@ pub fn bound(config: &RunConfig, images: &TrainingImages, device: &Device) -> Re
     let mut stream = streams.stream("sampler", [0; 3]);
     let plans = associated_clusters(&truth.visible, &truth.infrared, &same, SHAPE, STEPS, &mut stream)?;
     let recipes = registry::build(config)?.recipes(config.engine.at(0));
-    let loader = LoaderConfig { stream: "augment", workers: config.engine.input.workers, prefetch: config.engine.input.prefetch };
+    let loader = LoaderConfig {
+        stream: "augment",
+        workers: config.engine.input.workers,
+        prefetch: config.engine.input.prefetch,
+    };
     let batches = Loader::start(images.train.clone(), recipes, plans, streams, 0, 0, loader);
 
     let classifier = CosineClassifier::new(identities.len(), network.dim(), &autodiff);

@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use vireid::{draw_regdb_world, draw_world};
+use vireid::{ProgressObserver, draw_regdb_world, draw_world, open_images};
 use vireid_data::readers::{read_regdb, read_sysu};
 use vireid_data::synthetic::WorldSpec;
 use vireid_methods::events::{ClusterReport, Event, Observer};
 use vireid_methods::{
-    Evaluation, MethodError, Outcome, QueryCount, RunConfig, Score, Session, SessionOptions, Spread,
-    TrainingImages, parse_devices, peak_memory_mib, resolve_device,
+    Evaluation, MethodError, Outcome, QueryCount, RunConfig, Score, Session, SessionOptions, Spread, TrainingImages,
+    parse_devices, peak_memory_mib, resolve_device,
 };
 
 use crate::supervised;
@@ -175,7 +175,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let config = |seed: u64, more: &[String]| -> Result<RunConfig, MethodError> {
                 let mut all = vec![format!("seed={seed}")];
                 all.extend(arguments.overrides.iter().chain(more).cloned());
-                preset(&preset, &all)
+                vireid_methods::preset(&preset, &all)
             };
             let images = images(arguments, &spec, world_seed, &config(0, &[])?)?;
             for &seed in &arguments.seeds {
@@ -304,7 +304,7 @@ fn train(
     out: PathBuf,
     device: &str,
 ) -> Result<(Vec<Evaluation>, Vec<ClusterReport>), MethodError> {
-    let method = registry::build(&config)?;
+    let method = vireid_methods::registry::build(&config)?;
     let options = SessionOptions { config, out, resume: false, device: device.into() };
     let mut session = Session::open(options, method, images.clone())?;
     let mut recorder = Recorder { progress: ProgressObserver::new(), reports: Vec::new() };

@@ -12,7 +12,7 @@ use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
 use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage2_step};
 use vireid_methods::parts::views::{StepEmbeddings, StepLabels};
-use vireid_methods::{RunConfig, activation_bytes, adam, peak_memory_mib};
+use vireid_methods::{activation_bytes, adam, peak_memory_mib};
 
 const STEPS: usize = 200;
 const WARM_UP: usize = 40;
@@ -84,7 +84,7 @@ fn the_reckoned_memory_is_that_of_steps() {
         let config = vireid_methods::preset("mbccm_sysu_paper", &overrides).unwrap();
         let [of_few, of_many] = [few, many].map(|images| peak_of(&format!("{network} {height} {width} {images}")));
         let measured = of_many - of_few;
-        let reckoned = activation_bytes(&config, "cpu", many - few).unwrap() / f64::from(1 << 20);
+        let reckoned = activation_bytes(&config.engine, "cpu", many - few).unwrap().unwrap() / f64::from(1 << 20);
         println!("{network}: {} more images hold {measured:.0} MiB more, reckoned {reckoned:.0}", many - few);
         // How much of what was freed the allocator can use again depends on its arenas, and so on the machine's threads: the
         // same step was seen a tenth off in either direction. A wrong count of activations is off by a quarter or more.

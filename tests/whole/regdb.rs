@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use vireid_data::readers::read_regdb;
 use vireid_data::{Dataset, TestSplit};
-use vireid_methods::{Outcome, ProgressObserver, RunConfig, Session, SessionOptions, TrainingImages};
+use vireid_methods::{Outcome, Session, SessionOptions, TrainingImages, registry};
 
 use crate::program::{TINY, world};
 
@@ -50,11 +50,12 @@ fn both_directions_are_scored() {
     let mut overrides: Vec<String> = TINY.iter().map(|set| set.to_string()).collect();
     overrides.push("stage2.epochs=1".into());
     let config = vireid_methods::preset("mbccm_sysu_quick", &overrides).unwrap();
-    let images = TrainingImages::open(dataset, &config, false).unwrap();
+    let images = TrainingImages::open(dataset, &config.engine, false, |_, _| ()).unwrap();
     let out = folder.path().join("run");
+    let method = registry::build(&config).unwrap();
     let options = SessionOptions { config, out, resume: false, device: "cpu".into() };
-    let mut session = Session::open(options, images).unwrap();
-    let outcome = session.train(&mut ProgressObserver::new(), &AtomicBool::new(false)).unwrap();
+    let mut session = Session::open(options, method, images).unwrap();
+    let outcome = session.train(&mut (), &AtomicBool::new(false)).unwrap();
     let Outcome::Finished(evaluations) = outcome else { panic!("nobody interrupted") };
     let searches: Vec<&str> = evaluations[0].scores.iter().map(|score| score.search.as_str()).collect();
     assert_eq!(searches, ["visible-to-thermal", "thermal-to-visible"]);

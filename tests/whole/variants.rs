@@ -47,9 +47,9 @@ impl Observer for Watch<'_> {
 
 /// Trains in `out`, from the start or on, to the end or into the epoch `stop`; and what was seen.
 fn train(config: &RunConfig, out: &Path, copies: Option<&Path>, stop: Option<usize>, resume: bool) -> Seen {
-    let images = TrainingImages::open(read_sysu(world()).unwrap(), config, false).unwrap();
+    let images = TrainingImages::open(read_sysu(world()).unwrap(), &config.engine, false, |_, _| ()).unwrap();
     let options = SessionOptions { config: config.clone(), out: out.into(), resume, device: "cpu".into() };
-    let mut session = Session::open(options, images).unwrap();
+    let mut session = Session::open(options, vireid_methods::registry::build(config).unwrap(), images).unwrap();
     let interrupt = AtomicBool::new(false);
     let mut watch = Watch { out, copies, stop, interrupt: &interrupt, seen: Seen::default() };
     let outcome = session.train(&mut watch, &interrupt).unwrap();

@@ -70,9 +70,9 @@ fn check_config(read: Result<RunConfig, MethodError>) {
     let Some(config) = checked(read) else { return };
     let again = checked(RunConfig::from_toml(&config.to_toml(), &[])).expect("a configuration that was taken");
     assert_eq!(config.to_toml(), again.to_toml());
-    for epoch in [0, 1, config.epochs().saturating_sub(1), config.epochs(), usize::MAX] {
-        let at = config.at(epoch);
-        assert!(config.stage(at).rate(at.in_stage) > 0.0);
+    for epoch in [0, 1, config.engine.epochs().saturating_sub(1), config.engine.epochs(), usize::MAX] {
+        let at = config.engine.at(epoch);
+        assert!(config.engine.stage(at).rate(at.in_stage) > 0.0);
     }
     if let Some(method) = checked(registry::build(&config)) {
         method.stages();

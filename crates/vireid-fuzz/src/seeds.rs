@@ -125,7 +125,7 @@ mod of_program {
     use safetensors::tensor::{Dtype, TensorView};
     use vireid::{EmbeddedImage, EmbeddingsFile};
     use vireid_core::Embeddings;
-    use vireid_methods::{Checkpoint, EmbeddingRecipe, Evaluation, MethodState, Position, RunConfig, adam};
+    use vireid_methods::{Checkpoint, EmbeddingRecipe, Evaluation, MethodState, Position, adam};
 
     use super::{Seeds, text};
     use crate::scratch;

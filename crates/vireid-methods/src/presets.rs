@@ -122,6 +122,7 @@ fn remove(table: &mut toml::Table, key: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vireid_data::ResizeFilter;
 
     #[test]
     fn every_key_has_a_comment() {
@@ -173,5 +174,94 @@ mod tests {
             let method = crate::registry::build(&config).unwrap();
             assert_eq!(method.stages().len(), config.engine.stages.len(), "{name}");
         }
+    }
+
+    fn quick(overrides: &[&str]) -> Result<RunConfig, MethodError> {
+        preset("mbccm_sysu_quick", &overrides.iter().map(|o| o.to_string()).collect::<Vec<_>>())
+    }
+
+    fn notes(config: &RunConfig) -> Vec<String> {
+        crate::registry::build(config).unwrap().notes()
+    }
+
+    #[test]
+    fn presets_survive_a_round_trip() {
+        for name in presets() {
+            let config = preset(&name, &[]).unwrap();
+            assert_eq!(config.engine.preset, name);
+            assert_eq!(RunConfig::from_toml(&config.to_toml(), &[]).unwrap(), config);
+        }
+    }
+
+    /// A setting that a method did not read was taken without a word.
+    #[test]
+    fn settings_that_a_method_does_not_read_are_refused() {
+        let refused = |name: &str, set: &str| {
+            let config = preset(name, &[set.to_string()]).unwrap();
+            crate::registry::build(&config).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let error = refused("dmic_sysu_quick", "clustering.eps.visible=0.4");
+        assert!(error.starts_with("VR0501") && error.contains("settings.dnc.eps_phase1"), "{error}");
+        for set in ["clusterings.k1=3", "sampler.cluster=3", "settings.temprature=1.0"] {
+            let error = refused("mbccm_sysu_quick", set);
+            assert!(error.starts_with("VR0501") && error.contains("did you mean"), "{set}: {error}");
+        }
+        for (set, says) in [
+            ("clustering.eps.visible=1.5", "clustering.eps.visible"),
+            ("sampler.instances=0", "sampler.instances"),
+            ("sampler.clusters=1000000", "sampler.clusters"),
+        ] {
+            let error = refused("mbccm_sysu_quick", set);
+            assert!(error.starts_with("VR0502") && error.contains(says), "{set}: {error}");
+        }
+        assert!(preset("none", &[]).unwrap_err().to_string().starts_with("VR0503"));
+    }
+
+    /// When and how each method's authors test.
+    #[test]
+    fn tests_as_published() {
+        let tests = |preset: &str, epochs: usize| {
+            let config = super::preset(preset, &[]).unwrap().engine;
+            let (every, filter) = (config.evaluation.every, config.test_filter().unwrap());
+            let used = config.in_use(epochs);
+            assert_eq!(used.filter().unwrap(), filter);
+            (every, filter, used.evaluation.flip_average)
+        };
+        let (lanczos, bilinear) = (ResizeFilter::Lanczos, ResizeFilter::Bilinear);
+        for data in ["sysu", "regdb"] {
+            let name = |method: &str| format!("{method}_{data}_paper");
+            assert_eq!(tests(&name("mbccm"), 80), (5, lanczos, false));
+            assert_eq!(tests(&name("mult"), 90), (1, bilinear, true));
+            assert_eq!(tests(&name("dmic"), 100), (1, lanczos, true));
+            assert_eq!(tests(&name("ecul"), 100), (1, lanczos, true));
+            // MMM's third stage begins after its hundredth epoch.
+            for (epochs, mirrored) in [(0, true), (1, true), (50, true), (100, true), (101, false), (200, false)] {
+                assert_eq!(tests(&name("mmm"), epochs), (1, lanczos, mirrored), "{epochs}");
+            }
+        }
+        assert_eq!(preset("dmic_sysu_paper", &[]).unwrap().engine.filter().unwrap(), ResizeFilter::Bicubic);
+    }
+
+    #[test]
+    fn an_eps_that_rounding_decides_is_told() {
+        for name in presets() {
+            // RegDB's quick presets were chosen before this was known: 0.4, three rows of four.
+            let is_known = name.split('+').next().is_some_and(|base| base.ends_with("_regdb_quick"));
+            assert_eq!(notes(&preset(&name, &[]).unwrap()).is_empty(), !is_known, "{name}");
+        }
+        let notes = notes(&quick(&["clustering.k2=6", "clustering.eps.infrared=0.45"]).unwrap());
+        assert!(
+            notes.len() == 1
+                && notes[0].contains("clustering.eps.visible = 0.5")
+                && notes[0].contains("4 of their k2 = 6")
+        );
+    }
+
+    #[test]
+    fn the_paper_schedule() {
+        let config = preset("mbccm_sysu_paper", &[]).unwrap().engine;
+        let rate = |epoch| config.stage(config.at(epoch)).rate(config.at(epoch).in_stage);
+        let rates = [0, 19, 20, 39, 40, 49, 50, 69, 70, 79].map(rate);
+        assert_eq!(rates, [3.5e-4, 3.5e-4, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-6, 3.5e-6, 3.5e-7, 3.5e-7]);
     }
 }

@@ -17,15 +17,15 @@ use vireid_eval::quality::adjusted_rand_index;
 use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{batch_hard_triplet, label_tensor, weighted_cross_entropy};
 use vireid_memory::MemoryBank;
-use vireid_methods::parts::contrast::Contrast;
 use vireid_methods::epoch::{Epoch, EpochAt, Labelling};
-use vireid_methods::parts::lookups::BankGradient;
-use vireid_methods::method::{Method, Outputs};
+use vireid_methods::method::{Method, Outputs, StepAt};
 use vireid_methods::mmm::{
-    IntraNorm, MatchedLabels, Mmm, Profile, SwitchOverrides, Switches, filter, match_clusters, matched_batches,
-    whole_set_batches,
+    IntraNorm, MatchedLabels, Mmm, Prepared, Profile, SwitchOverrides, Switches, filter, match_clusters,
+    matched_batches, whole_set_batches,
 };
-use vireid_methods::{MethodError, MethodState, RunConfig};
+use vireid_methods::parts::contrast::Contrast;
+use vireid_methods::parts::lookups::BankGradient;
+use vireid_methods::{EngineConfig, MethodError, MethodState};
 
 fn cases() -> Value {
     serde_json::from_str(include_str!("cases/mmm.json")).unwrap()
@@ -240,13 +240,20 @@ fn the_paper_schedule() {
     for (epoch, rate) in
         [(0, 0.01), (4, 0.05), (5, 0.06), (9, 0.1), (10, 0.1), (19, 0.1), (20, 0.01), (39, 0.01), (40, 0.001)]
     {
-        let at = config.at(100 + epoch);
-        assert_eq!((at.stage, at.in_stage, config.stage(at).rate(at.in_stage)), (2, epoch, rate));
+        let at = config.engine.at(100 + epoch);
+        assert_eq!((at.stage, at.in_stage, config.engine.stage(at).rate(at.in_stage)), (2, epoch, rate));
     }
 }
 
 /// A method in its third stage: eight images of either modality, labels 0 and 1.
-fn third_stage(overrides: &[&str]) -> Mmm {
+fn third_stage(overrides: &[&str]) -> (Mmm, Prepared) {
+    let (mut method, state) = matched(overrides);
+    let prepared = method.restore_within(&state, at(3), &Device::default()).unwrap();
+    (method, prepared)
+}
+
+/// A method before its third stage begins, and the state of a checkpoint of it.
+fn matched(overrides: &[&str]) -> (Mmm, MethodState) {
     let overrides: Vec<String> =
         overrides.iter().map(|o| o.to_string()).chain(["settings.ids_per_batch=2".into()]).collect();
     let config = vireid_methods::preset("mmm_sysu_quick", &overrides).unwrap();
@@ -258,9 +265,7 @@ fn third_stage(overrides: &[&str]) -> Mmm {
     }
     state.put_labels("matched/classes", &[Some(2)]);
     (0..3).for_each(|view| state.put_values(&format!("confidence/{view}"), &[0.5; 8]));
-    let mut method = Mmm::new(&config).unwrap();
-    method.restore(&state, true, &Device::default()).unwrap();
-    method
+    (Mmm::new(&config).unwrap(), state)
 }
 
 fn at(in_stage: usize) -> EpochAt {
@@ -285,9 +290,10 @@ fn outputs(device: &Device) -> Outputs {
 }
 
 /// Identity, triplet, intra, inter of a step.
-fn parts(method: &mut Mmm, in_stage: usize) -> Vec<f32> {
+fn parts((method, prepared): &mut (Mmm, Prepared), in_stage: usize) -> Vec<f32> {
     let device = Device::default().autodiff();
-    let step = method.step(at(in_stage), &plan(), outputs(&device));
+    let step = StepAt::new(at(in_stage), 0, Streams::new(0));
+    let step = method.step(prepared, step, &plan(), outputs(&device));
     step.parts.into_data().try_to_vec::<f32>().unwrap()
 }
 
@@ -331,15 +337,20 @@ fn norms_of_the_alignment_within() {
 
 /// An epoch whose passes give fixed outputs.
 struct FixedEpoch {
-    config: RunConfig,
+    config: EngineConfig,
     device: Device,
+}
+
+fn fixed_epoch() -> FixedEpoch {
+    let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap().engine;
+    FixedEpoch { config, device: Device::default() }
 }
 
 impl Epoch for FixedEpoch {
     fn at(&self) -> EpochAt {
         at(3)
     }
-    fn config(&self) -> &RunConfig {
+    fn config(&self) -> &EngineConfig {
         &self.config
     }
     fn device(&self) -> &Device {
@@ -373,11 +384,10 @@ impl Epoch for FixedEpoch {
 #[test]
 fn prototypes() {
     let prototypes = |overrides: &[&str]| {
-        let mut method = third_stage(overrides);
-        let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap();
-        method.finish(&mut FixedEpoch { config, device: Device::default() }).unwrap();
-        let state = method.state(false);
-        assert!(third_stage(&[]).restore(&state, false, &Device::default()).is_some());
+        let (mut method, prepared) = third_stage(overrides);
+        method.finish(prepared, &mut fixed_epoch()).unwrap();
+        let state = method.state(None);
+        assert!(third_stage(&[]).0.restore(&state, &Device::default()).is_some());
         state.values("prototypes/2").unwrap()
     };
     let Outputs { features, .. } = outputs(&Device::default());
@@ -394,19 +404,20 @@ fn prototypes() {
 /// the tests of the ablation see.
 #[test]
 fn the_prototype_pass_does_not_depend_on_loss_weights() {
-    let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap();
-    let mut method = third_stage(&["settings.intra=0", "settings.inter=0"]);
-    method.finish(&mut FixedEpoch { config, device: Device::default() }).unwrap();
-    assert!(method.state(false).values("prototypes/2").is_some());
-    assert_eq!(parts(&mut method, 4)[2], 0.0);
+    let (mut method, prepared) = third_stage(&["settings.intra=0", "settings.inter=0"]);
+    method.finish(prepared, &mut fixed_epoch()).unwrap();
+    let state = method.state(None);
+    assert!(state.values("prototypes/2").is_some());
+    let prepared = method.restore_within(&state, at(4), &Device::default()).unwrap();
+    assert_eq!(parts(&mut (method, prepared), 4)[2], 0.0);
 }
 
 #[test]
 fn confidences_are_measured_and_kept() {
-    let mut method = third_stage(&["settings.images_per_id=4"]);
-    let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap();
-    method.prepare(&mut FixedEpoch { config, device: Device::default() }).unwrap();
-    let state = method.state(true);
+    let (mut method, state) = matched(&["settings.images_per_id=4"]);
+    method.restore(&state, &Device::default()).unwrap();
+    let prepared = method.prepare(&mut fixed_epoch()).unwrap();
+    let state = method.state(Some(&prepared));
     let confidence = state.values("confidence/0").unwrap();
     assert!(confidence.iter().any(|&c| c != 0.5) && confidence.iter().all(|c| (0.0..=1.0).contains(c)));
 }

@@ -9,8 +9,9 @@ use vireid_core::{Camera, Embeddings, Identity, PerModality};
 use vireid_eval::{Annotations, regdb, sysu};
 use vireid_losses::{refinement, refinement_gradients};
 use vireid_methods::mult::{BatchLabels, MemoryBanks, MultSettings, SpaceLabels, association_step};
+use vireid_methods::parts::settings::MethodTable;
 use vireid_methods::parts::views::{StepEmbeddings, StepLabels, specific_step};
-use vireid_methods::{RunConfig, presets};
+use vireid_methods::presets;
 
 fn cases() -> Value {
     serde_json::from_str(include_str!("cases/mult.json")).unwrap()
@@ -101,8 +102,8 @@ fn steps() {
 fn the_paper_schedule() {
     let config = vireid_methods::preset("mult_sysu_paper", &[]).unwrap();
     for (epoch, rate) in cases()["lr"].as_object().unwrap() {
-        let at = config.at(epoch.parse().unwrap());
-        assert_eq!(config.stage(at).rate(at.in_stage), rate.as_f64().unwrap(), "epoch {epoch}");
+        let at = config.engine.at(epoch.parse().unwrap());
+        assert_eq!(config.engine.stage(at).rate(at.in_stage), rate.as_f64().unwrap(), "epoch {epoch}");
     }
 }
 
@@ -110,7 +111,7 @@ fn the_paper_schedule() {
 fn paper_presets_have_the_released_values() {
     for name in presets().filter(|name| name.starts_with("mult") && name.ends_with("paper")) {
         let config = vireid_methods::preset(&name, &[]).unwrap();
-        assert_eq!(MultSettings::read(&config).unwrap(), MultSettings::released(), "{name}");
+        assert_eq!(MethodTable::<MultSettings>::read(&config).unwrap().settings, MultSettings::released(), "{name}");
     }
 }
 

@@ -204,3 +204,84 @@ fn filter_of(key: &str, name: &str) -> Result<ResizeFilter, MethodError> {
     let message = || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear exist"));
     ResizeFilter::from_name(name).ok_or_else(message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{config, read};
+
+    #[test]
+    fn a_configuration_survives_a_round_trip() {
+        let config = config(&["stage1.epochs=3", "settings.alpha=1", "evaluation.filter=lanczos"]);
+        assert_eq!((config.engine.stages[0].epochs, config.engine.stages[1].epochs), (3, 9));
+        // A whole number is welcome where a decimal one stood.
+        assert_eq!(config.method["settings"]["alpha"], toml::Value::Float(1.0));
+        assert_eq!(RunConfig::from_toml(&config.to_toml(), &[]).unwrap(), config);
+        assert_ne!(config.hash(), crate::testing::config(&[]).hash());
+        assert_ne!(crate::testing::config(&["backbone.precision=bf16"]).hash(), crate::testing::config(&[]).hash());
+    }
+
+    /// Run directories of version 0.1 are resumed and used.
+    #[test]
+    fn configurations_of_the_form_before_are_read() {
+        let today = config(&[]);
+        let (head, stages) =
+            today.to_toml().split_once("[[stages]]").map(|(a, b)| (a.to_string(), b.to_string())).unwrap();
+        let stages = format!("[stage1]{}", stages.replace("[[stages]]", "[stage2]"));
+        let before = head.replace("[extraction]", "[clustering]\nk1 = 20") + &stages;
+        let read = RunConfig::from_toml(&before, &[]).unwrap();
+        assert_eq!(read.engine, today.engine);
+        assert_eq!(
+            read.method["clustering"],
+            toml::Value::Table(toml::Table::from_iter([("k1".to_string(), 20.into())]))
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = read(&["stage2.epoch=30"]).unwrap_err().to_string();
+        assert!(error.starts_with("VR0501: there is no setting 'stages.1.epoch'; did you mean"), "{error}");
+        let error = read(&["stage3.epochs=30"]).unwrap_err().to_string();
+        assert!(error.starts_with("VR0502") && error.contains("no stage 3: this configuration has 2"), "{error}");
+    }
+
+    #[test]
+    fn unusable_values() {
+        for (set, says) in [
+            ("stage1.epochs=many", "VR0502"),
+            ("input.filter=nearest", "input.filter = 'nearest'; lanczos"),
+            ("evaluation.filter=nearest", "evaluation.filter = 'nearest'; lanczos"),
+            ("stage1.learning_rate=[]", "start at epoch 0"),
+            ("extraction.batch=0", "extraction.batch"),
+            ("epochs", "key=value"),
+            ("stage2.epochs=9223372036854775807", "stage2.epochs"),
+            ("stages=[]", "at least one of [[stages]]"),
+        ] {
+            let error = read(&[set]).unwrap_err().to_string();
+            assert!(error.contains(says), "{set}: {error}");
+        }
+    }
+
+    /// It was refused without a word on what to change.
+    #[test]
+    fn no_epoch_at_all_names_the_keys() {
+        let error = read(&["stage1.epochs=0", "stage2.epochs=0"]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "VR0502: configuration: stage1.epochs, stage2.epochs are all 0: one of them must be at least 1"
+        );
+    }
+
+    #[test]
+    fn one_stage_and_four() {
+        let of = |epochs: &[usize]| {
+            let mut config = config(&[]).engine;
+            let stage = config.stages[0].clone();
+            config.stages = epochs.iter().map(|&epochs| StageSettings { epochs, ..stage.clone() }).collect();
+            let ends = |epoch| (config.at(epoch).stage, config.at(epoch).in_stage);
+            (config.epochs(), (0..=config.epochs()).map(ends).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[2]), (2, vec![(0, 0), (0, 1), (0, 2)]));
+        assert_eq!(of(&[1, 0, 1, 1]), (3, vec![(0, 0), (2, 0), (3, 0), (3, 1)]));
+    }
+}

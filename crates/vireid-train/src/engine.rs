@@ -394,13 +394,7 @@ impl<B: Backbone> Engine<B> {
     /// # Errors
     ///
     /// `VR0523` when the method's loss has other parts than the method names.
-    fn step(
-        &mut self,
-        at: EpochAt,
-        rate: f64,
-        batch: Batch,
-        seconds: &mut Seconds,
-    ) -> Result<Tensor<1>, MethodError> {
+    fn step(&mut self, at: EpochAt, rate: f64, batch: Batch, seconds: &mut Seconds) -> Result<Tensor<1>, MethodError> {
         let clock = Instant::now();
         let devices = self.devices.autodiff();
         let replicas = replicate(self.take_learner(), &self.devices);
@@ -461,3 +455,119 @@ impl<B: Backbone> Engine<B> {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use vireid_core::Stream;
+    use vireid_data::sampler::StepPlan;
+    use vireid_data::{CacheBudget, ImageSize, ResizeFilter, ViewRecipes};
+
+    use crate::epoch::Epoch;
+    use crate::method::{Method, Outputs, Part, StepLoss};
+    use crate::{MethodState, Optimizer, boxed, build_network, testing};
+
+    /// A method of a number of stages whose memories are on a device that is lost at some time.
+    struct OnALostDevice(usize, Arc<AtomicBool>);
+
+    impl Method for OnALostDevice {
+        type Prepared = ();
+
+        fn name(&self) -> &str {
+            "own"
+        }
+        fn stages(&self) -> Vec<Stage> {
+            let stage = Stage { name: "stage", start: StageStart::Continue, optimizer: Optimizer::adam() };
+            vec![stage; self.0]
+        }
+        fn composition(&self) -> Vec<Part> {
+            Vec::new()
+        }
+        fn recipes(&self, _at: EpochAt) -> ViewRecipes {
+            ViewRecipes { visible: vec![Vec::new()], infrared: vec![Vec::new()] }
+        }
+        fn largest_batch(&self, _at: EpochAt) -> usize {
+            0
+        }
+        fn prepare(&mut self, _epoch: &mut dyn Epoch) -> Result<(), MethodError> {
+            Ok(())
+        }
+        fn plan(&self, _: &(), _at: EpochAt, _: usize, _: &mut Stream) -> Result<Vec<StepPlan>, MethodError> {
+            Ok(Vec::new())
+        }
+        fn loss_parts(&self, _at: EpochAt) -> &'static [&'static str] {
+            &[]
+        }
+        fn step(&mut self, _: &mut (), _at: StepAt, _plan: &StepPlan, _outputs: Outputs) -> StepLoss {
+            unreachable!("there is no batch")
+        }
+        fn state(&self, _prepared: Option<&()>) -> MethodState {
+            assert!(!self.1.load(Ordering::Relaxed), "the device does not answer");
+            MethodState::default()
+        }
+        fn restore_within(&mut self, _state: &MethodState, _at: EpochAt, _device: &Device) -> Option<()> {
+            Some(())
+        }
+    }
+
+    fn engine(
+        folder: &std::path::Path,
+        stages: usize,
+        lost: &Arc<AtomicBool>,
+    ) -> Result<Engine<impl Backbone>, MethodError> {
+        let config = testing::config(&[]);
+        let run = RunDir::create(&folder.join("run"), &config, &"no environment").unwrap();
+        let empty = || {
+            let size = ImageSize { height: 8, width: 8 };
+            Arc::new(ImageList::new(Vec::new(), size, ResizeFilter::Lanczos, CacheBudget::new(0)))
+        };
+        let lists = || PerModality { visible: empty(), infrared: empty() };
+        let backbone = config.engine.backbone.clone();
+        let build: BuildNetwork<_> = Box::new(move |_| build_network(&backbone, Streams::new(0), &Device::default()));
+        let method = boxed(OnALostDevice(stages, lost.clone()));
+        let test = TestImages { images: lists(), protocol: None, seen_people: None };
+        Engine::new(config.engine, method, build, Device::default(), lists(), test, run)
+    }
+
+    #[test]
+    fn a_device_that_fails_while_a_checkpoint_is_read_off_it_is_an_error() {
+        let (folder, lost) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+        let engine = engine(folder.path(), 2, &lost).unwrap();
+        let path = engine.run.checkpoint(CheckpointKind::Last);
+        engine.save(CheckpointKind::Last).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        lost.store(true, Ordering::Relaxed);
+        let error = engine.save(CheckpointKind::Last).unwrap_err().to_string();
+        assert!(error.starts_with("VR0511: the device failed: the device does not answer;"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    /// A checkpoint named the method of the configuration that its settings came from.
+    #[test]
+    fn a_checkpoint_names_the_method_that_wrote_it() {
+        let (folder, lost) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+        let mut engine = engine(folder.path(), 2, &lost).unwrap();
+        engine.config.method = "mbccm".into();
+        engine.save(CheckpointKind::Last).unwrap();
+        let saved = Checkpoint::load(&engine.run.checkpoint(CheckpointKind::Last)).unwrap();
+        assert_eq!(saved.method, "own");
+        engine.resume().unwrap();
+    }
+
+    #[test]
+    fn settings_of_other_stages_than_the_methods_are_refused() {
+        let (folder, lost) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+        let error = engine(folder.path(), 3, &lost).err().unwrap().to_string();
+        assert!(error.contains("own has 3 stages, the configuration has 2"), "{error}");
+    }
+
+    #[test]
+    fn an_epoch_that_is_not_prepared_is_an_error() {
+        let mut method = boxed(OnALostDevice(1, Arc::new(AtomicBool::new(false))));
+        let at = EpochAt { stage: 0, epoch: 0, in_stage: 0, of: 1 };
+        let error = method.plan(at, 1, &mut Streams::new(0).stream("sampler", [0; 3])).unwrap_err().to_string();
+        assert!(error.starts_with("VR0522: own"), "{error}");
+        method.restore(&MethodState::default(), Some(at), &Device::default()).unwrap();
+        assert!(method.is_prepared());
+    }
+}

@@ -14,7 +14,7 @@ use crate::learner::Learner;
 use crate::method::Outputs;
 use crate::quiet::read_off_device;
 use crate::replicas::{copy_to, forward};
-use crate::{Devices, MethodError, EngineConfig, extract};
+use crate::{Devices, EngineConfig, MethodError, extract};
 
 /// The engine's side of an [`Epoch`].
 pub(crate) struct EngineEpoch<'a, B: Backbone> {

@@ -6,7 +6,7 @@ use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 
 use crate::method::Outputs;
-use crate::{MethodError, EngineConfig};
+use crate::{EngineConfig, MethodError};
 
 /// Which epoch it is. All are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

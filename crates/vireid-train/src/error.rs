@@ -143,7 +143,9 @@ pub enum MethodError {
     #[error("VR0522: {0}: no epoch is prepared; prepare one first")]
     NotPrepared(String),
     /// A method's loss has other parts than it names.
-    #[error("VR0523: {method}: a step's loss has {found} parts, and loss_parts names {named}; every step must report all of them")]
+    #[error(
+        "VR0523: {method}: a step's loss has {found} parts, and loss_parts names {named}; every step must report all of them"
+    )]
     LossParts {
         /// Name of the method.
         method: String,

@@ -7,7 +7,7 @@ use vireid_data::{ImageList, Sample, TestSplit};
 use vireid_eval::sysu::SearchMode;
 use vireid_eval::{Annotations, RankMetrics, llcm, regdb, sysu};
 
-use crate::{Devices, MethodError, EngineConfig, SeenPeople, extract};
+use crate::{Devices, EngineConfig, MethodError, SeenPeople, extract};
 
 /// The test images of a run and how they are scored.
 #[derive(Debug, Clone)]
@@ -300,7 +300,7 @@ mod tests {
             infrared: list([[[150, 0], [150, 0]], [[140, 90], [140, 90]]], "infrared"),
         };
         let test = TestImages { images, protocol: Some(Protocol::Own), seen_people: None };
-        let config = EngineConfig::from_preset("mult_sysu_quick", &[]).unwrap();
+        let config = crate::testing::config(&["evaluation.flip_average=true"]).engine;
         assert!(config.evaluation.flip_average);
         let device = Device::default();
         let network = Halves { scale: Param::from_tensor(Tensor::ones([1], &device)) };
@@ -321,8 +321,6 @@ mod tests {
         assert!(evaluation.warnings()[0].contains("1 of 2 queries"), "{:?}", evaluation.warnings());
         let json = serde_json::to_string(&evaluation).unwrap();
         assert!(json.contains("\"queries\":{\"counted\":1,\"of\":2}"), "{json}");
-        let table = crate::evaluation_table("title", &[&evaluation]);
-        assert!(table.contains("1 of 2") && table.contains("have no match"), "{table}");
 
         evaluation.scores[0].queries = None;
         assert!(evaluation.warnings().is_empty());

@@ -324,3 +324,8 @@ pub trait Observer {
     /// A long activity moved on: `done` of `total` images.
     fn tick(&mut self, _activity: &'static str, _done: usize, _total: usize) {}
 }
+
+/// Nobody watches.
+impl Observer for () {
+    fn event(&mut self, _event: &Event) {}
+}

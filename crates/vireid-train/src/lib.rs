@@ -44,6 +44,8 @@ mod step_memory;
 mod step_timing;
 mod system;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod trained;
 mod training_images;
 

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use vireid_data::ValueRange;
 
-use crate::{MethodError, EngineConfig};
+use crate::{EngineConfig, MethodError};
 
 /// Which numbers of an image with more than 8 bits become its grey levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,19 +55,20 @@ impl EngineConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RunConfig;
 
-    fn with(range: &str) -> Result<EngineConfig, MethodError> {
-        EngineConfig::from_preset("mbccm_sysu_quick", &[format!("input.range={range}")])
+    fn with(range: &str) -> Result<RunConfig, MethodError> {
+        crate::testing::read(&[&format!("input.range={range}")])
     }
 
     #[test]
     fn ranges_that_exist() {
         let range = |range: &str| with(range).unwrap();
-        assert_eq!(range("full").hash(), EngineConfig::from_preset("mbccm_sysu_quick", &[]).unwrap().hash());
-        assert_eq!(range("image").range().unwrap(), ValueRange::Image);
+        assert_eq!(range("full").hash(), crate::testing::config(&[]).hash());
+        assert_eq!(range("image").engine.range().unwrap(), ValueRange::Image);
         let limits = range("[29000, 31000.5]");
-        assert_eq!(limits.range().unwrap(), ValueRange::Limits { low: 29_000.0, high: 31_000.5 });
-        assert_eq!(EngineConfig::from_toml(&limits.to_toml(), &[]).unwrap(), limits);
+        assert_eq!(limits.engine.range().unwrap(), ValueRange::Limits { low: 29_000.0, high: 31_000.5 });
+        assert_eq!(RunConfig::from_toml(&limits.to_toml(), &[]).unwrap(), limits);
         assert_ne!(limits.hash(), range("image").hash());
     }
 

@@ -71,8 +71,7 @@ mod tests {
     use super::*;
 
     fn recipe(overrides: &[&str], dim: usize) -> EmbeddingRecipe {
-        let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
-        let config = EngineConfig::from_preset("mbccm_sysu_quick", &overrides).unwrap();
+        let config = crate::testing::config(overrides).engine;
         EmbeddingRecipe::new("w", dim, &config, &config.backbone)
     }
 

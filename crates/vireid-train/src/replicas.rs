@@ -19,7 +19,7 @@ use vireid_data::ImageSize;
 use crate::learner::Learner;
 use crate::method::Outputs;
 use crate::pixels::image_tensor;
-use crate::{BackboneSettings, Devices, MethodError, EngineConfig, StageSettings};
+use crate::{BackboneSettings, Devices, EngineConfig, MethodError, StageSettings};
 
 /// A copy of a module for inference on another device.
 pub(crate) fn copy_to<M: Module>(module: &M, device: &Device) -> M {
@@ -182,7 +182,7 @@ mod tests {
     use vireid_compare::{assert_close, largest_difference, worse};
     use vireid_core::Streams;
 
-    use crate::OptimizerKind;
+    use crate::Optimizer;
     use crate::optimizer::StageOptimizer;
 
     const SIZE: ImageSize = ImageSize { height: 24, width: 12 };
@@ -205,17 +205,17 @@ mod tests {
         forward(replicas, devices, batch(images.0, images.1), PerModality { visible: SIZE, infrared: SIZE })
     }
 
-    /// MMM's third stage, whose batch norm is one group: refused by the name of its own setting.
+    /// A stage whose batch norm is one group, as that of MMM's third: refused by the name of its own setting.
     #[test]
     fn groups_that_devices_cannot_share_are_named() {
-        let config = EngineConfig::from_preset("mmm_sysu_paper", &[]).unwrap();
+        let config = crate::testing::config(&["backbone.bn_groups=2", "stage2.bn_groups=1"]).engine;
         let refused: Vec<String> = config
-            .stages()
-            .into_iter()
+            .stages
+            .iter()
             .filter_map(|stage| stage_backbone(&config, stage, 2).err())
             .map(|error| error.to_string())
             .collect();
-        assert!(refused.len() == 1 && refused[0].contains("stage3.bn_groups = 1"), "{refused:?}");
+        assert!(refused.len() == 1 && refused[0].contains("stage2.bn_groups = 1"), "{refused:?}");
     }
 
     /// Sums are formed in parts that the sizes alone decide.
@@ -224,7 +224,7 @@ mod tests {
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
-                let trained = train(1, &Devices::from(Device::default()), OptimizerKind::Adam);
+                let trained = train(1, &Devices::from(Device::default()), Optimizer::adam());
                 trained.into_iter().flat_map(|(_, values)| values).map(f32::to_bits).collect::<Vec<_>>()
             })
         };
@@ -233,16 +233,11 @@ mod tests {
     }
 
     /// A few steps with a loss that couples every image with every other. What is trained, by name.
-    fn train(groups: usize, devices: &Devices, kind: OptimizerKind) -> Vec<(String, Vec<f32>)> {
+    fn train(groups: usize, devices: &Devices, kind: Optimizer) -> Vec<(String, Vec<f32>)> {
         train_with(false, groups, devices, kind)
     }
 
-    fn train_with(
-        checkpointing: bool,
-        groups: usize,
-        devices: &Devices,
-        kind: OptimizerKind,
-    ) -> Vec<(String, Vec<f32>)> {
+    fn train_with(checkpointing: bool, groups: usize, devices: &Devices, kind: Optimizer) -> Vec<(String, Vec<f32>)> {
         let mut optimizer = StageOptimizer::new(kind, 5e-4);
         let mut learner = learner(groups);
         for _ in 0..3 {
@@ -281,7 +276,7 @@ mod tests {
     #[test]
     fn two_devices_are_two_groups() {
         let one = Devices::from(Device::default());
-        for kind in [OptimizerKind::Adam, OptimizerKind::SgdNesterov] {
+        for kind in [Optimizer::adam(), Optimizer::sgd_nesterov()] {
             let (expected, got) = (train(2, &one, kind), train(1, &twice(), kind));
             let start = learner(1).named().into_iter().map(|(name, _, values)| (name, values)).collect::<Vec<_>>();
             let moved = difference_of_networks(&start, &got);
@@ -296,7 +291,7 @@ mod tests {
     #[test]
     fn checkpointed_steps_are_plain_ones() {
         for (kind, devices) in
-            [(OptimizerKind::Adam, Devices::from(Device::default())), (OptimizerKind::SgdNesterov, twice())]
+            [(Optimizer::adam(), Devices::from(Device::default())), (Optimizer::sgd_nesterov(), twice())]
         {
             assert_eq!(train_with(true, 2, &devices, kind), train(2, &devices, kind), "{kind:?}");
         }
@@ -304,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_same_steps_twice_give_the_same_bits() {
-        assert_eq!(train(1, &twice(), OptimizerKind::Adam), train(1, &twice(), OptimizerKind::Adam));
+        assert_eq!(train(1, &twice(), Optimizer::adam()), train(1, &twice(), Optimizer::adam()));
     }
 
     /// The copies leave the module's running statistics to it, and only the first part of a batch moves them.

@@ -317,7 +317,7 @@ mod tests {
     use crate::Position;
 
     fn config() -> RunConfig {
-        RunConfig::from_preset("mbccm_sysu_quick", &[]).unwrap()
+        crate::testing::config(&[])
     }
 
     fn environment() -> serde_json::Value {

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Precision;
 
-use crate::learning_rate::{RatePiece, rate_at};
 use crate::RangeSetting;
+use crate::learning_rate::{RatePiece, rate_at};
 
 /// How images are read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -86,7 +86,9 @@ pub fn lay_over(table: &mut toml::Table, layer: toml::Table) {
     for (key, value) in layer {
         match (table.get_mut(&key), value) {
             (Some(toml::Value::Table(inner)), toml::Value::Table(layer)) => lay_over(inner, layer),
-            (Some(toml::Value::Array(below)), toml::Value::Array(above)) if are_tables(below) && are_tables(&above) && key == "stages" => {
+            (Some(toml::Value::Array(below)), toml::Value::Array(above))
+                if are_tables(below) && are_tables(&above) && key == "stages" =>
+            {
                 for (place, value) in above.into_iter().enumerate() {
                     match (below.get_mut(place), value) {
                         (Some(toml::Value::Table(inner)), toml::Value::Table(layer)) => lay_over(inner, layer),
@@ -115,7 +117,8 @@ pub(crate) fn modernised(mut table: toml::Table) -> toml::Table {
     let stages: Vec<toml::Value> = numbered.collect();
     table.insert("stages".into(), toml::Value::Array(stages));
     if let Some(clustering) = table.get_mut("clustering").and_then(toml::Value::as_table_mut) {
-        let moved = ["flip_average", "batch"].into_iter().filter_map(|key| Some((key.to_string(), clustering.remove(key)?)));
+        let moved =
+            ["flip_average", "batch"].into_iter().filter_map(|key| Some((key.to_string(), clustering.remove(key)?)));
         let extraction: toml::Table = moved.collect();
         table.insert("extraction".into(), toml::Value::Table(extraction));
     }

@@ -276,8 +276,8 @@ mod tests {
             names: Names::default(),
             notes: Vec::new(),
         };
-        let config = EngineConfig::from_preset("mbccm_sysu_quick", &[]).unwrap();
-        TrainingImages::open_with(dataset, &config, true, |_, _| ())
+        let config = crate::testing::config(&[]).engine;
+        TrainingImages::open(dataset, &config, true, |_, _| ())
     }
 
     #[test]

@@ -92,7 +92,7 @@ mod tests {
 
     fn run_of(source: &DataSource) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let config = vireid_methods::RunConfig::from_preset("mbccm_sysu_quick", &[]).unwrap();
+        let config = vireid_methods::preset("mbccm_sysu_quick", &[]).unwrap();
         source.record(&RunDir::create(folder.path(), &config, &"").unwrap(), true).unwrap();
         folder
     }

@@ -60,3 +60,29 @@ fn align_right(table: &mut Table, from: usize) {
         column.set_cell_alignment(CellAlignment::Right);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_methods::{QueryCount, Score, Spread};
+
+    #[test]
+    fn a_table_tells_how_many_queries_it_rests_on() {
+        let half = Spread { mean: 50.0, std: 0.5 };
+        let score = Score {
+            search: "visible-to-infrared".into(),
+            trials: 2,
+            queries: Some(QueryCount { counted: 1, of: 2 }),
+            rank1: half,
+            rank5: half,
+            rank10: half,
+            rank20: half,
+            map: half,
+            minp: half,
+        };
+        let evaluation = Evaluation { moment: "final".into(), epochs: 1, scores: vec![score], seen_people: None };
+        let table = evaluation_table("title", &[&evaluation]);
+        assert!(table.contains("1 of 2") && table.contains("50.00 ± 0.50"), "{table}");
+        assert!(table.contains("have no match"), "{table}");
+    }
+}

@@ -188,7 +188,6 @@ pub fn one(cell: &Cell) -> Result<ExitCode, Failure> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use vireid_methods::RunConfig;
 
     use super::*;
 
@@ -234,7 +233,8 @@ mod tests {
             for preset in ["sysu_quick", "regdb_quick", "sysu_paper", "regdb_paper"] {
                 let whole = vireid_methods::preset(&format!("{}_{preset}", ablation.method), &[]).unwrap();
                 let layers: String = ablation.layers.iter().map(|layer| format!("+{layer}")).collect();
-                let changed = vireid_methods::preset(&format!("{}{layers}", whole.preset), &ablation.set).unwrap();
+                let changed =
+                    vireid_methods::preset(&format!("{}{layers}", whole.engine.preset), &ablation.set).unwrap();
                 assert_ne!(whole.hash(), changed.hash(), "{} {}", ablation.method, ablation.key);
             }
         }

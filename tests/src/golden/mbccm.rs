@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::PerModality;
 use vireid_losses::{symmetric_divergence, symmetric_divergence_gradient};
-use vireid_methods::parts::lookups::BankGradient;
 use vireid_methods::mbccm::{MbccmSettings, MemoryBanks, stage1_step, stage2_step};
+use vireid_methods::parts::lookups::BankGradient;
 use vireid_methods::parts::views::{StepEmbeddings, StepLabels};
 
 use super::case::{agrees_with_autodiff, values};

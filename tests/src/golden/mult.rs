@@ -3,8 +3,8 @@ use std::error::Error;
 use burn::tensor::Tensor;
 use vireid_core::PerModality;
 use vireid_losses::{refinement, refinement_gradients};
-use vireid_methods::parts::lookups::BankGradient;
 use vireid_methods::mult::{BatchLabels, MemoryBanks, MultSettings, SpaceLabels, association_step};
+use vireid_methods::parts::lookups::BankGradient;
 use vireid_methods::parts::views::{StepEmbeddings, StepLabels, specific_step};
 
 use super::case::{agrees_with_autodiff, values};

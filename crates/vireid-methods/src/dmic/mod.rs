@@ -20,14 +20,14 @@ use vireid_data::sampler::StepPlan;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
-use vireid_train::epoch::{Epoch, EpochAt};
 use crate::parts::instance_memory::InstanceMemory;
 use crate::parts::joint::{JointClustering, joint_origins};
 use crate::parts::lookups::BankGradient;
 use crate::parts::settings::MethodTable;
+use vireid_train::MethodState;
+use vireid_train::epoch::{Epoch, EpochAt};
 use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::schedule::Course;
-use vireid_train::MethodState;
 use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
 
 use crate::presets::preset_files;
@@ -90,7 +90,6 @@ impl Dmic {
             kept: None,
         })
     }
-
 }
 
 impl Method for Dmic {

@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::parts::baseline::JointSampler;
 use crate::parts::contrast::JointMean;
 use crate::parts::instance::InstanceLoss;
-use vireid_train::schedule::{Course, Shape};
 use crate::parts::update::UpdateRule;
+use vireid_train::schedule::{Course, Shape};
 use vireid_train::{MethodError, RunConfig, parse_settings};
 
 use crate::parts::settings::{Checked, ClusteringSettings, NeighbourSearch, at_least_one, read_clustering};
@@ -183,9 +183,10 @@ pub(super) fn first_clustering(config: &RunConfig) -> Result<ClusteringSettings,
 /// Names the schedule to those who set the radius where other methods have it.
 pub(super) fn named_schedule(error: MethodError) -> MethodError {
     match error {
-        MethodError::UnknownKey { key, .. } if key.starts_with("clustering.eps") => {
-            MethodError::UnknownKey { key, suggestion: Some("settings.dnc.eps_phase1 and settings.dnc.eps_phase2".into()) }
-        }
+        MethodError::UnknownKey { key, .. } if key.starts_with("clustering.eps") => MethodError::UnknownKey {
+            key,
+            suggestion: Some("settings.dnc.eps_phase1 and settings.dnc.eps_phase2".into()),
+        },
         other => other,
     }
 }
@@ -238,11 +239,20 @@ impl Checked for DmicSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parts::settings::MethodTable;
+
+    fn read(config: &RunConfig) -> Result<DmicSettings, MethodError> {
+        MethodTable::<DmicSettings, ScheduledClustering>::read(config).map(|table| table.settings)
+    }
+
+    fn k1(config: &RunConfig) -> usize {
+        MethodTable::<DmicSettings, ScheduledClustering>::read(config).unwrap().clustering.k1
+    }
     use vireid_compare::assert_close;
 
     fn dnc(preset: &str) -> (DmicSettings, RunConfig) {
         let config = crate::preset(preset, &[]).unwrap();
-        (DmicSettings::read(&config).unwrap(), config)
+        (read(&config).unwrap(), config)
     }
 
     /// Against an independent implementation of the published lengths; and the second phase begins where the first ended.
@@ -252,8 +262,8 @@ mod tests {
             [("dmic_sysu_paper", [0.6, 0.5, 0.5, 0.6], [16, 32]), ("dmic_regdb_paper", [0.3, 0.2, 0.2, 0.3], [9, 18])]
         {
             let (settings, config) = dnc(preset);
-            assert_eq!((config.stage1.epochs, config.stage2.epochs), (50, 50));
-            let at = |phase, epoch| settings.dnc.at(phase, epoch, 50, config.clustering.k1, settings.joint_k1);
+            assert_eq!((config.engine.stages[0].epochs, config.engine.stages[1].epochs), (50, 50));
+            let at = |phase, epoch| settings.dnc.at(phase, epoch, 50, k1(&config), settings.joint_k1);
             let ends = [at(0, 0), at(0, 49), at(1, 0), at(1, 49)];
             assert_close(&ends.each_ref().map(|values| values.eps), &eps, 1e-12);
             assert_eq!(ends.map(|values| values.k2), [6, 4, 4, 6]);
@@ -274,7 +284,7 @@ mod tests {
             let factor: f64 = narrow / wide;
             let grown = |from: f64, factor: f64, epoch: usize| from * factor.powf(epoch as f64 / 48.0);
             for epoch in 0..50 {
-                let at = |phase| settings.dnc.at(phase, epoch, 50, config.clustering.k1, settings.joint_k1);
+                let at = |phase| settings.dnc.at(phase, epoch, 50, k1(&config), settings.joint_k1);
                 let (first, second) = (at(0), at(1));
                 let e = epoch as f64;
                 let back =
@@ -301,11 +311,11 @@ mod tests {
             ("settings.joint_instance_weight=-0.1", "settings.joint_instance_weight"),
         ] {
             let config = crate::preset("dmic_sysu_quick", &[set.to_string()]).unwrap();
-            let error = DmicSettings::read(&config).unwrap_err().to_string();
+            let error = read(&config).unwrap_err().to_string();
             assert!(error.starts_with("VR0502") && error.contains(names), "{set}: {error}");
         }
         let both = ["settings.joint_cap=4", "settings.expansion=plain"].map(String::from);
         let config = crate::preset("dmic_sysu_quick", &both).unwrap();
-        assert!(DmicSettings::read(&config).unwrap_err().to_string().contains("modality_camera"));
+        assert!(read(&config).unwrap_err().to_string().contains("modality_camera"));
     }
 }

@@ -21,14 +21,14 @@ use vireid_memory::normalize_rows;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
-use vireid_train::epoch::{Epoch, EpochAt};
 use crate::parts::instance_memory::InstanceMemory;
 use crate::parts::joint::{JointClustering, joint_origins};
 use crate::parts::labelling::eps_key;
 use crate::parts::lookups::BankGradient;
 use crate::parts::settings::{MethodTable, read_clustering};
-use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::MethodState;
+use vireid_train::epoch::{Epoch, EpochAt};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
 
 use crate::presets::preset_files;
@@ -144,10 +144,8 @@ impl Ecul {
             Some(cross_entropy(logits, label_tensor(&targets, &device)))
         };
         let features = &outputs.features;
-        let visible =
-            term(&features.visible.embedding, &labels.visible, &matches.visible, &baseline.banks.infrared);
-        let infrared =
-            term(&features.infrared.embedding, &labels.infrared, &matches.infrared, &baseline.banks.visible);
+        let visible = term(&features.visible.embedding, &labels.visible, &matches.visible, &baseline.banks.infrared);
+        let infrared = term(&features.infrared.embedding, &labels.infrared, &matches.infrared, &baseline.banks.visible);
         match (visible, infrared) {
             (Some(visible), Some(infrared)) => Some(visible + infrared),
             (one, other) => one.or(other),

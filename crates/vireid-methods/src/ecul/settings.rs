@@ -175,12 +175,13 @@ impl Checked for EculSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parts::settings::MethodTable;
     use vireid_compare::assert_close;
 
     #[test]
     fn memories_are_replaced_before_the_switch_and_moved_from_it_on() {
         let config = crate::preset("ecul_sysu_paper", &[]).unwrap();
-        let tsmem = EculSettings::read(&config).unwrap().tsmem;
+        let tsmem = MethodTable::<EculSettings>::read(&config).unwrap().settings.tsmem;
         assert_eq!(tsmem.at(49, 100), (UpdateRule::Sequential, 0.0));
         assert_eq!(tsmem.at(50, 100), (UpdateRule::Sequential, 0.1));
         let ramp = TsMem { ramp: true, momentum: 0.9, second: UpdateRule::Mean, ..tsmem };
@@ -195,7 +196,7 @@ mod tests {
             ["settings.aggregation.keep=2", "settings.emcc.k3=0", "settings.temperature=0", "settings.cross_weight=-1"]
         {
             let config = crate::preset("ecul_sysu_quick", &[set.to_string()]).unwrap();
-            assert!(EculSettings::read(&config).unwrap_err().to_string().starts_with("VR0502"), "{set}");
+            assert!(MethodTable::<EculSettings>::read(&config).unwrap_err().to_string().starts_with("VR0502"), "{set}");
         }
     }
 }

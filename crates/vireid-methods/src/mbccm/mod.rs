@@ -15,13 +15,13 @@ use vireid_data::ViewRecipes;
 use vireid_data::sampler::{StepPlan, associated_clusters, independent_clusters};
 use vireid_data::transform::Transform;
 
-use vireid_train::epoch::{Epoch, EpochAt, Labelling};
-use crate::parts::settings::{Checked, MethodTable, read_clustering};
 use crate::parts::labelling::{Labels, cluster, rows_on};
 use crate::parts::lookups::BankGradient;
-use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
-use vireid_train::MethodState;
+use crate::parts::settings::{Checked, MethodTable, read_clustering};
 use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels};
+use vireid_train::MethodState;
+use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
 
 use crate::presets::preset_files;

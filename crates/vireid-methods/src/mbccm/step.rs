@@ -7,10 +7,10 @@ use vireid_memory::MemoryBank;
 
 use super::MbccmSettings;
 use crate::parts::lookups::{LookUp, Lookups};
-use vireid_train::method::StepLoss;
 use crate::parts::views::{
     AUGMENTED, INFRARED, PLAIN, StepEmbeddings, StepLabels, add_cross_entropies, specific_step, targets,
 };
+use vireid_train::method::StepLoss;
 
 /// Names of the loss parts of [`stage2_step`]: each view against the memory of its own modality, the shared memories, and the
 /// consistency.

@@ -23,12 +23,12 @@ use vireid_memory::MemoryBank;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::Contrast;
 use crate::parts::contrast_step::published_recipes;
-use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use crate::parts::joint::{JointClustering, joint_origins};
 use crate::parts::labelling::eps_key;
 use crate::parts::settings::{MethodTable, read_clustering};
-use crate::parts::joint::{JointClustering, joint_origins};
-use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::MethodState;
+use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
 
 use crate::presets::preset_files;

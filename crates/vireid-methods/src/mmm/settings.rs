@@ -180,7 +180,6 @@ pub enum IntraNorm {
 }
 
 impl MmmSettings {
-
     /// The switches of the profile with those set by name.
     pub fn switches(&self) -> Switches {
         Switches::new(self.profile, &self.switches)

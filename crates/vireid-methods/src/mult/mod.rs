@@ -18,12 +18,12 @@ use vireid_data::sampler::{BatchShape, StepPlan, independent_clusters, shared_bl
 use vireid_data::transform::Transform;
 use vireid_losses::label_tensor;
 
-use vireid_train::epoch::{Epoch, EpochAt, Labelling};
-use crate::parts::labelling::{Labels, dbscan_labels, encode, rows_on, eps_key};
+use crate::parts::labelling::{Labels, dbscan_labels, encode, eps_key, rows_on};
 use crate::parts::settings::{MethodTable, read_clustering};
-use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
-use vireid_train::MethodState;
 use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels, specific_step};
+use vireid_train::MethodState;
+use vireid_train::epoch::{Epoch, EpochAt, Labelling};
+use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::{Method, MethodError, Optimizer, RunConfig, boxed};
 
 use crate::presets::preset_files;
@@ -187,8 +187,20 @@ impl Method for Mult {
         let encodings =
             PerModality { visible: encoded(&embeddings.visible)?, infrared: encoded(&embeddings.infrared)? };
         let labels = Labels {
-            visible: dbscan_labels(&encodings.visible, c.eps.visible, c.min_samples, at.epoch, &eps_key(Modality::Visible))?,
-            infrared: dbscan_labels(&encodings.infrared, c.eps.infrared, c.min_samples, at.epoch, &eps_key(Modality::Infrared))?,
+            visible: dbscan_labels(
+                &encodings.visible,
+                c.eps.visible,
+                c.min_samples,
+                at.epoch,
+                &eps_key(Modality::Visible),
+            )?,
+            infrared: dbscan_labels(
+                &encodings.infrared,
+                c.eps.infrared,
+                c.min_samples,
+                at.epoch,
+                &eps_key(Modality::Infrared),
+            )?,
         };
         let means = PerModality {
             visible: cluster_means(&embeddings.visible, &labels.visible)?,
@@ -235,7 +247,13 @@ impl Method for Mult {
                 let (visible, infrared) = labels.of(plan);
                 let labels = StepLabels { visible: &visible, infrared: &infrared };
                 let banks = PerModality { visible: &mut banks.visible, infrared: &mut banks.infrared };
-                specific_step(banks, &embeddings, labels, self.table.settings.temperature, self.table.settings.bank_gradient)
+                specific_step(
+                    banks,
+                    &embeddings,
+                    labels,
+                    self.table.settings.temperature,
+                    self.table.settings.bank_gradient,
+                )
             }
             EpochLabels::Transferred(pair) => {
                 let labels = batch_labels(pair, plan);

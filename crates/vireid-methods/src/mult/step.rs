@@ -12,8 +12,8 @@ use vireid_memory::MemoryBank;
 
 use super::MultSettings;
 use crate::parts::lookups::{LookUp, Lookups};
-use vireid_train::method::StepLoss;
 use crate::parts::views::{AUGMENTED, INFRARED, PLAIN, StepEmbeddings};
+use vireid_train::method::StepLoss;
 
 /// The memories of an epoch. All start from the centroids of the label space they are of.
 #[derive(Debug, Clone)]

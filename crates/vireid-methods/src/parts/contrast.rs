@@ -8,8 +8,8 @@ use vireid_losses::label_tensor;
 use vireid_memory::MemoryBank;
 
 use super::lookups::{BankGradient, Lookups, Update};
-use vireid_train::method::StepLoss;
 use super::views::add_cross_entropies;
+use vireid_train::method::StepLoss;
 
 /// How a contrast compares and moves.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -13,8 +13,8 @@ use super::contrast::{Contrast, JointMean};
 use super::instance::InstanceLoss;
 use super::instance_memory::InstanceBatch;
 use super::lookups::Update;
-use vireid_train::method::{Outputs, StepLoss};
 use super::update::UpdateRule;
+use vireid_train::method::{Outputs, StepLoss};
 
 /// Views of a visible image.
 const VIEWS: usize = 2;

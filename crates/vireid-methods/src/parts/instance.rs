@@ -96,7 +96,7 @@ mod tests {
     /// Against an independent implementation; the last sample has no positive.
     #[test]
     fn in_the_batch() {
-        let case: serde_json::Value = serde_json::from_str(include_str!("../tests/cases/instance.json")).unwrap();
+        let case: serde_json::Value = serde_json::from_str(include_str!("../../tests/cases/instance.json")).unwrap();
         let rows: Vec<Vec<f32>> = serde_json::from_value(case["X"].clone()).unwrap();
         let labels: Vec<usize> = serde_json::from_value(case["y"].clone()).unwrap();
         let data = burn::tensor::TensorData::new(rows.concat(), [rows.len(), 2]);

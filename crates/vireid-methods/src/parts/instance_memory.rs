@@ -8,8 +8,8 @@ use vireid_memory::{MemoryBank, by_label, normalize_rows};
 
 use super::instance::InstanceLoss;
 use super::labelling::rows_on;
-use vireid_train::MethodState;
 use super::update::UpdateRule;
+use vireid_train::MethodState;
 
 /// Memories of instances, replaced as their images are seen.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use vireid_data::sampler::StepPlan;
 
 use vireid_train::{MethodError, MethodState};
 
-use super::settings::{ClusteringSettings, NeighbourSearch};
 use super::device_neighbours::nearest_neighbours_on;
+use super::settings::{ClusteringSettings, NeighbourSearch};
 
 /// The pseudo-labels of both training sets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use crate::replicas::stage_backbone;
 use crate::running::AnyMethod;
 use crate::step_timing::{StepTiming, time_network};
 use crate::{
-    BackboneSettings, Devices, Engine, EngineConfig, MethodError, Outcome, RunDir, Score, StageSettings,
-    TestImages, evaluate, extract,
+    BackboneSettings, Devices, Engine, EngineConfig, MethodError, Outcome, RunDir, Score, StageSettings, TestImages,
+    evaluate, extract,
 };
 
 /// Named tensors of a checkpoint: shape and values by name.

@@ -96,8 +96,7 @@ pub struct Footprint {
 }
 
 /// The kinds that come with the project. To add one, list it here.
-static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> =
-    LazyLock::new(|| RwLock::new(vec![Arc::new(Residual)]));
+static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> = LazyLock::new(|| RwLock::new(vec![Arc::new(Residual)]));
 
 /// Makes a kind of network known by its names, for the rest of the process. The newest kind of a name counts.
 pub fn register(kind: impl NetworkKind) {

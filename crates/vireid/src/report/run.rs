@@ -239,7 +239,7 @@ mod tests {
     fn run() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let settings = ["stage1.epochs=1", "stage2.epochs=0"].map(String::from);
-        let config = RunConfig::from_preset("mbccm_sysu_quick", &settings).unwrap();
+        let config = vireid_methods::preset("mbccm_sysu_quick", &settings).unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("config.toml", &config.to_toml());
         write("environment.json", "{\"data\": \"drawn\"}");
