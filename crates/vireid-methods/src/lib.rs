@@ -74,7 +74,7 @@ pub use device::{
 pub use device_neighbours::nearest_neighbours_on;
 pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;
-pub use evaluate::{Evaluation, Protocol, QueryCount, Score, Spread, TestImages, evaluate};
+pub use evaluate::{Evaluation, TestImages, evaluate};
 pub use event_history::without_repeated;
 pub use extract::extract;
 pub use labelling::{Clusters, Labels, cluster, dbscan_labels, encode, rows_on};
@@ -94,6 +94,7 @@ pub use system::peak_memory_mib;
 pub use table::{evaluation_table, seconds_table};
 pub use trained::TrainedNetwork;
 pub use training_images::{ImagePart, TrainingImages};
+pub use vireid_eval::{Protocol, QueryCount, Score, Spread};
 
 /// The README's example is a test.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use vireid_core::{Modality, PerModality};
 use vireid_data::{BadImage, CacheBudget, DataError, Dataset, Depth, ImageList, ImageSize, Names, fingerprint};
 
 use crate::progress::bar;
-use crate::{MethodError, Protocol, RunConfig, SeenPeople, TestImages, TrainingRecord};
+use crate::{MethodError, RunConfig, SeenPeople, TestImages, TrainingRecord};
 
 /// Images of a data set, by use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl TrainingImages {
         let size = ImageSize { height: config.input.height, width: config.input.width };
         let budget = CacheBudget::new(config.input.cache_mib << 20);
         let (filter, test_filter, range) = (config.filter()?, config.test_filter()?, config.range()?);
-        let protocol = Protocol::of(&dataset.test);
+        let protocol = dataset.test.protocol.clone();
         let test = dataset.test.images();
         let lists = [
             (dataset.train.visible.clone(), filter),
@@ -292,7 +292,7 @@ mod tests {
             name: "own".into(),
             synthetic: false,
             train: PerModality { visible, infrared },
-            test: TestSplit::Nothing,
+            test: TestSplit::default(),
             names: Names::default(),
             notes: Vec::new(),
         };

@@ -3,6 +3,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use vireid_core::{Camera, Identity, PerModality};
+use vireid_eval::sysu::SysuProtocol;
 
 use super::listing::{Listing, note_beside};
 use super::people::note_trained_on;
@@ -67,7 +68,7 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
         note_beside(folder, &[TRAIN, QUERY, GALLERY], &mut notes)?;
     }
     let (name, synthetic) = name_of(NAME, root);
-    let test = TestSplit::Sysu { queries, pool };
+    let test = TestSplit::new(SysuProtocol, PerModality { visible: pool, infrared: queries });
     Ok(Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() })
 }
 
