@@ -12,7 +12,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use vireid::{DataKind, DataSource};
+use vireid::DataSource;
 use vireid_backbone::{Backbone, Features};
 use vireid_core::{Modality, PerModality};
 use vireid_memory::normalize_rows;
@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = ["stage1.epochs=2", "stage2.epochs=1", "clustering.eps.visible=0.7", "clustering.eps.infrared=0.7"];
     let mut config = RunConfig::from_preset("mbccm_sysu_quick", &settings.map(String::from))?;
     config.backbone.name = "plain".into();
-    let dataset = DataSource::new(None, Some(DataKind::Synthetic), 0, false)?.open()?;
+    let dataset = DataSource::new(None, None, 0, false)?.open()?;
     let images = TrainingImages::open(dataset, &config, false)?;
 
     let out = Path::new("runs/custom_backbone");

@@ -3,7 +3,7 @@
 //! A [`Method`] says how images are labelled and clusters associated, which memories there are, which images a step
 //! takes and what it minimises; [`Engine`] does what they share: extracting embeddings, stepping, evaluating,
 //! checkpointing.
-//! [`registry`] lists the methods; [`RunConfig`] holds every setting, from an embedded preset with
+//! [`registry`] lists the methods, [`data_sets`] the data sets; [`RunConfig`] holds every setting, from an embedded preset with
 //! overrides.
 //!
 //! Invariant: the engine knows no method by name.
@@ -16,6 +16,7 @@ mod cluster_flow;
 mod config;
 pub mod contrast;
 pub mod contrast_step;
+pub mod data_sets;
 mod device;
 mod device_neighbours;
 pub mod dmic;

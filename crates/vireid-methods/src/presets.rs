@@ -1,21 +1,24 @@
 //! The embedded presets: commented TOML files in `presets/`, laid over one another.
 //!
-//! `<method>_<data set>_<size>` is made of `base_<size>`, then `<method>_<size>`, then, for a data set other than SYSU-MM01,
-//! `<data set>_<size>` and `<method>_<data set>_<size>` where there are such files. Later files override earlier ones.
+//! `<method>_<data set>_<size>` is made of `base_<size>`, then `<method>_<size>`, then `<data set>_<size>` and
+//! `<method>_<data set>_<size>` where the data set's [entry](crate::data_sets) has such files (SYSU-MM01's has none). Later files override earlier ones.
 //!
 //! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
-//! `dmic_paper+losses`, and for another data set `dmic_<data set>_paper+losses` where there is such a file. Several layers
-//! may follow one another.
+//! `dmic_paper+losses`, and `dmic_<data set>_paper+losses` where there is such a file. Several layers may follow one another.
 
 use crate::MethodError;
+use crate::data_sets::{DataSet, data_sets, find};
 
-macro_rules! files {
+/// Files of `presets/` by their names, with their texts.
+macro_rules! preset_files {
     ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../presets/", $name, ".toml")))),*]
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/presets/", $name, ".toml")))),*]
     };
 }
+pub(crate) use preset_files;
 
-const FILES: &[(&str, &str)] = files![
+/// What holds for every data set; a data set's own are in its entry.
+const FILES: &[(&str, &str)] = preset_files![
     "base_paper",
     "base_quick",
     "dmic_paper",
@@ -26,31 +29,23 @@ const FILES: &[(&str, &str)] = files![
     "dmic_quick+losses",
     "dmic_quick+schedules",
     "dmic_quick+two_cards",
-    "dmic_regdb_paper",
-    "dmic_regdb_paper+schedules",
     "ecul_paper",
     "ecul_paper+counts",
     "ecul_quick",
     "ecul_quick+counts",
-    "ecul_regdb_paper",
-    "ecul_regdb_paper+counts",
     "mbccm_paper",
     "mbccm_quick",
     "mmm_paper",
     "mmm_quick",
-    "mmm_regdb_paper",
     "mult_paper",
     "mult_quick",
-    "regdb_paper",
-    "regdb_quick",
 ];
-const DATA_SETS: [&str; 2] = ["sysu", "regdb"];
 const SIZES: [&str; 2] = ["paper", "quick"];
 
 /// The names of the embedded presets, each layer by itself; layers may be put in a row.
 pub fn presets() -> impl Iterator<Item = String> {
     crate::registry::methods()
-        .flat_map(|method| DATA_SETS.iter().map(move |data| (method, data)))
+        .flat_map(|method| with_presets().map(move |data_set| (method, data_set.name)))
         .flat_map(|(method, data)| SIZES.iter().map(move |size| (method, data, size)))
         .flat_map(|(method, data, size)| {
             let name = format!("{method}_{data}_{size}");
@@ -60,6 +55,11 @@ pub fn presets() -> impl Iterator<Item = String> {
             });
             std::iter::once(name).chain(layered.collect::<Vec<_>>())
         })
+}
+
+/// The data sets with presets of their own.
+fn with_presets() -> impl Iterator<Item = &'static DataSet> {
+    data_sets().filter(|data_set| data_set.preset == data_set.name)
 }
 
 /// The layers of a method's presets of one size.
@@ -80,20 +80,18 @@ pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodEr
     let mut part = || parts.next().unwrap_or_default();
     let (method, data, size) = (part(), part(), part());
     let mut wanted = vec![format!("base_{size}"), format!("{method}_{size}")];
-    let is_other = data != DATA_SETS[0];
-    if is_other {
-        wanted.extend([format!("{data}_{size}"), format!("{method}_{data}_{size}")]);
-    }
+    wanted.extend([format!("{data}_{size}"), format!("{method}_{data}_{size}")]);
     let mut is_known = presets().any(|known| known == base);
     for layer in laid_over {
         is_known &= layers(method, size).any(|known| known == layer);
         wanted.push(format!("{method}_{size}+{layer}"));
-        wanted.extend(is_other.then(|| format!("{method}_{data}_{size}+{layer}")));
+        wanted.push(format!("{method}_{data}_{size}+{layer}"));
     }
     if !is_known {
         return Err(MethodError::Unknown { what: "preset", name: name.into(), known: presets().collect() });
     }
-    let text = |name: &str| FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+    let of_data = find(data).map_or(&[][..], |data_set| data_set.presets);
+    let text = |name: &str| FILES.iter().chain(of_data).find(|(known, _)| *known == name).map(|(_, text)| *text);
     Ok(wanted.into_iter().filter_map(|name| text(&name).map(|text| (name, text))).collect())
 }
 
@@ -125,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_comment() {
-        for (name, text) in FILES {
+        for (name, text) in FILES.iter().chain(data_sets().flat_map(|data_set| data_set.presets)) {
             let lines: Vec<&str> = text.lines().collect();
             for (number, line) in lines.iter().enumerate() {
                 if line.contains('=') && !line.starts_with('#') {

@@ -9,6 +9,7 @@ extern crate self as vireid;
 #[doc(hidden)]
 pub mod calibration;
 mod contact_sheet;
+mod data_kind;
 mod embeddings_file;
 mod embeddings_parquet;
 mod error;
@@ -29,13 +30,14 @@ mod training;
 mod worlds;
 
 pub use contact_sheet::{Tile, write_contact_sheet, write_evidence_sheet};
+pub use data_kind::DataKind;
 pub use embeddings_file::{EmbeddedImage, EmbeddingsFile};
 pub use error::ProgramError;
 pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
 pub use overwriting::{CLUSTERS_HEADER, DEVICE_KIT_NAME, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
-pub use source::{DataKind, DataSource};
+pub use source::DataSource;
 pub use source_arguments::SourceArguments;
 pub use training::{Finished, TrainingOptions, explain_resume, quote, train};
 pub use worlds::{draw_regdb_world, draw_world};

@@ -28,8 +28,8 @@ pub struct Arguments {
     /// Only these methods
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only this data set [default: both; with --quick SYSU-MM01 or its stand-in]
-    #[arg(long, value_enum)]
+    /// Only this data set [default: all; with --quick SYSU-MM01 or its stand-in]
+    #[arg(long)]
     dataset: Option<Benchmark>,
     /// Training seeds
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Only these ablations, by their keys
     #[arg(long, value_delimiter = ',')]
     variants: Vec<String>,
-    /// Folder that holds SYSU-MM01 and RegDB
+    /// Folder that holds SYSU-MM01, RegDB and LLCM
     #[arg(long, env = "VIREID_DATA", default_value = "data")]
     data_root: PathBuf,
     /// Seeds of the synthetic worlds; presets were chosen on others
@@ -111,8 +111,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn benchmarks(arguments: &Arguments) -> Vec<Benchmark> {
     match (arguments.dataset, arguments.quick) {
         (Some(benchmark), _) => vec![benchmark],
-        (None, true) => vec![Benchmark::Sysu],
-        (None, false) => Benchmark::ALL.into(),
+        (None, true) => vec![Benchmark::SYSU],
+        (None, false) => Benchmark::all().collect(),
     }
 }
 
@@ -212,13 +212,15 @@ mod tests {
     fn what_is_trained() {
         let quick = planned("--quick").unwrap();
         assert_eq!((quick.len(), quick[0].as_str()), (15, "synthetic-sysu/mbccm-s0"));
-        assert_eq!(planned("").unwrap().len(), 30);
+        assert_eq!(planned("").unwrap().len(), 45);
         assert_eq!(
             planned("--quick --only mmm --seeds 4 --variants baseline").unwrap(),
             ["synthetic-sysu/mmm-s4", "synthetic-sysu/mmm-baseline-s4"]
         );
         let regdb = planned("--only mult,mmm --dataset regdb --seeds 0,1").unwrap();
         assert!(regdb.len() == 4 && regdb[0] == "synthetic-regdb/mult-s0-t1", "{regdb:?}");
+        let llcm = planned("--only ecul --dataset llcm --seeds 0").unwrap();
+        assert_eq!(llcm, ["synthetic-llcm/ecul-s0"]);
         assert!(planned("--quick --ablations").unwrap().len() > 15 + 3 * 15);
         let study = "--quick --only dmic,ecul --variants losses,schedules,laboratory,counts --world-seeds 41,42,43";
         let study = planned(study).unwrap();
