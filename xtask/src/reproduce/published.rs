@@ -74,7 +74,7 @@ mod tests {
     fn every_ablation_is_a_valid_configuration() {
         let published = Published::read().unwrap();
         for ablation in &published.ablation {
-            for preset in ["sysu_quick", "regdb_quick", "sysu_paper", "regdb_paper"] {
+            for preset in ["sysu_quick", "regdb_quick", "llcm_quick", "sysu_paper", "regdb_paper", "llcm_paper"] {
                 let whole = RunConfig::from_preset(&format!("{}_{preset}", ablation.method), &[]).unwrap();
                 let layers: String = ablation.layers.iter().map(|layer| format!("+{layer}")).collect();
                 let changed = RunConfig::from_preset(&format!("{}{layers}", whole.preset), &ablation.set).unwrap();

@@ -12,7 +12,7 @@ use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "LLCM";
-const HINT: &str = "see datasets/llcm.md for how to get and lay out the data";
+const HINT: &str = "see docs/data/llcm.md for how to get and lay out the data";
 const CAMERAS: u16 = 9;
 
 /// Reads LLCM: training lists `idx/train_vis.txt` and `idx/train_nir.txt` of `path label` lines, test identities in

@@ -13,7 +13,7 @@ use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "SYSU-MM01 (converted)";
-const HINT: &str = "see datasets/sysu-mm01.md for the converted layout";
+const HINT: &str = "see docs/data/sysu.md for the converted layout";
 const MODALITIES: [&str; 2] = ["rgb_modify", "ir_modify"];
 const TRAIN: &str = "bounding_box_train";
 const QUERY: &str = "query";

@@ -9,7 +9,7 @@ use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "RegDB";
-const HINT: &str = "see datasets/regdb.md for how to get and lay out the data";
+const HINT: &str = "see docs/data/regdb.md for how to get and lay out the data";
 
 /// Camera numbers given to RegDB's two cameras, which the data set does not number.
 const VISIBLE_CAMERA: Camera = Camera(1);

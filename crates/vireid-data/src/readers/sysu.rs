@@ -15,7 +15,7 @@ pub(crate) const INFRARED_CAMERAS: [u16; 2] = [3, 6];
 /// What lies in the data set's folder.
 pub(super) const PARTS: [&str; 7] = ["cam1", "cam2", "cam3", "cam4", "cam5", "cam6", "exp"];
 const NAME: &str = "SYSU-MM01";
-const HINT: &str = "see datasets/sysu-mm01.md for how to get and lay out the data";
+const HINT: &str = "see docs/data/sysu.md for how to get and lay out the data";
 
 /// Reads SYSU-MM01 as released: `cam1..cam6/<id>/<n>.jpg`, split lists in `exp/`.
 ///
