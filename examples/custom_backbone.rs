@@ -12,7 +12,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use vireid::{DataKind, DataSource, ProgressObserver, open_images};
+use vireid::{DataSource, ProgressObserver, open_images};
 use vireid_backbone::{Backbone, Features};
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::ImageSize;
@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "clustering.eps.infrared=0.7",
     ];
     let config = preset("mbccm_sysu_quick", &settings.map(String::from))?;
-    let dataset = DataSource::new(None, Some(DataKind::Synthetic), 0, false)?.open()?;
+    let dataset = DataSource::new(None, None, 0, false)?.open()?;
     let images = open_images(dataset, &config, false)?;
 
     let out = PathBuf::from("runs/custom_backbone");

@@ -53,7 +53,10 @@ fn dataset(folder: &Path) -> Dataset {
         name: "drawn people under our own names".into(),
         synthetic: true,
         train: PerModality { visible: samples("day", 1, train.clone()), infrared: samples("night", 3, train) },
-        test: TestSplit::Own { visible: samples("day", 1, test.clone()), infrared: samples("night", 3, test) },
+        test: TestSplit::own(PerModality {
+            visible: samples("day", 1, test.clone()),
+            infrared: samples("night", 3, test),
+        }),
         names: Names::default(),
         notes: Vec::new(),
     }

@@ -9,6 +9,7 @@ use vireid::{
     explain_resume, seconds_table, train,
 };
 use vireid_kernels::keep_freed_memory;
+use vireid_methods::data_sets::{self, SYSU};
 use vireid_methods::events::Event;
 use vireid_methods::{Evaluation, peak_memory_mib};
 
@@ -60,11 +61,8 @@ fn start(name: &str, watch: Option<fn(&Event)>) -> ExitCode {
 }
 
 fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, ProgramError> {
-    let (method, kind) = match name.split_once('_') {
-        Some((method, "regdb")) => (method, DataKind::Regdb),
-        Some((method, _)) => (method, DataKind::Sysu),
-        None => (name, DataKind::Sysu),
-    };
+    let (method, data) = name.split_once('_').unwrap_or((name, SYSU.name));
+    let kind = DataKind::new(data_sets::find(data).unwrap_or(&SYSU));
     let named = SourceArguments {
         data: arguments.data.clone(),
         dataset: None,
@@ -105,7 +103,7 @@ fn source(kind: DataKind, arguments: &Arguments) -> Result<DataSource, ProgramEr
         None => {
             let (name, place) = (kind.title(), default.display());
             eprintln!("{name} is not at {place}: training on a synthetic world instead.");
-            eprintln!("For the real data see datasets/{}.md, then pass --data /path/to/{name}.", name.to_lowercase());
+            eprintln!("For the real data see {}, then pass --data /path/to/{name}.", kind.data_set().card);
             (kind.stand_in().unwrap_or(kind), None)
         }
     };

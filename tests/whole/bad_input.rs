@@ -17,7 +17,7 @@ fn check_setting(set: &str, code: &str, words: &[&str]) {
 #[test]
 fn missing_folder() {
     let nowhere = Path::new("no/such/folder");
-    check_error(&Run::on(nowhere).train(&[]), "VR0101", &["no/such/folder", "datasets/sysu-mm01.md"]);
+    check_error(&Run::on(nowhere).train(&[]), "VR0101", &["no/such/folder", "docs/data/sysu.md"]);
 }
 
 #[test]

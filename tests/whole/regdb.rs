@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use vireid_data::Dataset;
 use vireid_data::readers::read_regdb;
-use vireid_data::{Dataset, TestSplit};
 use vireid_methods::{Outcome, Session, SessionOptions, TrainingImages, registry};
 
 use crate::program::{TINY, world};
@@ -42,8 +42,8 @@ fn both_directions_are_scored() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = regdb(folder.path());
     assert_eq!(dataset.name, "RegDB trial 1");
-    let TestSplit::RegDb { visible, thermal } = &dataset.test else { panic!("RegDB has its own protocol") };
-    assert_eq!((visible.len(), thermal.len()), (4 * 4, 4 * 5));
+    let test = dataset.test.images();
+    assert_eq!((test.visible.len(), test.infrared.len()), (4 * 4, 4 * 5));
     let paths: Vec<_> = dataset.train.visible.iter().map(|s| s.path.clone()).collect();
     assert!(paths.is_sorted() && paths.iter().all(|path| path.is_file()));
 

@@ -1,6 +1,9 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use vireid_core::{Camera, Identity, PerModality};
+use vireid_eval::Protocol;
+use vireid_eval::own::OwnProtocol;
 
 use crate::{DataError, Names};
 
@@ -33,58 +36,39 @@ pub struct Dataset {
     pub notes: Vec<String>,
 }
 
-/// Test images, by the protocol that they are scored with.
-#[derive(Debug, Clone)]
-pub enum TestSplit {
-    /// SYSU-MM01: galleries are drawn from the visible images.
-    Sysu {
-        /// All infrared test images.
-        queries: Vec<Sample>,
-        /// All visible test images, in path order within each identity and camera.
-        pool: Vec<Sample>,
-    },
-    /// RegDB: each modality queries the other.
-    RegDb {
-        /// Visible test images.
-        visible: Vec<Sample>,
-        /// Thermal test images.
-        thermal: Vec<Sample>,
-    },
-    /// LLCM: each modality queries galleries that are drawn from the other.
-    Llcm {
-        /// Visible test images, in path order within each identity and camera.
-        visible: Vec<Sample>,
-        /// Infrared test images, likewise.
-        infrared: Vec<Sample>,
-    },
-    /// Data of one's own with known identities: each modality queries the other. One of them may have no image; then
-    /// there is nothing to score.
-    Own {
-        /// Visible test images.
-        visible: Vec<Sample>,
-        /// Infrared test images.
-        infrared: Vec<Sample>,
-    },
-    /// No test images: nothing is scored.
-    Nothing,
+/// Test images and how they are scored. The default is none of either: nothing is scored.
+#[derive(Debug, Clone, Default)]
+pub struct TestSplit {
+    /// Test images of each modality. Where a protocol draws galleries, those of an identity and camera stand in the order of
+    /// their paths.
+    pub images: PerModality<Vec<Sample>>,
+    /// How they are scored; `None` where they are not.
+    pub protocol: Option<Arc<dyn Protocol>>,
 }
 
 impl TestSplit {
-    /// Whether the split is of a licensed data set, not of one's own crops.
-    pub fn is_licensed(&self) -> bool {
-        !matches!(self, TestSplit::Own { .. } | TestSplit::Nothing)
+    /// Test images that a protocol scores.
+    pub fn new(protocol: impl Protocol + 'static, images: PerModality<Vec<Sample>>) -> Self {
+        Self { images, protocol: Some(Arc::new(protocol)) }
+    }
+
+    /// Test images of your own with known identities: each modality queries all of the other. One of them may have no
+    /// image; then there is nothing to score.
+    pub fn own(images: PerModality<Vec<Sample>>) -> Self {
+        match images.visible.is_empty() || images.infrared.is_empty() {
+            true => Self { images, protocol: None },
+            false => Self::new(OwnProtocol, images),
+        }
     }
 
     /// The test images of both modalities.
     pub fn images(&self) -> PerModality<&[Sample]> {
-        match self {
-            TestSplit::Sysu { queries, pool } => PerModality { visible: pool, infrared: queries },
-            TestSplit::RegDb { visible, thermal } => PerModality { visible, infrared: thermal },
-            TestSplit::Llcm { visible, infrared } | TestSplit::Own { visible, infrared } => {
-                PerModality { visible, infrared }
-            }
-            TestSplit::Nothing => PerModality { visible: &[], infrared: &[] },
-        }
+        PerModality { visible: &self.images.visible, infrared: &self.images.infrared }
+    }
+
+    /// Whether there is no test image.
+    pub fn is_empty(&self) -> bool {
+        self.images.visible.is_empty() && self.images.infrared.is_empty()
     }
 }
 

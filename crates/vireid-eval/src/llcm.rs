@@ -4,7 +4,36 @@
 use vireid_core::{Camera, Embeddings, Identity};
 
 use crate::rank_metrics::RankMetrics;
-use crate::{Annotations, EvalError, single_shot};
+use crate::{Annotations, EvalError, Protocol, Score, single_shot};
+
+/// LLCM's protocol: both directions, galleries that are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LlcmProtocol;
+
+const DIRECTIONS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
+
+impl Protocol for LlcmProtocol {
+    fn name(&self) -> &'static str {
+        "LLCM"
+    }
+
+    fn searches(&self) -> &[&'static str] {
+        &DIRECTIONS
+    }
+
+    fn score(
+        &self,
+        visible: &Embeddings,
+        on_visible: &Annotations,
+        infrared: &Embeddings,
+        on_infrared: &Annotations,
+        trials: u32,
+    ) -> Result<Vec<Score>, EvalError> {
+        let there = evaluate(visible, on_visible, infrared, on_infrared, trials)?;
+        let back = evaluate(infrared, on_infrared, visible, on_visible, trials)?;
+        Ok(vec![Score::of(DIRECTIONS[0], &there), Score::of(DIRECTIONS[1], &back)])
+    }
+}
 
 /// Scores distances (queries x gallery, smaller is nearer) of one gallery.
 ///

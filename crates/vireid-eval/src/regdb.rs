@@ -3,7 +3,53 @@
 use vireid_core::{Embeddings, Identity};
 
 use crate::rank_metrics::{CmcRule, RankMetrics, rank_metrics};
-use crate::{EvalError, similarities};
+use crate::{Annotations, EvalError, Protocol, Score, similarities};
+
+/// RegDB's protocol: both directions, all images, ten splits that are trained for one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegdbProtocol;
+
+const DIRECTIONS: [&str; 2] = ["visible-to-thermal", "thermal-to-visible"];
+
+impl Protocol for RegdbProtocol {
+    fn name(&self) -> &'static str {
+        "RegDB"
+    }
+
+    fn searches(&self) -> &[&'static str] {
+        &DIRECTIONS
+    }
+
+    fn splits(&self) -> u32 {
+        10
+    }
+
+    fn score(
+        &self,
+        visible: &Embeddings,
+        on_visible: &Annotations,
+        infrared: &Embeddings,
+        on_infrared: &Annotations,
+        _trials: u32,
+    ) -> Result<Vec<Score>, EvalError> {
+        both_directions(DIRECTIONS, (visible, &on_visible.identities), (infrared, &on_infrared.identities))
+    }
+}
+
+/// Scores in which each modality queries all images of the other, from visible to infrared first.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub(crate) fn both_directions(
+    names: [&str; 2],
+    visible: (&Embeddings, &[Identity]),
+    infrared: (&Embeddings, &[Identity]),
+) -> Result<Vec<Score>, EvalError> {
+    let there = evaluate(visible.0, visible.1, infrared.0, infrared.1)?;
+    let back = evaluate(infrared.0, infrared.1, visible.0, visible.1)?;
+    Ok(vec![Score::of(names[0], &[there]), Score::of(names[1], &[back])])
+}
 
 /// Scores distances (queries x gallery, smaller is nearer).
 ///

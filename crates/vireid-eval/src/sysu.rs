@@ -8,7 +8,7 @@
 use vireid_core::{Camera, Embeddings, Identity};
 
 use crate::rank_metrics::RankMetrics;
-use crate::{Annotations, EvalError, single_shot};
+use crate::{Annotations, EvalError, Protocol, Score, single_shot};
 
 /// Depth of the CMC curve.
 pub const DEPTH: usize = 20;
@@ -42,6 +42,35 @@ impl SearchMode {
             SearchMode::All => &[1, 2, 4, 5],
             SearchMode::Indoor => &[1, 2],
         }
+    }
+}
+
+/// SYSU-MM01's protocol: infrared queries, visible galleries that are drawn, all-search and indoor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SysuProtocol;
+
+impl Protocol for SysuProtocol {
+    fn name(&self) -> &'static str {
+        "SYSU-MM01"
+    }
+
+    fn searches(&self) -> &[&'static str] {
+        &["all", "indoor"]
+    }
+
+    fn score(
+        &self,
+        visible: &Embeddings,
+        on_visible: &Annotations,
+        infrared: &Embeddings,
+        on_infrared: &Annotations,
+        trials: u32,
+    ) -> Result<Vec<Score>, EvalError> {
+        let score = |mode: SearchMode| {
+            let trials = evaluate(infrared, on_infrared, visible, on_visible, mode, trials)?;
+            Ok(Score::of(mode.name(), &trials))
+        };
+        SearchMode::BOTH.into_iter().map(score).collect()
     }
 }
 

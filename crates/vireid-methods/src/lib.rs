@@ -2,10 +2,11 @@
 //!
 //! A [`Method`] says how images are labelled and clusters associated, which memories there are, which images a step
 //! takes and what it minimises; the engine of [`vireid_train`], whose names are here too, does the rest. [`registry`] lists
-//! the methods, [`parts`] holds what they share, and [`preset`] reads the settings of each.
+//! the methods, [`data_sets`] the data sets, [`parts`] holds what methods share, and [`preset`] reads the settings of each.
 //!
 //! Invariant: methods know one another only by what [`parts`] holds.
 
+pub mod data_sets;
 pub mod dmic;
 pub mod ecul;
 pub mod mbccm;

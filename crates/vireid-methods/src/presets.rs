@@ -1,14 +1,14 @@
 //! The embedded presets: commented TOML files in `presets/`, laid over one another.
 //!
-//! `<method>_<data set>_<size>` is made of `base_<size>`, then `<method>_<size>`, then, for a data set other than SYSU-MM01,
-//! `<data set>_<size>` and `<method>_<data set>_<size>` where there are such files. Later files override earlier ones.
+//! `<method>_<data set>_<size>` is made of `base_<size>`, then `<method>_<size>`, then `<data set>_<size>` and
+//! `<method>_<data set>_<size>` where the data set's [entry](crate::data_sets) has such files (SYSU-MM01's has none). Later files override earlier ones.
 //!
 //! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
-//! `dmic_paper+losses`, and for another data set `dmic_<data set>_paper+losses` where there is such a file. Several layers
-//! may follow one another.
+//! `dmic_paper+losses`, and `dmic_<data set>_paper+losses` where there is such a file. Several layers may follow one another.
 
 use vireid_train::{MethodError, RunConfig, lay_over};
 
+use crate::data_sets::{DataSet, data_sets};
 use crate::registry::entries;
 
 /// Files of `presets/` by name, with their text.
@@ -19,16 +19,17 @@ macro_rules! preset_files {
 }
 pub(crate) use preset_files;
 
-/// Those of no method.
-const SHARED: &[(&str, &str)] = preset_files!["base_paper", "base_quick", "regdb_paper", "regdb_quick"];
-const DATA_SETS: [&str; 2] = ["sysu", "regdb"];
+/// Those of no method and no data set.
+const SHARED: &[(&str, &str)] = preset_files!["base_paper", "base_quick"];
 const SIZES: [&str; 2] = ["paper", "quick"];
 /// A preset's list of inherited keys that its method does not read.
 const WITHOUT: &str = "without";
 
 /// The text of a file, and all files' names.
 fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SHARED.iter().copied().chain(entries().into_iter().flat_map(|entry| entry.presets.iter().copied()))
+    let of_methods = entries().into_iter().flat_map(|entry| entry.presets.iter().copied());
+    let of_data_sets = data_sets().flat_map(|data_set| data_set.presets.iter().copied());
+    SHARED.iter().copied().chain(of_methods).chain(of_data_sets)
 }
 
 /// The settings of a preset, with overrides of the form `key=value`, such as `stage2.epochs=30`.
@@ -44,7 +45,7 @@ pub fn preset(name: &str, overrides: &[String]) -> Result<RunConfig, MethodError
 /// The names of the embedded presets, each layer by itself; layers may be put in a row.
 pub fn presets() -> impl Iterator<Item = String> {
     crate::registry::methods()
-        .flat_map(|method| DATA_SETS.iter().map(move |data| (method, data)))
+        .flat_map(|method| with_presets().map(move |data_set| (method, data_set.name)))
         .flat_map(|(method, data)| SIZES.iter().map(move |size| (method, data, size)))
         .flat_map(|(method, data, size)| {
             let name = format!("{method}_{data}_{size}");
@@ -54,6 +55,11 @@ pub fn presets() -> impl Iterator<Item = String> {
             });
             std::iter::once(name).chain(layered.collect::<Vec<_>>())
         })
+}
+
+/// The data sets with presets of their own.
+fn with_presets() -> impl Iterator<Item = &'static DataSet> {
+    data_sets().filter(|data_set| data_set.preset == data_set.name)
 }
 
 /// The layers of a method's presets of one size.
@@ -74,15 +80,12 @@ pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodEr
     let mut part = || parts.next().unwrap_or_default();
     let (method, data, size) = (part(), part(), part());
     let mut wanted = vec![format!("base_{size}"), format!("{method}_{size}")];
-    let is_other = data != DATA_SETS[0];
-    if is_other {
-        wanted.extend([format!("{data}_{size}"), format!("{method}_{data}_{size}")]);
-    }
+    wanted.extend([format!("{data}_{size}"), format!("{method}_{data}_{size}")]);
     let mut is_known = presets().any(|known| known == base);
     for layer in laid_over {
         is_known &= layers(method, size).any(|known| known == layer);
         wanted.push(format!("{method}_{size}+{layer}"));
-        wanted.extend(is_other.then(|| format!("{method}_{data}_{size}+{layer}")));
+        wanted.push(format!("{method}_{data}_{size}+{layer}"));
     }
     if !is_known {
         return Err(MethodError::Unknown { what: "preset", name: name.into(), known: presets().collect() });

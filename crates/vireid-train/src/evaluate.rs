@@ -3,9 +3,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use vireid_backbone::Backbone;
 use vireid_core::{Embeddings, Modality, PerModality};
-use vireid_data::{ImageList, Sample, TestSplit};
-use vireid_eval::sysu::SearchMode;
-use vireid_eval::{Annotations, RankMetrics, llcm, regdb, sysu};
+use vireid_data::{ImageList, Sample};
+use vireid_eval::{Annotations, Protocol, Score};
 
 use crate::{Devices, EngineConfig, MethodError, SeenPeople, extract};
 
@@ -15,95 +14,9 @@ pub struct TestImages {
     /// Visible and infrared test images.
     pub images: PerModality<Arc<ImageList>>,
     /// Whose protocol applies; `None` when there is nothing to test.
-    pub protocol: Option<Protocol>,
+    pub protocol: Option<Arc<dyn Protocol>>,
     /// How many of the people the network under test was trained on, where that was looked up.
     pub seen_people: Option<SeenPeople>,
-}
-
-/// A data set's protocol of testing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// SYSU-MM01: infrared queries, visible galleries that are drawn, all-search and indoor.
-    Sysu,
-    /// RegDB: both directions, all images.
-    RegDb,
-    /// LLCM: both directions, galleries that are drawn.
-    Llcm,
-    /// Data of one's own: both directions, all images.
-    Own,
-}
-
-impl Protocol {
-    /// The protocol of a split; none where there is nothing to test, or images of one modality of one's own.
-    pub fn of(split: &TestSplit) -> Option<Self> {
-        Some(match split {
-            TestSplit::Own { visible, infrared } if visible.is_empty() || infrared.is_empty() => return None,
-            TestSplit::Sysu { .. } => Protocol::Sysu,
-            TestSplit::RegDb { .. } => Protocol::RegDb,
-            TestSplit::Llcm { .. } => Protocol::Llcm,
-            TestSplit::Own { .. } => Protocol::Own,
-            TestSplit::Nothing => return None,
-        })
-    }
-}
-
-/// Mean and sample standard deviation over trials, in percent.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
-    /// Mean.
-    pub mean: f64,
-    /// Sample standard deviation; 0 for one trial.
-    pub std: f64,
-}
-
-impl Spread {
-    /// Of some values.
-    pub fn of(values: &[f64]) -> Self {
-        let n = values.len().max(1) as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let square = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
-        let std = if values.len() > 1 { (square / (n - 1.0)).sqrt() } else { 0.0 };
-        Self { mean, std }
-    }
-}
-
-/// How many queries a score rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueryCount {
-    /// Queries with a match in the gallery, in the draw with the fewest: all figures are means over these.
-    pub counted: usize,
-    /// All queries.
-    pub of: usize,
-}
-
-impl std::fmt::Display for QueryCount {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {}", self.counted, self.of)
-    }
-}
-
-/// The scores of one search mode or direction.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Score {
-    /// `all`, `indoor`, or a direction such as `visible-to-thermal`.
-    pub search: String,
-    /// Trials averaged.
-    pub trials: usize,
-    /// Queries that count; `None` in files of versions that did not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queries: Option<QueryCount>,
-    /// Rank-1 in percent.
-    pub rank1: Spread,
-    /// Rank-5 in percent.
-    pub rank5: Spread,
-    /// Rank-10 in percent.
-    pub rank10: Spread,
-    /// Rank-20 in percent.
-    pub rank20: Spread,
-    /// Mean average precision in percent.
-    pub map: Spread,
-    /// Mean inverse negative penalty in percent.
-    pub minp: Spread,
 }
 
 /// The scores of a network at one moment of a run.
@@ -134,14 +47,6 @@ impl Evaluation {
     }
 }
 
-impl Score {
-    fn warning(&self) -> Option<String> {
-        let QueryCount { counted, of } = self.queries.filter(|queries| queries.counted < queries.of)?;
-        let left_out = of - counted;
-        Some(format!("{}: {left_out} of {of} queries have no match in the gallery and count in no figure", self.search))
-    }
-}
-
 /// Embeds the test images, each row of length 1, and scores them by their protocol; no score where there is none.
 ///
 /// # Errors
@@ -154,7 +59,7 @@ pub fn evaluate<B: Backbone>(
     devices: &Devices,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<Score>, MethodError> {
-    let Some(protocol) = test.protocol else { return Ok(Vec::new()) };
+    let Some(protocol) = &test.protocol else { return Ok(Vec::new()) };
     let mut done = 0;
     let mut embed = |modality: Modality| -> Result<Embeddings, MethodError> {
         let images = test.images.get(modality);
@@ -169,31 +74,7 @@ pub fn evaluate<B: Backbone>(
     let of = |modality| annotations(test.images.get(modality).samples());
     let (on_visible, on_infrared) = (of(Modality::Visible)?, of(Modality::Infrared)?);
     let trials = config.evaluation.trials;
-    Ok(match protocol {
-        Protocol::Sysu => {
-            let mut scores = Vec::new();
-            for mode in SearchMode::BOTH {
-                let trials = sysu::evaluate(&infrared, &on_infrared, &visible, &on_visible, mode, trials)?;
-                scores.push(score(mode.name(), &trials));
-            }
-            scores
-        }
-        Protocol::RegDb | Protocol::Own => {
-            let (visible_ids, infrared_ids) = (&on_visible.identities, &on_infrared.identities);
-            let there = regdb::evaluate(&visible, visible_ids, &infrared, infrared_ids)?;
-            let back = regdb::evaluate(&infrared, infrared_ids, &visible, visible_ids)?;
-            let names = match protocol {
-                Protocol::RegDb => ["visible-to-thermal", "thermal-to-visible"],
-                _ => ["visible-to-infrared", "infrared-to-visible"],
-            };
-            vec![score(names[0], &[there]), score(names[1], &[back])]
-        }
-        Protocol::Llcm => {
-            let there = llcm::evaluate(&visible, &on_visible, &infrared, &on_infrared, trials)?;
-            let back = llcm::evaluate(&infrared, &on_infrared, &visible, &on_visible, trials)?;
-            vec![score("visible-to-infrared", &there), score("infrared-to-visible", &back)]
-        }
-    })
+    Ok(protocol.score(&visible, &on_visible, &infrared, &on_infrared, trials)?)
 }
 
 fn annotations(samples: &[Sample]) -> Result<Annotations, MethodError> {
@@ -207,26 +88,6 @@ fn annotations(samples: &[Sample]) -> Result<Annotations, MethodError> {
     })
 }
 
-fn score(search: &str, trials: &[RankMetrics]) -> Score {
-    let spread = |figure: &dyn Fn(&RankMetrics) -> f64| {
-        Spread::of(&trials.iter().map(|trial| 100.0 * figure(trial)).collect::<Vec<_>>())
-    };
-    Score {
-        search: search.into(),
-        trials: trials.len(),
-        queries: trials
-            .iter()
-            .map(|m| QueryCount { counted: m.valid_queries, of: m.queries })
-            .min_by_key(|q| q.counted),
-        rank1: spread(&|m| m.rank(1)),
-        rank5: spread(&|m| m.rank(5)),
-        rank10: spread(&|m| m.rank(10)),
-        rank20: spread(&|m| m.rank(20)),
-        map: spread(&|m| m.map),
-        minp: spread(&|m| m.minp),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +97,8 @@ mod tests {
     use vireid_backbone::Features;
     use vireid_core::{Camera, Identity};
     use vireid_data::{CacheBudget, ImageSize, ResizeFilter};
+    use vireid_eval::own::OwnProtocol;
+    use vireid_eval::{QueryCount, regdb};
 
     const SIZE: ImageSize = ImageSize { height: 8, width: 8 };
 
@@ -299,7 +162,7 @@ mod tests {
             visible: list([[[200, 0], [0, 0]], [[140, 90], [140, 90]]], "visible"),
             infrared: list([[[150, 0], [150, 0]], [[140, 90], [140, 90]]], "infrared"),
         };
-        let test = TestImages { images, protocol: Some(Protocol::Own), seen_people: None };
+        let test = TestImages { images, protocol: Some(Arc::new(OwnProtocol)), seen_people: None };
         let config = crate::testing::config(&["evaluation.flip_average=true"]).engine;
         assert!(config.evaluation.flip_average);
         let device = Device::default();
@@ -315,7 +178,7 @@ mod tests {
         let rows = Embeddings::new(vec![1.0, 0.0, 0.0, 1.0], 2, 2).unwrap();
         let of = |ids: [u32; 2]| ids.map(Identity);
         let metrics = regdb::evaluate(&rows, &of([1, 9]), &rows, &of([1, 2])).unwrap();
-        let scores = vec![score("visible-to-infrared", &[metrics])];
+        let scores = vec![Score::of("visible-to-infrared", &[metrics])];
         assert_eq!((scores[0].rank1.mean, scores[0].queries), (100.0, Some(QueryCount { counted: 1, of: 2 })));
         let mut evaluation = Evaluation { moment: "final".into(), epochs: 1, scores, seen_people: None };
         assert!(evaluation.warnings()[0].contains("1 of 2 queries"), "{:?}", evaluation.warnings());

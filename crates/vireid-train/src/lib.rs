@@ -56,7 +56,7 @@ pub use device::{
 };
 pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;
-pub use evaluate::{Evaluation, Protocol, QueryCount, Score, Spread, TestImages, evaluate};
+pub use evaluate::{Evaluation, TestImages, evaluate};
 pub use event_history::without_repeated;
 pub use extract::extract;
 pub use learning_rate::{RatePiece, RateShape};
@@ -78,3 +78,4 @@ pub use system::peak_memory_mib;
 pub use tables::{lay_over, parse_settings};
 pub use trained::TrainedNetwork;
 pub use training_images::{ImagePart, TrainingImages};
+pub use vireid_eval::{Protocol, QueryCount, Score, Spread};

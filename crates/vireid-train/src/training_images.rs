@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use vireid_core::{Modality, PerModality};
 use vireid_data::{BadImage, CacheBudget, DataError, Dataset, Depth, ImageList, Names, fingerprint};
 
-use crate::{EngineConfig, MethodError, Protocol, SeenPeople, TestImages, TrainingRecord};
+use crate::{EngineConfig, MethodError, SeenPeople, TestImages, TrainingRecord};
 
 /// Images of a data set, by use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl TrainingImages {
         let size = config.size();
         let budget = CacheBudget::new(config.input.cache_mib << 20);
         let (filter, test_filter, range) = (config.filter()?, config.test_filter()?, config.range()?);
-        let protocol = Protocol::of(&dataset.test);
+        let protocol = dataset.test.protocol.clone();
         let test = dataset.test.images();
         let lists = [
             (dataset.train.visible.clone(), filter),
@@ -272,7 +272,7 @@ mod tests {
             name: "own".into(),
             synthetic: false,
             train: PerModality { visible, infrared },
-            test: TestSplit::Nothing,
+            test: TestSplit::default(),
             names: Names::default(),
             notes: Vec::new(),
         };

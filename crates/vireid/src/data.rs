@@ -6,6 +6,7 @@ use serde::Serialize;
 use vireid::{DataKind, DataSource, ProgramError, SourceArguments};
 use vireid_core::Modality;
 use vireid_data::{DataError, Sample};
+use vireid_methods::data_sets::{self, REGDB, SYSU, data_sets};
 use vireid_methods::{ImagePart, TrainingImages, preset};
 
 use crate::output::{Output, short_note, table};
@@ -23,8 +24,11 @@ pub enum What {
         /// Folder
         #[arg(long)]
         out: PathBuf,
-        /// RegDB's manner instead of SYSU-MM01's
-        #[arg(long)]
+        /// The data set in whose manner, such as regdb
+        #[arg(long, default_value = SYSU.name)]
+        like: String,
+        /// The same as --like regdb
+        #[arg(long, hide = true, conflicts_with = "like")]
         regdb: bool,
         /// Seed
         #[arg(long, default_value_t = 0)]
@@ -61,22 +65,11 @@ struct Check {
     quick_fingerprint: String,
 }
 
-/// Published numbers of images: training visible and infrared, test visible and infrared.
-fn published(kind: DataKind) -> Option<[usize; 4]> {
-    match kind {
-        // Wu et al., ICCV 2017; the 395 training identities, and all images of the 96 test identities.
-        DataKind::Sysu => Some([22258, 11909, 6775, 3803]),
-        // Nguyen et al., Sensors 2017: 206 and 206 people, ten images of each in either modality.
-        DataKind::Regdb => Some([2060, 2060, 2060, 2060]),
-        _ => None,
-    }
-}
-
 pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
     match what {
         What::Check { source } => check(&source.source()?, output),
-        What::Synth { out, regdb, seed, full } => {
-            let kind = if *regdb { DataKind::SyntheticRegdb } else { DataKind::Synthetic };
+        What::Synth { out, like, regdb, seed, full } => {
+            let kind = world_like(if *regdb { REGDB.name } else { like })?;
             let source = DataSource::new(Some(out), Some(kind), *seed, *full)?;
             let dataset = source.open_with(!output.quiet)?;
             let counts = (dataset.train.visible.len(), dataset.train.infrared.len());
@@ -85,6 +78,16 @@ pub fn run(what: &What, output: Output) -> Result<(), ProgramError> {
             })
         }
     }
+}
+
+/// The synthetic world in the manner of a data set.
+fn world_like(name: &str) -> Result<DataKind, ProgramError> {
+    let unknown = || {
+        let known: Vec<&str> =
+            data_sets().filter(|data_set| data_set.stand_in.is_some()).map(|data_set| data_set.name).collect();
+        ProgramError::Usage(format!("no world is drawn in the manner of '{name}'; there are: {}", known.join(", ")))
+    };
+    data_sets::find(name).and_then(DataKind::world).ok_or_else(unknown)
 }
 
 fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
@@ -98,16 +101,17 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
     bar.finish_and_clear();
     let trainable = images.check_modalities(&listed);
     let lists = [("train", &images.train), ("test", &images.test.images)];
-    let expected = published(source.kind).filter(|_| !images.synthetic);
+    let published = source.kind.data_set().published.filter(|_| !images.synthetic);
+    let expected = published.map(|counts| [counts.train.images, counts.test.images]);
     let mut parts = Vec::new();
     for (number, (part, of)) in lists.into_iter().enumerate() {
-        for (column, modality) in Modality::ALL.into_iter().enumerate() {
+        for modality in Modality::ALL {
             let samples = of.get(modality).samples();
             parts.push(Part {
                 part,
                 modality: modality.to_string(),
                 images: samples.len(),
-                published: expected.map(|counts| counts[2 * number + column]),
+                published: expected.map(|counts| *counts[number].get(modality)),
                 identities: distinct(samples, |sample| sample.identity.map(|i| i.0)),
                 cameras: distinct(samples, |sample| Some(u32::from(sample.camera.0))).unwrap_or(0),
             });

@@ -9,6 +9,7 @@ extern crate self as vireid;
 #[doc(hidden)]
 pub mod calibration;
 mod contact_sheet;
+mod data_kind;
 mod embeddings_file;
 mod embeddings_parquet;
 mod error;
@@ -31,6 +32,7 @@ mod training;
 mod worlds;
 
 pub use contact_sheet::{Tile, write_contact_sheet, write_evidence_sheet};
+pub use data_kind::DataKind;
 pub use embeddings_file::{EmbeddedImage, EmbeddingsFile};
 pub use error::ProgramError;
 pub use lending::lend_devices;
@@ -38,7 +40,7 @@ pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
 pub use overwriting::{CLUSTERS_HEADER, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
 pub use progress::{ProgressObserver, open_images};
-pub use source::{DataKind, DataSource};
+pub use source::DataSource;
 pub use source_arguments::SourceArguments;
 pub use table::{evaluation_table, seconds_table};
 pub use training::{Finished, TrainingOptions, explain_resume, quote, train};

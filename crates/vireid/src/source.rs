@@ -1,91 +1,12 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use vireid_data::readers::{
-    check_folders_to_train_on, is_converted_layout, read_folder, read_llcm, read_manifest, read_regdb, read_sysu,
-    read_sysu_converted,
-};
-use vireid_data::synthetic::{WorldSize, WorldSpec};
+use vireid_data::synthetic::WorldSize;
 use vireid_data::{DataError, Dataset};
 use vireid_methods::{MethodError, RunDir};
 
-use crate::worlds::{draw_regdb_world_with, draw_world_with};
-
-/// A kind of data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataKind {
-    /// SYSU-MM01, original or converted layout
-    Sysu,
-    /// RegDB
-    Regdb,
-    /// LLCM
-    Llcm,
-    /// Crops of one's own: `visible/<camera>/*`, `infrared/<camera>/*`
-    Folder,
-    /// A list of crops: `path,modality,camera[,identity][,split]`
-    Manifest,
-    /// The built-in world in SYSU-MM01's layout
-    Synthetic,
-    /// The built-in world in RegDB's layout
-    SyntheticRegdb,
-}
-
-impl DataKind {
-    /// The name that people know it by.
-    pub fn title(self) -> &'static str {
-        match self {
-            DataKind::Sysu => "SYSU-MM01",
-            DataKind::Regdb => "RegDB",
-            DataKind::Llcm => "LLCM",
-            DataKind::Folder | DataKind::Manifest => "own data",
-            DataKind::Synthetic | DataKind::SyntheticRegdb => "the synthetic world",
-        }
-    }
-
-    /// The data set in the names of presets whose settings fit.
-    pub fn preset(self) -> &'static str {
-        match self {
-            DataKind::Regdb | DataKind::SyntheticRegdb => "regdb",
-            _ => "sysu",
-        }
-    }
-
-    /// Whether its images are drawn where they are not.
-    pub fn is_world(self) -> bool {
-        matches!(self, DataKind::Synthetic | DataKind::SyntheticRegdb)
-    }
-
-    /// The synthetic world that stands in for it, where there is one.
-    pub fn stand_in(self) -> Option<DataKind> {
-        match self {
-            DataKind::Sysu | DataKind::Synthetic => Some(DataKind::Synthetic),
-            DataKind::Regdb | DataKind::SyntheticRegdb => Some(DataKind::SyntheticRegdb),
-            _ => None,
-        }
-    }
-
-    /// The kind of what lies at a path, judged by its structure.
-    pub fn guess(path: &Path) -> Option<Self> {
-        let has = |part: &str| path.join(part).exists();
-        if path
-            .extension()
-            .is_some_and(|ending| ["csv", "parquet"].iter().any(|known| ending.eq_ignore_ascii_case(known)))
-        {
-            Some(DataKind::Manifest)
-        } else if has("exp/train_id.txt") || is_converted_layout(path) {
-            Some(DataKind::Sysu)
-        } else if has("idx/train_visible_1.txt") {
-            Some(DataKind::Regdb)
-        } else if has("idx/train_vis.txt") {
-            Some(DataKind::Llcm)
-        } else if has("manifest.csv") || has("visible") || has("infrared") {
-            Some(DataKind::Folder)
-        } else {
-            None
-        }
-    }
-}
+use crate::DataKind;
+use crate::worlds::draw_with;
 
 /// A data set in a folder of a folder, as archives unpack them; any table would be taken for a manifest.
 fn known_inside(path: &Path) -> Option<PathBuf> {
@@ -114,7 +35,7 @@ pub struct DataSource {
     pub kind: DataKind,
     /// Where it is; synthetic worlds are drawn there if they are not.
     pub path: PathBuf,
-    /// Which of RegDB's trials.
+    /// Which split, for a data set with several.
     pub trial: u32,
     /// Seed of a synthetic world.
     pub world_seed: u64,
@@ -146,7 +67,7 @@ impl DataSource {
                 None => Err(DataError::UnknownLayout { path: path.into(), known: known_inside(path) }),
             },
             (None, kind) => {
-                let kind = kind.unwrap_or(DataKind::Synthetic);
+                let kind = kind.unwrap_or_default();
                 if !kind.is_world() {
                     return Err(DataError::UnknownLayout { path: PathBuf::from(""), known: None });
                 }
@@ -173,22 +94,14 @@ impl DataSource {
     /// What is wrong with the data.
     pub fn open_with(&self, bar: bool) -> Result<Dataset, DataError> {
         let path = self.path.as_path();
-        match self.kind {
-            DataKind::Sysu if is_converted_layout(path) => read_sysu_converted(path),
-            DataKind::Sysu => read_sysu(path),
-            DataKind::Regdb => read_regdb(path, self.trial),
-            DataKind::Llcm => read_llcm(path),
-            DataKind::Folder => read_folder(path),
-            DataKind::Manifest => read_manifest(path),
-            DataKind::Synthetic => {
-                draw_world_with(path, self.world_seed, &self.spec(WorldSpec::sysu()), bar)?;
-                read_sysu(path)
+        if let Some(world) = self.kind.drawn() {
+            let mut spec = (world.spec)();
+            if self.full_world {
+                spec.size = WorldSize::Full;
             }
-            DataKind::SyntheticRegdb => {
-                draw_regdb_world_with(path, self.world_seed, &self.spec(WorldSpec::regdb()), bar)?;
-                read_regdb(path, self.trial)
-            }
+            draw_with(bar, |progress| (world.draw)(path, self.world_seed, &spec, progress))?;
         }
+        (self.kind.layout().read)(path, self.trial)
     }
 
     /// Reads the lists of images of a data set that is to be trained on.
@@ -198,21 +111,14 @@ impl DataSource {
     /// As [`open`](Self::open), and `VR0102` or `VR0106` where a modality is missing.
     pub fn open_to_train(&self, bar: bool) -> Result<Dataset, DataError> {
         let dataset = self.open_with(bar)?;
-        if self.kind == DataKind::Folder {
-            check_folders_to_train_on(&self.path)?;
-        }
+        (self.kind.layout().check_to_train)(&self.path)?;
         dataset.check_modalities()?;
         Ok(dataset)
     }
 
     /// The files that say which images there are: none of them may be written over while they are read.
     pub fn lists(&self) -> Vec<PathBuf> {
-        match self.kind {
-            DataKind::Manifest => vec![self.path.clone()],
-            // Even one that is not there: whatever came to have its name would be read the next time.
-            DataKind::Folder => vec![self.path.join("manifest.csv")],
-            _ => Vec::new(),
-        }
+        (self.kind.layout().lists)(&self.path)
     }
 
     /// The source that a run was trained on; `None` where the run directory has no word of it.
@@ -241,13 +147,6 @@ impl DataSource {
     pub fn record(&self, run: &RunDir, skip_corrupt: bool) -> Result<(), MethodError> {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         run.write_json(RECORD, &Recorded { source: Self { path, ..self.clone() }, skip_corrupt })
-    }
-
-    fn spec(&self, mut spec: WorldSpec) -> WorldSpec {
-        if self.full_world {
-            spec.size = WorldSize::Full;
-        }
-        spec
     }
 }
 
@@ -284,6 +183,5 @@ mod tests {
             error.starts_with("VR0111") && error.contains("there is a data set in") && error.contains("SYSU-MM01"),
             "{error}"
         );
-        assert_eq!(DataKind::guess(Path::new("Crops.CSV")), Some(DataKind::Manifest));
     }
 }

@@ -11,7 +11,7 @@ pub struct SourceArguments {
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// Kind of data [default: told from what is there]
-    #[arg(long, value_enum)]
+    #[arg(long)]
     pub dataset: Option<DataKind>,
     /// Which of RegDB's ten trials [default: that of the run, else 1]
     #[arg(long)]
@@ -74,8 +74,7 @@ impl SourceArguments {
 
     /// What they say, as words of a command line.
     pub(crate) fn words(&self) -> Vec<String> {
-        use clap::ValueEnum;
-        let kind = self.dataset.and_then(|kind| Some(kind.to_possible_value()?.get_name().to_string()));
+        let kind = self.dataset.map(|kind| kind.name().to_string());
         let named = [
             ("--data", self.data.as_ref().map(|path| path.display().to_string())),
             ("--dataset", kind),
@@ -101,7 +100,7 @@ mod tests {
     #[test]
     fn a_run_knows_its_data() {
         let regdb = DataSource {
-            kind: DataKind::Regdb,
+            kind: DataKind::named("regdb").unwrap(),
             path: "/data/RegDB".into(),
             trial: 7,
             world_seed: 0,
@@ -115,17 +114,20 @@ mod tests {
         assert_eq!(other.of_run(run.path()).unwrap(), DataSource { trial: 2, ..regdb.clone() });
         let moved = SourceArguments { data: Some("/elsewhere".into()), ..given.clone() };
         assert_eq!(moved.of_run(run.path()).unwrap(), DataSource { path: "/elsewhere".into(), ..regdb.clone() });
-        let world = SourceArguments { dataset: Some(DataKind::Synthetic), ..given.clone() };
+        let world = SourceArguments { dataset: DataKind::named("synthetic"), ..given.clone() };
         let world = world.of_run(run.path()).unwrap();
-        assert_eq!((world.kind, world.path.ends_with("synthetic/sysu-0")), (DataKind::Synthetic, true));
+        assert_eq!(
+            (world.kind, world.path.ends_with("synthetic/sysu-0")),
+            (DataKind::named("synthetic").unwrap(), true)
+        );
         let nothing = tempfile::tempdir().unwrap();
-        assert_eq!(given.of_run(nothing.path()).unwrap().kind, DataKind::Synthetic, "no run");
+        assert_eq!(given.of_run(nothing.path()).unwrap().kind, DataKind::named("synthetic").unwrap(), "no run");
     }
 
     /// A run whose record of its data was damaged or lost was scored on the default world.
     #[test]
     fn a_run_that_does_not_say_its_data_has_not_the_default_world() {
-        let source = DataSource::new(Some(Path::new("crops")), Some(DataKind::Folder), 0, false).unwrap();
+        let source = DataSource::new(Some(Path::new("crops")), DataKind::named("folder"), 0, false).unwrap();
         let run = run_of(&source);
         let given = SourceArguments::default();
         let record = run.path().join("data.json");
@@ -135,13 +137,13 @@ mod tests {
         std::fs::remove_file(&record).unwrap();
         let said = given.of_run(run.path()).unwrap_err().to_string();
         assert!(said.starts_with("VR0510") && said.contains("name them"), "{said}");
-        let named = SourceArguments { dataset: Some(DataKind::Synthetic), ..given };
-        assert_eq!(named.of_run(run.path()).unwrap().kind, DataKind::Synthetic);
+        let named = SourceArguments { dataset: DataKind::named("synthetic"), ..given };
+        assert_eq!(named.of_run(run.path()).unwrap().kind, DataKind::named("synthetic").unwrap());
     }
 
     #[test]
     fn a_relative_place_is_found_from_everywhere() {
-        let source = DataSource::new(Some(Path::new("crops")), Some(DataKind::Folder), 0, false).unwrap();
+        let source = DataSource::new(Some(Path::new("crops")), DataKind::named("folder"), 0, false).unwrap();
         let run = run_of(&source);
         assert_eq!(
             DataSource::of_run(run.path()).unwrap().unwrap().path,
@@ -154,7 +156,7 @@ mod tests {
         let run = run_of(&DataSource::new(None, None, 3, false).unwrap());
         let given = SourceArguments { data: Some("no/such/place".into()), ..SourceArguments::default() };
         assert!(given.of_run(run.path()).unwrap_err().to_string().starts_with("VR0101"));
-        let without_place = SourceArguments { dataset: Some(DataKind::Regdb), ..SourceArguments::default() };
+        let without_place = SourceArguments { dataset: DataKind::named("regdb"), ..SourceArguments::default() };
         assert!(without_place.source().unwrap_err().to_string().contains("--data must say where RegDB is"));
     }
 }

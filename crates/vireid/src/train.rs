@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
     let source = match options.resume {
         // Which run it is, the data named here may say; which data it has, the run says.
         true => {
-            let named = arguments.source.source().map_or(DataKind::Synthetic, |source| source.kind);
+            let named = arguments.source.source().map_or_else(|_| DataKind::default(), |source| source.kind);
             let run = options.run_directory(&arguments.method, named);
             let source = arguments.source.of_run(&run)?;
             options.out = Some(run);

@@ -100,7 +100,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         }
         config
     } else {
-        let is_licensed = dataset.test.is_licensed() && !synthetic;
+        let is_licensed = source.kind.data_set().is_licensed && !synthetic;
         let name = match options.preset.as_deref() {
             None => format!("{name}_{}", if is_licensed { "paper" } else { "quick" }),
             Some(short @ ("quick" | "paper")) => format!("{name}_{short}"),
@@ -213,7 +213,7 @@ mod tests {
     fn the_way_on_names_all_that_is_needed_as_a_shell_takes_it() {
         let source = SourceArguments {
             data: Some("/data/it's here".into()),
-            dataset: Some(DataKind::SyntheticRegdb),
+            dataset: DataKind::named("synthetic-regdb"),
             trial: Some(3),
             world_seed: Some(4),
         };

@@ -10,7 +10,7 @@ use vireid_data::synthetic::{SysuLayout, WorldSpec, write_regdb, write_sysu};
 ///
 /// What the file system refuses.
 pub fn draw_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
-    draw_world_with(root, seed, spec, true)
+    draw_with(true, |progress| write_sysu(root, seed, spec, SysuLayout::Original, progress))
 }
 
 /// As [`draw_world`], in RegDB's layout.
@@ -19,18 +19,11 @@ pub fn draw_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataEr
 ///
 /// What the file system refuses.
 pub fn draw_regdb_world(root: &Path, seed: u64, spec: &WorldSpec) -> Result<(), DataError> {
-    draw_regdb_world_with(root, seed, spec, true)
+    draw_with(true, |progress| write_regdb(root, seed, spec, progress))
 }
 
-pub(crate) fn draw_world_with(root: &Path, seed: u64, spec: &WorldSpec, bar: bool) -> Result<(), DataError> {
-    with_bar(bar, |progress| write_sysu(root, seed, spec, SysuLayout::Original, progress))
-}
-
-pub(crate) fn draw_regdb_world_with(root: &Path, seed: u64, spec: &WorldSpec, bar: bool) -> Result<(), DataError> {
-    with_bar(bar, |progress| write_regdb(root, seed, spec, progress))
-}
-
-fn with_bar(
+/// Draws with a progress bar, where it is to be shown.
+pub(crate) fn draw_with(
     is_shown: bool,
     draw: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<(), DataError>,
 ) -> Result<(), DataError> {

@@ -1,51 +1,62 @@
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser, ValueParserFactory};
 use serde::{Deserialize, Serialize};
 use vireid::{DataKind, DataSource};
 use vireid_data::DataError;
 use vireid_data::synthetic::WorldSpec;
+use vireid_methods::data_sets::{DataSet, SYSU, data_sets};
 use vireid_methods::{Evaluation, MethodError, RunConfig};
 use xtask::reproduce::WORLD;
 
 /// What is reproduced: a data set with its protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Benchmark {
-    Sysu,
-    Regdb,
-}
+#[derive(Debug, Clone, Copy)]
+pub struct Benchmark(&'static DataSet);
 
 impl Benchmark {
-    pub const ALL: [Self; 2] = [Self::Sysu, Self::Regdb];
+    pub const SYSU: Self = Self(&SYSU);
+
+    /// The licensed data sets that a synthetic world stands in for.
+    pub fn all() -> impl Iterator<Item = Self> {
+        data_sets().filter(|data_set| data_set.is_licensed && data_set.stand_in.is_some()).map(Self)
+    }
 
     pub fn name(self) -> &'static str {
-        self.kind().preset()
+        self.0.name
     }
 
     pub fn title(self) -> &'static str {
-        self.kind().title()
+        self.0.title
+    }
+
+    /// Search modes or directions.
+    #[cfg(test)]
+    pub fn searches(self) -> Vec<&'static str> {
+        (self.0.protocol)().searches().to_vec()
     }
 
     /// Trials that the protocol trains for, one by one. SYSU-MM01's ten draws are of the gallery alone.
     pub fn trials(self) -> std::ops::RangeInclusive<u32> {
-        match self {
-            Benchmark::Sysu => 1..=1,
-            Benchmark::Regdb => 1..=10,
-        }
+        self.0.trials()
     }
 
     fn kind(self) -> DataKind {
-        match self {
-            Benchmark::Sysu => DataKind::Sysu,
-            Benchmark::Regdb => DataKind::Regdb,
-        }
+        DataKind::new(self.0)
     }
 
     fn world(self) -> (DataKind, WorldSpec) {
-        match self {
-            Benchmark::Sysu => (DataKind::Synthetic, WorldSpec::sysu()),
-            Benchmark::Regdb => (DataKind::SyntheticRegdb, WorldSpec::regdb()),
-        }
+        let spec = self.0.stand_in.as_ref().map_or_else(WorldSpec::sysu, |world| (world.spec)());
+        (DataKind::world(self.0).unwrap_or_default(), spec)
+    }
+}
+
+impl ValueParserFactory for Benchmark {
+    type Parser = ValueParser;
+
+    fn value_parser() -> ValueParser {
+        let find = |name: String| Self::all().find(|known| known.name() == name).ok_or("no such data set");
+        PossibleValuesParser::new(Self::all().map(Self::name)).try_map(find).into()
     }
 }
 
@@ -63,7 +74,7 @@ pub struct Cell {
     /// The ablation's settings
     #[arg(long = "set")]
     pub overrides: Vec<String>,
-    #[arg(long, value_enum)]
+    #[arg(long)]
     pub benchmark: Benchmark,
     #[arg(long)]
     pub seed: u64,
@@ -186,7 +197,7 @@ mod tests {
             variant: String::new(),
             layers: Vec::new(),
             overrides: Vec::new(),
-            benchmark: Benchmark::Regdb,
+            benchmark: Benchmark::all().find(|benchmark| benchmark.name() == "regdb").unwrap(),
             seed: 2,
             trial: 3,
             data: None,

@@ -24,8 +24,8 @@ pub struct Arguments {
     /// Only these methods
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only this data set [default: both; with --quick SYSU-MM01 or its stand-in]
-    #[arg(long, value_enum)]
+    /// Only this data set [default: all; with --quick SYSU-MM01 or its stand-in]
+    #[arg(long)]
     dataset: Option<Benchmark>,
     /// Training seeds
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
@@ -39,7 +39,7 @@ pub struct Arguments {
     /// Only these ablations, by their keys
     #[arg(long, value_delimiter = ',')]
     variants: Vec<String>,
-    /// Folder that holds SYSU-MM01 and RegDB
+    /// Folder that holds SYSU-MM01, RegDB and LLCM
     #[arg(long, env = "VIREID_DATA", default_value = "data")]
     data_root: PathBuf,
     /// Seeds of the synthetic worlds; presets were chosen on others
@@ -107,8 +107,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn benchmarks(arguments: &Arguments) -> Vec<Benchmark> {
     match (arguments.dataset, arguments.quick) {
         (Some(benchmark), _) => vec![benchmark],
-        (None, true) => vec![Benchmark::Sysu],
-        (None, false) => Benchmark::ALL.into(),
+        (None, true) => vec![Benchmark::SYSU],
+        (None, false) => Benchmark::all().collect(),
     }
 }
 
@@ -208,13 +208,15 @@ mod tests {
     fn what_is_trained() {
         let quick = planned("--quick").unwrap();
         assert_eq!((quick.len(), quick[0].as_str()), (15, "synthetic-sysu/mbccm-s0"));
-        assert_eq!(planned("").unwrap().len(), 30);
+        assert_eq!(planned("").unwrap().len(), 45);
         assert_eq!(
             planned("--quick --only mmm --seeds 4 --variants baseline").unwrap(),
             ["synthetic-sysu/mmm-s4", "synthetic-sysu/mmm-baseline-s4"]
         );
         let regdb = planned("--only mult,mmm --dataset regdb --seeds 0,1").unwrap();
         assert!(regdb.len() == 4 && regdb[0] == "synthetic-regdb/mult-s0-t1", "{regdb:?}");
+        let llcm = planned("--only ecul --dataset llcm --seeds 0").unwrap();
+        assert_eq!(llcm, ["synthetic-llcm/ecul-s0"]);
         assert!(planned("--quick --ablations").unwrap().len() > 15 + 3 * 15);
         let study = "--quick --only dmic,ecul --variants losses,schedules,laboratory,counts --world-seeds 41,42,43";
         let study = planned(study).unwrap();
@@ -230,7 +232,7 @@ mod tests {
     fn every_ablation_is_a_valid_configuration() {
         let published = Published::read().unwrap();
         for ablation in published.all_ablations() {
-            for preset in ["sysu_quick", "regdb_quick", "sysu_paper", "regdb_paper"] {
+            for preset in ["sysu_quick", "regdb_quick", "llcm_quick", "sysu_paper", "regdb_paper", "llcm_paper"] {
                 let whole = vireid_methods::preset(&format!("{}_{preset}", ablation.method), &[]).unwrap();
                 let layers: String = ablation.layers.iter().map(|layer| format!("+{layer}")).collect();
                 let changed =
@@ -245,8 +247,10 @@ mod tests {
     fn the_tables_know_what_is_trained() {
         let published = Published::read().unwrap();
         assert_eq!(published.methods().collect::<Vec<_>>(), methods().collect::<Vec<_>>());
-        let in_tables = xtask::reproduce::Benchmark::ALL.map(|benchmark| (benchmark.name(), benchmark.title()));
-        assert_eq!(in_tables, Benchmark::ALL.map(|benchmark| (benchmark.name(), benchmark.title())));
+        let in_tables = xtask::reproduce::Benchmark::all()
+            .map(|benchmark| (benchmark.name(), benchmark.title(), benchmark.searches().to_vec()));
+        let trained = Benchmark::all().map(|benchmark| (benchmark.name(), benchmark.title(), benchmark.searches()));
+        assert_eq!(in_tables.collect::<Vec<_>>(), trained.collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,37 +1,36 @@
 /// A data set with its protocol, as the tables name it. A test of the studies holds it to what they train on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Benchmark {
-    /// SYSU-MM01.
-    Sysu,
-    /// RegDB.
-    Regdb,
+pub struct Benchmark {
+    name: &'static str,
+    title: &'static str,
+    searches: [&'static str; 2],
 }
 
+const BOTH_WAYS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
+
 impl Benchmark {
+    /// SYSU-MM01, which the ablations are made on.
+    pub const SYSU: Self = Self { name: "sysu", title: "SYSU-MM01", searches: ["all", "indoor"] };
+    const REGDB: Self = Self { name: "regdb", title: "RegDB", searches: ["visible-to-thermal", "thermal-to-visible"] };
+    const LLCM: Self = Self { name: "llcm", title: "LLCM", searches: BOTH_WAYS };
+
     /// Every one, in the tables' order.
-    pub const ALL: [Self; 2] = [Self::Sysu, Self::Regdb];
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::SYSU, Self::REGDB, Self::LLCM].into_iter()
+    }
 
     /// Its name in records and presets.
     pub fn name(self) -> &'static str {
-        match self {
-            Benchmark::Sysu => "sysu",
-            Benchmark::Regdb => "regdb",
-        }
+        self.name
     }
 
     /// Its name in the tables.
     pub fn title(self) -> &'static str {
-        match self {
-            Benchmark::Sysu => "SYSU-MM01",
-            Benchmark::Regdb => "RegDB",
-        }
+        self.title
     }
 
     /// Search modes or directions.
     pub fn searches(self) -> [&'static str; 2] {
-        match self {
-            Benchmark::Sysu => ["all", "indoor"],
-            Benchmark::Regdb => ["visible-to-thermal", "thermal-to-visible"],
-        }
+        self.searches
     }
 }

@@ -143,10 +143,10 @@ fn moment(name: &'static str) -> impl Fn(&[Evaluation]) -> Option<&Evaluation> {
 
 fn tables(records: &[Record], published: &Published) -> Vec<Table> {
     let mut tables = Vec::new();
-    for benchmark in Benchmark::ALL {
+    for benchmark in Benchmark::all() {
         tables.push(beside_papers(records, published, benchmark));
     }
-    for benchmark in Benchmark::ALL {
+    for benchmark in Benchmark::all() {
         let title = format!("Small network and quick presets on {}", benchmark.title());
         let note = "Not the papers' settings, so no paper's value stands here.";
         tables.extend(alone(records, published, benchmark, Kind::QuickOnReal, &title, note));
@@ -246,7 +246,7 @@ fn beside_papers(records: &[Record], published: &Published, benchmark: Benchmark
 
 /// The method's ablations on SYSU-MM01, where its authors report some.
 fn ablations_beside_paper(records: &[Record], published: &Published, method: &str) -> Option<Table> {
-    let benchmark = Benchmark::Sysu;
+    let benchmark = Benchmark::SYSU;
     let mut table = Table {
         title: format!("Ablations of {} on SYSU-MM01", method.to_uppercase()),
         note: "As above. Settings of a row: see the file of published values.".into(),
@@ -415,7 +415,7 @@ mod tests {
         let whole =
             |seed: u64, map: f64| Record { method: "mult".into(), ..record(true, "mult_sysu_quick", seed, map) };
         let records = [whole(0, 60.0), whole(1, 66.0), whole(2, 10.0), changed(0, 57.0), changed(1, 65.0)];
-        let table = ablations_alone(&records, &published, Benchmark::Sysu, Kind::Synthetic, "ablations").unwrap();
+        let table = ablations_alone(&records, &published, Benchmark::SYSU, Kind::Synthetic, "ablations").unwrap();
         assert_eq!(table.rows.len(), 2);
         assert_eq!(table.rows[0][4..6], ["61.0 ± 5.7", "-2.0 ± 1.4"].map(String::from));
     }
@@ -448,7 +448,7 @@ mod tests {
     fn runs_on_real_data_are_set_beside_the_paper() {
         let published = Published::read().unwrap();
         let records = [record(false, "mbccm_sysu_paper", 0, 47.0), record(false, "mbccm_sysu_paper", 1, 49.0)];
-        let table = beside_papers(&records, &published, Benchmark::Sysu);
+        let table = beside_papers(&records, &published, Benchmark::SYSU);
         let row = &table.rows[0];
         assert_eq!(row[5..], ["48.2 [1]", "48.0 ± 1.4", "-0.2", "2 trainings"].map(String::from));
         assert!(table.remarks[0].contains("later papers") && !table.remarks[0].contains("to be checked"));

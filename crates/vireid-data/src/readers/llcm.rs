@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
+use vireid_eval::llcm::LlcmProtocol;
 
 use super::files::{Files, Naming, labelled_files};
 use super::listing::{Listing, note_beside};
@@ -11,7 +12,7 @@ use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "LLCM";
-const HINT: &str = "see datasets/llcm.md for how to get and lay out the data";
+const HINT: &str = "see docs/data/llcm.md for how to get and lay out the data";
 const CAMERAS: u16 = 9;
 
 /// Reads LLCM: training lists `idx/train_vis.txt` and `idx/train_nir.txt` of `path label` lines, test identities in
@@ -46,7 +47,7 @@ pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
         visible.iter().chain(&infrared).filter_map(|sample| sample.identity).map(|identity| identity.0).collect();
     let missing = identities.difference(&seen).map(|person| root.join("test_*/cam*").join(format!("{person:04}")));
     let missing = missing.collect();
-    let test = TestSplit::Llcm { visible, infrared };
+    let test = TestSplit::new(LlcmProtocol, PerModality { visible, infrared });
     refuse_empty(missing)?;
     Ok(Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() })
 }
@@ -151,7 +152,7 @@ mod tests {
             |samples: &[Sample]| samples.iter().map(|s| (s.identity.unwrap().0, s.camera.0)).collect::<Vec<_>>();
         assert_eq!(cameras(&dataset.train.visible), [(0, 3), (1, 1)]);
         assert_eq!(cameras(&dataset.train.infrared), [(0, 7)]);
-        let TestSplit::Llcm { visible, infrared } = &dataset.test else { panic!("LLCM's split") };
+        let PerModality { visible, infrared } = dataset.test.images();
         assert_eq!((cameras(visible), cameras(infrared)), (vec![(5, 2), (5, 2)], vec![(6, 9)]));
         assert!(visible[0].path.ends_with("a.jpg"));
     }

@@ -79,11 +79,7 @@ pub(super) fn read_listed(manifest: &Path) -> Result<(Dataset, Files), DataError
     if let Some(row) = rows.iter().find(|row| row.is_test && row.identity.is_none()) {
         return Err(malformed(manifest, row.line, "a test image needs an identity to be scored by".into()));
     }
-    let PerModality { visible, infrared } = both(true);
-    let test = match visible.is_empty() && infrared.is_empty() {
-        true => TestSplit::Nothing,
-        false => TestSplit::Own { visible, infrared },
-    };
+    let test = TestSplit::own(both(true));
     let names = Names {
         cameras: cameras.iter().map(|(name, camera)| (*camera, name.to_string())).collect(),
         people: identities.iter().map(|(name, person)| (*person, name.to_string())).collect(),
@@ -190,7 +186,7 @@ mod tests {
         assert_eq!(dataset.train.infrared[0].identity, Some(Identity(0)));
         assert_eq!([1, 2].map(|camera| dataset.names.camera(Camera(camera))), ["door", "night"]);
         assert_eq!([0, 1].map(|person| dataset.names.person(Identity(person))), ["bob", "eve"]);
-        let TestSplit::Own { visible, infrared } = dataset.test else { panic!("no test split") };
+        let PerModality { visible, infrared } = dataset.test.images;
         assert_eq!((visible[0].identity, visible[0].camera), (Some(Identity(1)), Camera(1)));
         assert!(infrared[0].path.ends_with("d, e.png") && infrared[0].camera == Camera(2));
     }

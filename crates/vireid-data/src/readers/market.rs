@@ -3,6 +3,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use vireid_core::{Camera, Identity, PerModality};
+use vireid_eval::sysu::SysuProtocol;
 
 use super::listing::{Listing, note_beside};
 use super::people::note_trained_on;
@@ -12,7 +13,7 @@ use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "SYSU-MM01 (converted)";
-const HINT: &str = "see datasets/sysu-mm01.md for the converted layout";
+const HINT: &str = "see docs/data/sysu.md for the converted layout";
 const MODALITIES: [&str; 2] = ["rgb_modify", "ir_modify"];
 const TRAIN: &str = "bounding_box_train";
 const QUERY: &str = "query";
@@ -67,7 +68,7 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
         note_beside(folder, &[TRAIN, QUERY, GALLERY], &mut notes)?;
     }
     let (name, synthetic) = name_of(NAME, root);
-    let test = TestSplit::Sysu { queries, pool };
+    let test = TestSplit::new(SysuProtocol, PerModality { visible: pool, infrared: queries });
     Ok(Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() })
 }
 

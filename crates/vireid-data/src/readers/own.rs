@@ -85,7 +85,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
     let train = PerModality { visible: samples(Modality::Visible)?, infrared: samples(Modality::Infrared)? };
     let name = format!("{NAME} in {}", root.display());
     let notes = notes.into_texts();
-    Ok(Dataset { name, synthetic: false, train, test: TestSplit::Nothing, notes, names })
+    Ok(Dataset { name, synthetic: false, train, test: TestSplit::default(), notes, names })
 }
 
 /// Refuses a folder of crops that lacks one of the two that training needs; one with a manifest has neither.
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(names, ["door", "hall", "infrared"], "results show the folders' names");
         assert!(dataset.train.visible.iter().all(|sample| sample.identity.is_none()));
         assert!(dataset.train.visible[0].path.ends_with("door/a.jpg"));
-        assert!(matches!(dataset.test, TestSplit::Nothing));
+        assert!(dataset.test.is_empty());
     }
 
     /// A gallery to search in may have one modality.

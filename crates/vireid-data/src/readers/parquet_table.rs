@@ -65,7 +65,6 @@ mod tests {
     use parquet::file::writer::SerializedFileWriter;
     use parquet::schema::parser::parse_message_type;
 
-    use crate::TestSplit;
     use crate::readers::read_manifest;
 
     /// Two images and a column of some kind, usually identities, that is empty for the second.
@@ -115,7 +114,7 @@ mod tests {
         let (from_parquet, from_csv) = (read_manifest(&path).unwrap(), read_manifest(&csv).unwrap());
         assert_eq!(from_parquet.train.visible, from_csv.train.visible);
         assert_eq!(from_parquet.train.infrared, from_csv.train.infrared);
-        assert!(matches!(from_parquet.test, TestSplit::Nothing));
+        assert!(from_parquet.test.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use vireid_core::{Camera, PerModality};
+use vireid_eval::regdb::RegdbProtocol;
 
 use super::files::{Files, labelled_files};
 use super::name_of;
@@ -8,7 +9,7 @@ use crate::notes::Notes;
 use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 const NAME: &str = "RegDB";
-const HINT: &str = "see datasets/regdb.md for how to get and lay out the data";
+const HINT: &str = "see docs/data/regdb.md for how to get and lay out the data";
 
 /// Camera numbers given to RegDB's two cameras, which the data set does not number.
 const VISIBLE_CAMERA: Camera = Camera(1);
@@ -42,10 +43,11 @@ pub fn read_regdb(root: &Path, trial: u32) -> Result<Dataset, DataError> {
         visible: list("train", "visible", VISIBLE_CAMERA)?,
         infrared: list("train", "thermal", THERMAL_CAMERA)?,
     };
-    let test = TestSplit::RegDb {
+    let test = PerModality {
         visible: list("test", "visible", VISIBLE_CAMERA)?,
-        thermal: list("test", "thermal", THERMAL_CAMERA)?,
+        infrared: list("test", "thermal", THERMAL_CAMERA)?,
     };
+    let test = TestSplit::new(RegdbProtocol, test);
     files.note_unlisted(root, &[], &mut notes);
     Ok(Dataset { name, synthetic, train, test, notes: notes.into_texts(), names: Names::default() })
 }

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use vireid_core::{Camera, Identity, PerModality};
+use vireid_eval::sysu::SysuProtocol;
 
 use super::listing::{Listing, note_beside};
 use super::people::{note_trained_on, note_unlisted, people_folders, people_of_list, refuse_empty};
@@ -14,7 +15,7 @@ pub(crate) const INFRARED_CAMERAS: [u16; 2] = [3, 6];
 /// What lies in the data set's folder.
 pub(super) const PARTS: [&str; 7] = ["cam1", "cam2", "cam3", "cam4", "cam5", "cam6", "exp"];
 const NAME: &str = "SYSU-MM01";
-const HINT: &str = "see datasets/sysu-mm01.md for how to get and lay out the data";
+const HINT: &str = "see docs/data/sysu.md for how to get and lay out the data";
 
 /// Reads SYSU-MM01 as released: `cam1..cam6/<id>/<n>.jpg`, split lists in `exp/`.
 ///
@@ -47,10 +48,11 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
         visible: samples(&train_identities, &VISIBLE_CAMERAS)?,
         infrared: samples(&train_identities, &INFRARED_CAMERAS)?,
     };
-    let test = TestSplit::Sysu {
-        queries: samples(&test_identities, &INFRARED_CAMERAS)?,
-        pool: samples(&test_identities, &VISIBLE_CAMERAS)?,
+    let test = PerModality {
+        infrared: samples(&test_identities, &INFRARED_CAMERAS)?,
+        visible: samples(&test_identities, &VISIBLE_CAMERAS)?,
     };
+    let test = TestSplit::new(SysuProtocol, test);
     let listed = train_identities.union(&test_identities).copied().collect::<BTreeSet<u32>>();
     let there = cameras.people();
     note_unlisted(&there.difference(&listed).collect(), &mut notes);

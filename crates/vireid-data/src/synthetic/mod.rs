@@ -17,6 +17,7 @@ mod sensor;
 mod spec;
 mod world;
 mod write;
+mod write_llcm;
 mod write_regdb;
 
 pub use camera::CameraLook;
@@ -26,6 +27,7 @@ pub use spec::WorldSpec;
 pub use world::{HEIGHT, Image, WIDTH, World};
 pub(crate) use write::STAMP;
 pub use write::{SysuLayout, WorldSize, write_sysu};
+pub use write_llcm::write_llcm;
 pub use write_regdb::write_regdb;
 
 /// How hard the world is. Each dial is 0 for easiest; what it changes is said beside it.

@@ -27,6 +27,14 @@ impl WorldSpec {
         }
     }
 
+    /// A world like LLCM: nine places with a camera of either modality each, every person seen at four of them.
+    pub fn llcm() -> Self {
+        Self {
+            dials: Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 },
+            size: WorldSize::Small { train: 80, test: 30, visible: 6, infrared: 6 },
+        }
+    }
+
     /// Sets one number by name: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size (`train`, `test`
     /// identities; `visible`, `infrared` training images per camera).
     ///

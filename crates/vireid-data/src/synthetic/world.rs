@@ -9,6 +9,9 @@ pub const WIDTH: usize = 64;
 /// Height of a drawn image.
 pub const HEIGHT: usize = 128;
 
+/// Places that LLCM's cameras look at.
+pub(super) const LLCM_PLACES: usize = 9;
+
 /// One drawn image: `HEIGHT x WIDTH x 3` interleaved bytes; three equal channels when it is infrared.
 pub type Image = Vec<u8>;
 
@@ -42,6 +45,16 @@ impl World {
             Self::with_cameras(seed, people, &[(Modality::Visible, false), (Modality::Infrared, false)], dials);
         let place = world.cameras[0].clone();
         world.cameras[1].stand_beside(&place);
+        world
+    }
+
+    /// Draws `people` people and LLCM's nine places, outdoors, each with a visible camera (1 to 9) and a near-infrared one
+    /// beside it (10 to 18).
+    pub fn llcm(seed: u64, people: usize, dials: Dials) -> Self {
+        let cameras = [[(Modality::Visible, false); LLCM_PLACES], [(Modality::Infrared, false); LLCM_PLACES]].concat();
+        let mut world = Self::with_cameras(seed, people, &cameras, dials);
+        let (visible, infrared) = world.cameras.split_at_mut(LLCM_PLACES);
+        infrared.iter_mut().zip(visible).for_each(|(infrared, visible)| infrared.stand_beside(visible));
         world
     }
 

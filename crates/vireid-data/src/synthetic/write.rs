@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
@@ -21,7 +22,8 @@ const BEGUN: &str = "synthetic.begun.txt";
 #[derive(Debug, Clone, PartialEq)]
 pub enum WorldSize {
     /// A small world. Most training identities were seen by all cameras; every test identity was, with 4 images per
-    /// visible and 5 per infrared camera.
+    /// visible and 5 per infrared camera. (In LLCM's manner: a person was seen at four of the nine places, in training as
+    /// often as is said here.)
     Small {
         /// Identities to train on.
         train: usize,
@@ -33,7 +35,7 @@ pub enum WorldSize {
         infrared: usize,
     },
     /// The imitated data set's own numbers: SYSU-MM01's of images per identity and camera; RegDB's 412 identities with ten
-    /// images of either modality.
+    /// images of either modality; LLCM's 1,064 identities with as many images as it has in all, spread evenly.
     Full,
 }
 
@@ -74,7 +76,7 @@ pub fn write_sysu(
         format!("synthetic world in SYSU-MM01's layout\nversion 1\nseed {seed}\n{size:?}\n{dials:?}\n{layout:?}\n");
     let is_drawn = is_there(root, &stamp)?;
     let entries = entries(seed, size)?;
-    let mut jobs: Vec<(PathBuf, usize, usize, usize)> = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for entry in &entries {
         for (camera, &count) in entry.counts.iter().enumerate() {
             for instance in 0..count {
@@ -100,7 +102,24 @@ pub fn write_sysu(
         }
     }
     make_folders(&folders)?;
-    let written = std::sync::atomic::AtomicUsize::new(0);
+    write_jpegs(&world, &jobs, progress)?;
+    if is_drawn {
+        return Ok(());
+    }
+    write_lists(root, &entries)?;
+    write_stamp(root)
+}
+
+/// An image to draw: where to, who, by which camera, which one.
+pub(super) type Job = (PathBuf, usize, usize, usize);
+
+/// Draws images into JPEG files; `progress` is called with (written, total).
+pub(super) fn write_jpegs(
+    world: &World,
+    jobs: &[Job],
+    progress: impl Fn(usize, usize) + Sync,
+) -> Result<(), DataError> {
+    let written = AtomicUsize::new(0);
     jobs.par_iter().try_for_each(|(path, person, camera, instance)| {
         let pixels = world.draw(*person, *camera, *instance)?;
         let mut jpeg = Vec::new();
@@ -108,14 +127,9 @@ pub fn write_sysu(
             .encode(&pixels, WIDTH as u32, HEIGHT as u32, image::ExtendedColorType::Rgb8)
             .map_err(|error| DataError::World(error.to_string()))?;
         fs::write(path, jpeg).map_err(DataError::io("can't write", path))?;
-        progress(written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1, jobs.len());
-        Ok::<_, DataError>(())
-    })?;
-    if is_drawn {
-        return Ok(());
-    }
-    write_lists(root, &entries)?;
-    write_stamp(root)
+        progress(written.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+        Ok(())
+    })
 }
 
 /// Whether `root` holds this very world; otherwise it is marked as being drawn into. Another world there is an error, and so
@@ -252,8 +266,9 @@ fn full_counts() -> Result<Vec<Entry>, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Sample;
     use crate::readers::{read_sysu, read_sysu_converted};
-    use crate::{Sample, TestSplit};
+    use vireid_core::PerModality;
 
     fn tiny() -> WorldSpec {
         WorldSpec { size: WorldSize::Small { train: 6, test: 3, visible: 5, infrared: 6 }, ..WorldSpec::sysu() }
@@ -288,9 +303,8 @@ mod tests {
         assert!(a.train.visible.len() > 60 && a.train.infrared.len() > 30);
         assert_eq!(keys(&a.train.visible), keys(&b.train.visible));
         assert_eq!(keys(&a.train.infrared), keys(&b.train.infrared));
-        let (TestSplit::Sysu { queries, pool }, TestSplit::Sysu { queries: q, pool: p }) = (&a.test, &b.test) else {
-            panic!("both are SYSU-MM01 splits");
-        };
+        let PerModality { visible: pool, infrared: queries } = a.test.images();
+        let PerModality { visible: p, infrared: q } = b.test.images();
         assert_eq!((queries.len(), pool.len()), (3 * 10, 3 * 16));
         assert_eq!(keys(queries), keys(q));
         // The order of a gallery's draws: by identity, camera, file.
@@ -306,20 +320,20 @@ mod tests {
     #[test]
     fn a_second_call_keeps_the_world_and_another_world_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let calls = AtomicUsize::new(0);
         let count = |_, _| {
-            calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            calls.fetch_add(1, Ordering::Relaxed);
         };
         write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
-        let first = calls.load(std::sync::atomic::Ordering::Relaxed);
+        let first = calls.load(Ordering::Relaxed);
         write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
-        assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), first);
+        assert_eq!(calls.load(Ordering::Relaxed), first);
         // One that got lost is drawn again, the same.
         let lost = read_sysu(folder.path()).unwrap().train.visible[0].path.clone();
         let before = fs::read(&lost).unwrap();
         fs::remove_file(&lost).unwrap();
         write_sysu(folder.path(), 1, &tiny(), SysuLayout::Original, count).unwrap();
-        assert_eq!((fs::read(&lost).unwrap(), calls.load(std::sync::atomic::Ordering::Relaxed)), (before, first + 1));
+        assert_eq!((fs::read(&lost).unwrap(), calls.load(Ordering::Relaxed)), (before, first + 1));
         let other = write_sysu(folder.path(), 2, &tiny(), SysuLayout::Original, count);
         assert!(other.unwrap_err().to_string().starts_with("VR0110"));
     }

@@ -95,8 +95,8 @@ fn image(folder: &str, person: usize, number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TestSplit;
     use crate::readers::read_regdb;
+    use vireid_core::PerModality;
 
     #[test]
     fn ten_splits_of_one_world() {
@@ -109,7 +109,7 @@ mod tests {
             let dataset = read_regdb(folder.path(), trial).unwrap();
             assert!(dataset.synthetic && dataset.notes.is_empty(), "{:?}", dataset.notes);
             assert_eq!((dataset.train.visible.len(), dataset.train.infrared.len()), (12, 6));
-            let TestSplit::RegDb { visible, thermal } = &dataset.test else { panic!("RegDB's split") };
+            let PerModality { visible, infrared: thermal } = dataset.test.images();
             assert_eq!((visible.len(), thermal.len()), (8, 4));
             let person = |path: &Path| path.parent().and_then(Path::file_name).unwrap().to_owned();
             let trained: Vec<_> = dataset.train.visible.iter().map(|sample| person(&sample.path)).collect();

@@ -62,8 +62,6 @@ pub const ENTRY: MethodEntry = MethodEntry {
         "dmic_quick+losses",
         "dmic_quick+schedules",
         "dmic_quick+two_cards",
-        "dmic_regdb_paper",
-        "dmic_regdb_paper+schedules",
     ],
     clustering: settings::first_clustering,
 };

@@ -45,14 +45,7 @@ const VIEWS: usize = 2;
 pub const ENTRY: MethodEntry = MethodEntry {
     name: "ecul",
     build: |config| Ok(boxed(Ecul::new(config)?)),
-    presets: preset_files![
-        "ecul_paper",
-        "ecul_paper+counts",
-        "ecul_quick",
-        "ecul_quick+counts",
-        "ecul_regdb_paper",
-        "ecul_regdb_paper+counts",
-    ],
+    presets: preset_files!["ecul_paper", "ecul_paper+counts", "ecul_quick", "ecul_quick+counts",],
     clustering: read_clustering,
 };
 

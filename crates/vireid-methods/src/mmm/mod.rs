@@ -51,7 +51,7 @@ const VIEWS: usize = 2;
 pub const ENTRY: MethodEntry = MethodEntry {
     name: "mmm",
     build: |config| Ok(boxed(Mmm::new(config)?)),
-    presets: preset_files!["mmm_paper", "mmm_quick", "mmm_regdb_paper"],
+    presets: preset_files!["mmm_paper", "mmm_quick"],
     clustering: read_clustering,
 };
 

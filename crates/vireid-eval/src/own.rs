@@ -1,0 +1,33 @@
+//! The protocol of your own data: both directions, all images, Rank-k counts images, as in [RegDB](crate::regdb)'s.
+
+use vireid_core::Embeddings;
+
+use crate::regdb::both_directions;
+use crate::{Annotations, EvalError, Protocol, Score};
+
+/// The protocol of your own data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnProtocol;
+
+const DIRECTIONS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
+
+impl Protocol for OwnProtocol {
+    fn name(&self) -> &'static str {
+        "own data"
+    }
+
+    fn searches(&self) -> &[&'static str] {
+        &DIRECTIONS
+    }
+
+    fn score(
+        &self,
+        visible: &Embeddings,
+        on_visible: &Annotations,
+        infrared: &Embeddings,
+        on_infrared: &Annotations,
+        _trials: u32,
+    ) -> Result<Vec<Score>, EvalError> {
+        both_directions(DIRECTIONS, (visible, &on_visible.identities), (infrared, &on_infrared.identities))
+    }
+}
