@@ -94,7 +94,7 @@ static GATE: DataSet = DataSet {
     published: Some(Counts { cameras: 2, train: PART, test: PART }),
     presets: &[
         ("gate_quick", "# Few people.\n[sampler]\n# Clusters per batch (P).\nclusters = 3\n"),
-        ("mbccm_gate_quick", "[stage1]\n# Steps per epoch.\niterations = 7\n"),
+        ("mbccm_gate_quick", "[[stages]]\n# Steps per epoch.\niterations = 7\n"),
     ],
     card: "docs/data/gate.md",
     stand_in: None,
