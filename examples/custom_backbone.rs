@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use burn::module::Module;
+use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use vireid::{DataSource, ProgressObserver, open_images};
-use vireid_backbone::{Backbone, Features};
+use vireid_backbone::{
+    Backbone, BatchGroups, Features, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics,
+};
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::ImageSize;
 use vireid_memory::normalize_rows;
@@ -27,8 +29,8 @@ use vireid_methods::{
 #[derive(Module, Debug)]
 struct Plain {
     layers: Vec<Conv2d>,
-    norms: Vec<BatchNorm>,
-    neck: BatchNorm,
+    norms: Vec<GroupedBatchNorm>,
+    neck: GroupedBatchNorm,
     dim: usize,
 }
 
@@ -41,18 +43,19 @@ impl Plain {
         };
         Self {
             layers: widths.windows(2).map(layer).collect(),
-            norms: widths[1..].iter().map(|&width| BatchNormConfig::new(width).init(device)).collect(),
-            neck: BatchNormConfig::new(widths[3]).init(device),
+            norms: widths[1..].iter().map(|&width| GroupedBatchNormConfig::new(width).init(device)).collect(),
+            neck: GroupedBatchNormConfig::new(widths[3]).init(device),
             dim: widths[3],
         }
     }
 
     fn features(&self, images: Tensor<4>) -> Features {
+        let whole = BatchGroups::whole(images.dims()[0]);
         let layers = self.layers.iter().zip(&self.norms);
-        let maps = layers.fold(images, |x, (layer, norm)| relu(norm.forward(layer.forward(x))));
+        let maps = layers.fold(images, |x, (layer, norm)| relu(norm.forward(layer.forward(x), &whole)));
         let [batch, channels, height, width] = maps.dims();
         let pooled = maps.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels]);
-        Features { embedding: self.neck.forward(pooled.clone()), pooled }
+        Features { embedding: self.neck.forward(pooled.clone(), &whole), pooled }
     }
 }
 
@@ -63,6 +66,10 @@ impl Backbone for Plain {
 
     fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
         PerModality { visible: self.features(visible), infrared: self.features(infrared) }
+    }
+
+    fn in_training_mode(self) -> Self {
+        with_batch_statistics(self)
     }
 
     fn embed(&self, images: Tensor<4>, _modality: Modality) -> Tensor<2> {

@@ -15,3 +15,4 @@ mod resume;
 mod threads;
 mod training;
 mod variants;
+mod vit;

@@ -31,13 +31,23 @@ pub enum Pass {
     Images(PerModality<Tensor<4>>),
     /// Between two pieces.
     Inside {
-        /// What the next piece takes: `[batch, channels, height, width]`, in the network's own order of images.
+        /// What the next piece takes, an image per row in the network's own order: `[batch, channels, height, width]` of a
+        /// convolutional network, `[batch, 1, tokens, dim]` of a [`VitNet`](crate::VitNet).
         values: Tensor<4>,
         /// Images of either modality.
         images: PerModality<usize>,
     },
     /// After the last piece.
     Features(PerModality<Features>),
+}
+
+/// Which of a stage's learning rates a parameter has, where a stage has two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParameterGroup {
+    /// What may start from weights of another task, and has the lower rate.
+    Trunk,
+    /// What every task trains from scratch, and has the full rate.
+    Head,
 }
 
 /// What training and evaluation need of a network.
@@ -69,6 +79,19 @@ pub trait Backbone: Module + ModuleDisplay {
             Pass::Images(images) => Pass::Features(self.forward(images.visible, images.infrared)),
             other => other,
         }
+    }
+
+    /// The network whose [`forward`](Self::forward), off the autodiff device as well, normalises by the batch and moves the
+    /// running statistics: a training pass that keeps no gradient graph. It is called on [`Module::valid`] of the network.
+    /// With [`GroupedBatchNorm`](crate::GroupedBatchNorm)s it is
+    /// [`with_batch_statistics`](crate::with_batch_statistics); a network that treats a batch alike in training and in
+    /// inference gives itself.
+    fn in_training_mode(self) -> Self;
+
+    /// The group of a parameter by its path of fields within the network, such as `["layers", "0", "conv", "weight"]`. By
+    /// default a path through a field named `neck` leads to the head and any other one to the trunk.
+    fn group(path: &[&str]) -> ParameterGroup {
+        if path.contains(&"neck") { ParameterGroup::Head } else { ParameterGroup::Trunk }
     }
 
     /// Inference pass over images of one modality: embeddings of length 1. Call it on [`Module::valid`] of the network

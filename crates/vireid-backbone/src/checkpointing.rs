@@ -11,7 +11,7 @@ use burn::tensor::{Gradients, Tensor};
 use vireid_core::PerModality;
 
 use crate::backbone::Pass;
-use crate::{Backbone, Features, with_batch_statistics};
+use crate::{Backbone, Features};
 
 /// A training pass whose features are known, and whose inside is not kept.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub struct CheckpointedPass {
 
 impl CheckpointedPass {
     /// Passes images through a network without keeping more than the borders of its pieces. Running statistics stay as they
-    /// are until [`backward`](Self::backward). The network's batch norms have to be
-    /// [`GroupedBatchNorm`](crate::GroupedBatchNorm)s: others would normalise by running statistics in this pass.
+    /// are until [`backward`](Self::backward). The network's batch norms have to normalise by the batch after
+    /// [`Backbone::in_training_mode`], as [`GroupedBatchNorm`](crate::GroupedBatchNorm)s do and Burn's own don't.
     ///
     /// # Shapes
     ///
@@ -35,7 +35,7 @@ impl CheckpointedPass {
     ///
     /// When the network's last piece gives no features.
     pub fn new<B: Backbone>(network: &B, visible: Tensor<4>, infrared: Tensor<4>) -> Self {
-        let untracked = with_batch_statistics(network.valid());
+        let untracked = network.valid().in_training_mode();
         let mut pass = Pass::Images(PerModality { visible: visible.inner(), infrared: infrared.inner() });
         let mut inputs = Vec::with_capacity(network.pieces());
         for piece in 0..network.pieces() {
@@ -219,6 +219,9 @@ mod tests {
             }
             fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
                 self.net.forward(visible, infrared)
+            }
+            fn in_training_mode(self) -> Self {
+                Self { net: self.net.in_training_mode() }
             }
             fn embed(&self, images: Tensor<4>, modality: vireid_core::Modality) -> Tensor<2> {
                 self.net.embed(images, modality)

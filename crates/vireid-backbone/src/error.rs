@@ -48,6 +48,14 @@ pub enum BackboneError {
         /// The tensor.
         name: String,
     },
+    /// A file's vision transformer embeds patches by several convolutions.
+    #[error("VR0306: weights {} embed patches by a stack of convolutions ({name}); here one convolution does, as timm's ViTs have it: take weights of such a network", path.display())]
+    ConvolutionalPatches {
+        /// The file.
+        path: PathBuf,
+        /// A tensor of the stack.
+        name: String,
+    },
 }
 
 impl Coded for BackboneError {}

@@ -1,7 +1,7 @@
 //! Images to embeddings, on Burn.
 //!
-//! [`TwoStreamNet`] has a stem for each modality and shares everything after it; [`Backbone`] is what training needs of
-//! any network, so that others can bring their own. [`GroupedBatchNorm`] normalises as replicated training on several
+//! [`TwoStreamNet`] has a stem for each modality and shares everything after it, [`VitNet`] does so with a vision transformer;
+//! [`Backbone`] is what training needs of any network, so that others can bring their own. [`GroupedBatchNorm`] normalises as replicated training on several
 //! devices does and keeps PyTorch's running statistics. [`CheckpointedPass`] trains in a fraction of the memory.
 //! [`parameters`] reads and writes weights by name.
 //!
@@ -18,19 +18,25 @@ mod imagenet;
 mod non_local;
 pub mod parameters;
 mod precision;
+mod shares;
 mod two_stream;
+mod unit;
+mod vit;
+mod weight_file;
 
-pub use backbone::{Backbone, Features, Pass};
+pub use backbone::{Backbone, Features, ParameterGroup, Pass};
 pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 pub use block::{Block, BlockConfig};
 pub use checkpointing::{CheckpointedPass, loss_gradients};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
-pub use imagenet::{WeightFile, load_imagenet};
+pub use imagenet::load_imagenet;
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
 pub use precision::Precision;
 pub use two_stream::{PieceSize, StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
+pub use vit::{VitConfig, VitNet, load_vit};
+pub use weight_file::WeightFile;
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
 pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");

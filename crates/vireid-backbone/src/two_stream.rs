@@ -9,11 +9,13 @@ use vireid_kernels::Tail;
 
 use crate::Precision;
 use crate::backbone::{Backbone, Features, Pass};
-use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
+use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::gem::gem_pool;
 use crate::parameters::{fill_parameters, number_parameters};
+use crate::shares::Shares;
+use crate::unit::unit_rows;
 
 /// Added to the mean before GeM's root.
 const GEM_EPSILON: f64 = 1e-12;
@@ -294,46 +296,12 @@ impl TwoStreamNet {
         Features { embedding: self.neck.forward(pooled.clone(), groups), pooled }
     }
 
-    /// How many images of either modality each group of batch norm has, in batch order.
-    fn shares(&self, images: &PerModality<usize>) -> Vec<(usize, usize)> {
-        let (visible, infrared) = BatchGroups::paired(images.visible, images.infrared, self.bn_groups);
-        visible.sizes().iter().copied().zip(infrared.sizes().iter().copied()).collect()
+    /// Through the stems, in the order of [`Shares::join`].
+    fn stems(&self, images: PerModality<Tensor<4>>, shares: &Shares) -> Tensor<4> {
+        let visible = self.stem_visible.forward(images.visible, &shares.of(Modality::Visible));
+        let infrared = self.stem_infrared.forward(images.infrared, &shares.of(Modality::Infrared));
+        shares.join(PerModality { visible, infrared })
     }
-
-    /// Through the stems. Each group's images of both modalities stand together, as on a device of replicated training, which
-    /// holds a chunk of either.
-    fn stems(&self, visible: Tensor<4>, infrared: Tensor<4>, shares: &[(usize, usize)]) -> Tensor<4> {
-        let (of_visible, of_infrared) = shares.iter().copied().unzip();
-        let visible = self.stem_visible.forward(visible, &BatchGroups::of_sizes(of_visible));
-        let infrared = self.stem_infrared.forward(infrared, &BatchGroups::of_sizes(of_infrared));
-        if shares.len() == 1 {
-            return Tensor::cat(vec![visible, infrared], 0);
-        }
-        let (mut parts, mut starts) = (Vec::new(), (0, 0));
-        for &(v, i) in shares {
-            parts.push(visible.clone().narrow(0, starts.0, v));
-            parts.push(infrared.clone().narrow(0, starts.1, i));
-            starts = (starts.0 + v, starts.1 + i);
-        }
-        Tensor::cat(parts, 0)
-    }
-}
-
-/// Sorts out what [`TwoStreamNet::stems`] put together.
-fn by_modality(features: &Features, shares: &[(usize, usize)]) -> PerModality<Features> {
-    let (mut visible, mut infrared, mut start) = (Vec::new(), Vec::new(), 0);
-    for &(v, i) in shares {
-        visible.push(features.narrow(start, v));
-        infrared.push(features.narrow(start + v, i));
-        start += v + i;
-    }
-    PerModality { visible, infrared }.map(|mut parts| {
-        if parts.len() == 1 {
-            return parts.remove(0);
-        }
-        let (pooled, embedding) = parts.into_iter().map(|part| (part.pooled, part.embedding)).unzip();
-        Features { pooled: Tensor::cat(pooled, 0), embedding: Tensor::cat(embedding, 0) }
-    })
 }
 
 impl Backbone for TwoStreamNet {
@@ -356,26 +324,27 @@ impl Backbone for TwoStreamNet {
 
     fn forward_piece(&self, piece: usize, pass: Pass) -> Pass {
         match pass {
-            Pass::Images(PerModality { visible, infrared }) => {
-                let images = PerModality { visible: visible.dims()[0], infrared: infrared.dims()[0] };
-                Pass::Inside { values: self.stems(visible, infrared, &self.shares(&images)), images }
+            Pass::Images(batch) => {
+                let images = batch.as_ref().map(|images| images.dims()[0]);
+                Pass::Inside { values: self.stems(batch, &Shares::new(images, self.bn_groups)), images }
             }
             Pass::Inside { values, images } => {
-                let shares = self.shares(&images);
-                let groups = BatchGroups::of_sizes(shares.iter().map(|(v, i)| v + i).collect());
+                let shares = Shares::new(images, self.bn_groups);
                 match self.blocks().nth(piece - 1) {
-                    Some(block) => Pass::Inside { values: block.forward(values, &groups), images },
-                    None => Pass::Features(by_modality(&self.head(values, &groups), &shares)),
+                    Some(block) => Pass::Inside { values: block.forward(values, &shares.joined()), images },
+                    None => Pass::Features(shares.separate(&self.head(values, &shares.joined()))),
                 }
             }
             features => features,
         }
     }
 
+    fn in_training_mode(self) -> Self {
+        with_batch_statistics(self)
+    }
+
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
-        let embeddings = self.forward_one(images, modality);
-        let norms = embeddings.clone().powi_scalar(2).sum_dim(1).sqrt().clamp_min(1e-12);
-        embeddings / norms
+        unit_rows(self.forward_one(images, modality))
     }
 }
 

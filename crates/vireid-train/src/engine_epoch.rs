@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
+use vireid_backbone::Backbone;
 use vireid_backbone::parameters::{fill_parameters, named_parameters};
-use vireid_backbone::{Backbone, with_batch_statistics};
 use vireid_core::{Camera, Embeddings, Modality, PerModality, Streams};
 use vireid_data::sampler::StepPlan;
 use vireid_data::{ImageList, Loader, LoaderConfig, ViewRecipes};
@@ -82,7 +82,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
         // A forward pass on the autodiff device that no backward pass follows would keep its graph for ever, so the pass
         // runs on copies without one and hands the running statistics back.
         let shadows: Vec<_> =
-            self.devices.iter().map(|device| with_batch_statistics(copy_to(&*self.learner, device))).collect();
+            self.devices.iter().map(|device| copy_to(&*self.learner, device).in_training_mode()).collect();
         let sizes = self.train.as_ref().map(|list| list.size());
         let config = LoaderConfig { stream, workers: self.config.input.workers, prefetch: self.config.input.prefetch };
         let total = plans.len();

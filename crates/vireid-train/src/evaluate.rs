@@ -118,6 +118,10 @@ mod tests {
             unreachable!("this network is not trained")
         }
 
+        fn in_training_mode(self) -> Self {
+            self
+        }
+
         fn embed(&self, images: Tensor<4>, _modality: Modality) -> Tensor<2> {
             let batch = images.dims()[0];
             let mean = |channel: usize, start: usize, width: usize, center: f64, deviation: f64| {

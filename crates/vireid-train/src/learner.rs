@@ -2,7 +2,7 @@ use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use vireid_backbone::parameters::{NamedParameter, named_parameters, number_parameters};
-use vireid_backbone::{Backbone, Features};
+use vireid_backbone::{Backbone, Features, ParameterGroup};
 use vireid_core::{PerModality, Stream};
 
 use crate::method::Outputs;
@@ -53,6 +53,19 @@ impl<B: Backbone> Learner<B> {
             PerModality { visible: of(&features.visible), infrared: of(&features.infrared) }
         };
         Outputs { logits: self.classifier.as_ref().map(classify), features }
+    }
+
+    /// The learner whose network is [in training mode](Backbone::in_training_mode).
+    pub(crate) fn in_training_mode(self) -> Self {
+        Self { network: self.network.in_training_mode(), ..self }
+    }
+
+    /// The group of a parameter by its path of fields: the network says it of its own; the classifier is a head.
+    pub(crate) fn group(path: &[&str]) -> ParameterGroup {
+        match path {
+            ["network", within @ ..] => B::group(within),
+            _ => ParameterGroup::Head,
+        }
     }
 
     /// Parameters and running statistics: the network's by its own names, and `classifier.weight`.

@@ -3,9 +3,11 @@ use std::collections::HashSet;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Bytes, Gradients, Tensor};
+use vireid_backbone::{Backbone, ParameterGroup};
 use vireid_core::guard_parser;
 use vireid_kernels::{Adam, SgdNesterov};
 
+use crate::learner::Learner;
 use crate::replicas::summed_gradients;
 use crate::{Devices, MethodError, StageSettings};
 
@@ -112,19 +114,20 @@ impl StageOptimizer {
     }
 
     /// Steps the first of some replicas with the sum of their gradients, and drops the others.
-    pub(crate) fn step<M: Module>(
+    pub(crate) fn step<B: Backbone>(
         &mut self,
         rate: f64,
-        replicas: Vec<M>,
+        replicas: Vec<Learner<B>>,
         mut gradients: Vec<Gradients>,
         devices: &Devices,
-    ) -> Option<M> {
+    ) -> Option<Learner<B>> {
         let first = replicas.first()?;
         let share = self.trunk_share;
         let groups = match share == 1.0 {
             true => vec![(rate, parameters(first, |_| true))],
             false => {
-                vec![(rate, parameters(first, is_head)), (share * rate, parameters(first, |path| !is_head(path)))]
+                let of = |group| parameters(first, |path| Learner::<B>::group(path) == group);
+                vec![(rate, of(ParameterGroup::Head)), (share * rate, of(ParameterGroup::Trunk))]
             }
         };
         let sums: Vec<_> = groups
@@ -161,13 +164,8 @@ fn in_order(record: Bytes) -> Result<Bytes, burn_pack::Error> {
     metadata.iter().fold(writer, |writer, (key, value)| writer.with_metadata(key, value)).into_bytes()
 }
 
-/// Whether a path of fields leads into neck or classifier.
-fn is_head(path: &[String]) -> bool {
-    path.iter().any(|name| name == "neck" || name == "classifier")
-}
-
 /// The parameters whose path of fields is chosen.
-fn parameters<M: Module>(module: &M, is_chosen: impl Fn(&[String]) -> bool) -> Vec<ParamId> {
+fn parameters<M: Module>(module: &M, is_chosen: impl Fn(&[&str]) -> bool) -> Vec<ParamId> {
     let mut visitor = Choose { path: Vec::new(), is_chosen, chosen: HashSet::new() };
     module.visit(&mut visitor);
     visitor.chosen.into_iter().collect()
@@ -179,7 +177,7 @@ struct Choose<F> {
     chosen: HashSet<ParamId>,
 }
 
-impl<F: Fn(&[String]) -> bool> ModuleVisitor for Choose<F> {
+impl<F: Fn(&[&str]) -> bool> ModuleVisitor for Choose<F> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_string());
     }
@@ -189,8 +187,36 @@ impl<F: Fn(&[String]) -> bool> ModuleVisitor for Choose<F> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if (self.is_chosen)(&self.path) {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        if (self.is_chosen)(&path) {
             self.chosen.insert(param.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use vireid_backbone::parameters::named_parameters;
+    use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
+    use vireid_core::Streams;
+
+    /// The neck and the classifier, and nothing else, have the full learning rate.
+    #[test]
+    fn the_head_is_neck_and_classifier() {
+        let device = Device::default();
+        let stream = |name| Streams::new(0).stream(name, [0; 3]);
+        let net = TwoStreamNetConfig::small().init(&device, &mut stream("init"));
+        let learner = Learner::new(net).with_classifier(3, &device, &mut stream("classifier"));
+        let names = named_parameters(&learner).into_iter().map(|(name, ..)| name);
+        let is_head = |name: &String| {
+            let path: Vec<&str> = name.split('.').collect();
+            Learner::<TwoStreamNet>::group(&path) == ParameterGroup::Head
+        };
+        let (head, trunk): (Vec<String>, Vec<String>) = names.partition(is_head);
+        let leaves = ["weight", "bias", "running_mean", "running_var"].map(|leaf| format!("network.neck.{leaf}"));
+        assert_eq!(head, [&leaves[..], &["classifier.weight".to_string()]].concat());
+        assert!(trunk.iter().any(|name| name == "network.layers.0.blocks.0.conv1.weight"));
     }
 }

@@ -178,7 +178,7 @@ pub(crate) fn stage_backbone(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig, with_batch_statistics};
+    use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
     use vireid_compare::{assert_close, largest_difference, worse};
     use vireid_core::Streams;
 
@@ -326,7 +326,7 @@ mod tests {
     /// Passes without gradients, which move the running statistics, are shared in the same way.
     #[test]
     fn passes_without_gradients_are_two_groups() {
-        let shadow = |groups, device: &Device| with_batch_statistics(copy_to(&learner(groups), device));
+        let shadow = |groups, device: &Device| copy_to(&learner(groups), device).in_training_mode();
         let (one, two) = (Devices::from(Device::default()), twice());
         let whole = vec![shadow(2, one.first())];
         let parts: Vec<_> = two.iter().map(|device| shadow(1, device)).collect();

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -23,6 +23,7 @@ pub type Outputs = HashMap<&'static str, Vec<f64>>;
 /// One golden case.
 #[derive(Debug)]
 pub struct Case {
+    path: PathBuf,
     device: Device,
     metadata: HashMap<String, String>,
     tensors: BTreeMap<String, Values>,
@@ -52,7 +53,12 @@ impl Case {
             };
             tensors.insert(name, Values { shape: view.shape().to_vec(), values });
         }
-        Ok(Self { device, metadata, tensors })
+        Ok(Self { path: path.into(), device, metadata, tensors })
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The device of the case's tensors.

@@ -12,6 +12,7 @@ mod mbccm;
 mod mmm;
 mod mult;
 mod tensors;
+mod vit;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ enum On {
     Host,
     /// On the tensors' device.
     Tensors,
+    /// There as well, through many layers whose products a card with tensor cores rounds more than a case allows.
+    Layers,
 }
 
 /// Every operation by name.
@@ -69,6 +72,7 @@ const OPERATIONS: &[(&str, On, Operation)] = &[
     ("resize_lanczos", On::Host, images::resize),
     ("sgd_nesterov_l2", On::Tensors, tensors::sgd_nesterov_l2),
     ("sinkhorn", On::Host, clustering::sinkhorn),
+    ("vit", On::Layers, vit::vit),
 ];
 
 /// The operations that no case of a folder is of.
@@ -99,7 +103,7 @@ fn cases(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
 ///
 /// When the folder holds no case or a case fails.
 pub fn run(directory: &Path) -> Result<(), Box<dyn Error>> {
-    run_all(directory, &Device::default(), 0.0, &[On::Host, On::Tensors])
+    run_all(directory, &Device::default(), 0.0, &[On::Host, On::Tensors, On::Layers])
 }
 
 /// Runs the cases of operations on tensors on a device. Errors up to `allowed` are let pass beside those that the cases

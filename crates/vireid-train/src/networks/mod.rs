@@ -42,6 +42,7 @@
 
 mod erased;
 mod residual;
+mod transformer;
 
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
@@ -53,6 +54,7 @@ use vireid_data::ImageSize;
 use crate::{BackboneSettings, MethodError};
 pub(crate) use erased::{AnyNetworkKind, Embedder, EngineParts, NamedTensors, TrainingEngine};
 pub use residual::{Residual, build_network};
+pub use transformer::Transformer;
 
 /// A kind of network that configurations name.
 pub trait NetworkKind: Send + Sync + 'static {
@@ -96,7 +98,8 @@ pub struct Footprint {
 }
 
 /// The kinds that come with the project. To add one, list it here.
-static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> = LazyLock::new(|| RwLock::new(vec![Arc::new(Residual)]));
+static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> =
+    LazyLock::new(|| RwLock::new(vec![Arc::new(Residual), Arc::new(Transformer)]));
 
 /// Makes a kind of network known by its names, for the rest of the process. The newest kind of a name counts.
 pub fn register(kind: impl NetworkKind) {

@@ -1,0 +1,34 @@
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+
+use super::linear::Linear;
+
+/// Self-attention of several heads: softmax of scaled dot products.
+#[derive(Module, Debug)]
+pub(super) struct Attention {
+    /// Queries, keys and values, one after another.
+    qkv: Linear,
+    proj: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    pub(super) fn zeros(dim: usize, heads: usize, device: &Device) -> Self {
+        Self { qkv: Linear::zeros(dim, 3 * dim, device), proj: Linear::zeros(dim, dim, device), heads }
+    }
+
+    /// # Shapes
+    ///
+    /// - `tokens`, output: `[batch, tokens, dim]`
+    pub(super) fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let [batch, count, dim] = tokens.dims();
+        let width = dim / self.heads;
+        let qkv = self.qkv.forward(tokens).reshape([batch, count, 3, self.heads, width]).permute([2, 0, 3, 1, 4]);
+        let part = |number: usize| -> Tensor<4> { qkv.clone().narrow(0, number, 1).squeeze_dim(0) };
+        let scale = 1.0 / (width as f64).sqrt();
+        let scores = part(0).mul_scalar(scale).matmul(part(1).transpose());
+        let mixed = softmax(scores, 3).matmul(part(2));
+        self.proj.forward(mixed.swap_dims(1, 2).reshape([batch, count, dim]))
+    }
+}

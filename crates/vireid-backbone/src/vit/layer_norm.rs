@@ -1,0 +1,26 @@
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::module::layer_norm;
+use burn::tensor::{Device, Tensor};
+
+/// Added to the variance, as timm does (PyTorch's default is 1e-5).
+const EPSILON: f64 = 1e-6;
+
+/// Normalisation of each token.
+#[derive(Module, Debug)]
+pub(super) struct LayerNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    pub(super) fn new(dim: usize, device: &Device) -> Self {
+        Self { weight: Initializer::Ones.init([dim], device), bias: Initializer::Zeros.init([dim], device) }
+    }
+
+    /// # Shapes
+    ///
+    /// - `input`, output: `[..., dim]`
+    pub(super) fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        layer_norm(input, self.weight.val(), Some(self.bias.val()), EPSILON)
+    }
+}

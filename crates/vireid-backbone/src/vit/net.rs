@@ -1,0 +1,146 @@
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::{Device, Tensor};
+use vireid_core::{Modality, PerModality};
+
+use super::VitConfig;
+use super::block::VitBlock;
+use super::layer_norm::LayerNorm;
+use super::patches::PatchEmbedding;
+use crate::backbone::{Backbone, Features, Pass};
+use crate::shares::Shares;
+use crate::unit::unit_rows;
+use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
+
+/// A vision transformer with a patch embedding per modality, or one for both, and everything else shared. The class token
+/// after the last norm is what the neck gets. It takes images of one size, that of its [`VitConfig`].
+#[derive(Module, Debug)]
+pub struct VitNet {
+    /// The visible images', or both modalities'.
+    patch_embed: PatchEmbedding,
+    patch_embed_infrared: Option<PatchEmbedding>,
+    cls_token: Param<Tensor<3>>,
+    /// Of the class token, then of the patches row by row.
+    pos_embed: Param<Tensor<3>>,
+    blocks: Vec<VitBlock>,
+    norm: LayerNorm,
+    neck: GroupedBatchNorm,
+    grid: [usize; 2],
+    bn_groups: usize,
+}
+
+impl VitNet {
+    /// The network before its values are drawn.
+    pub(super) fn zeros(config: &VitConfig, device: &Device) -> Self {
+        let (dim, init) = (config.dim, Initializer::Zeros);
+        let [rows, columns] = config.grid();
+        let patches = || PatchEmbedding::zeros(config, device);
+        let mut neck = GroupedBatchNormConfig::new(dim).init(device);
+        neck.bias = neck.bias.set_require_grad(false);
+        Self {
+            patch_embed: patches(),
+            patch_embed_infrared: (!config.shared_patch_embedding).then(patches),
+            cls_token: init.init([1, 1, dim], device),
+            pos_embed: init.init([1, 1 + rows * columns, dim], device),
+            blocks: (0..config.depth).map(|_| VitBlock::new(config, device)).collect(),
+            norm: LayerNorm::new(dim, device),
+            neck,
+            grid: [rows, columns],
+            bn_groups: config.bn_groups,
+        }
+    }
+
+    /// Rows and columns of patches.
+    pub fn grid(&self) -> [usize; 2] {
+        self.grid
+    }
+
+    /// Whether infrared images have a patch embedding of their own.
+    pub fn has_infrared_patches(&self) -> bool {
+        self.patch_embed_infrared.is_some()
+    }
+
+    /// A pass over images of one modality; the embeddings are not normalised.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, 3, height, width]`
+    /// - output: `batch` rows
+    pub fn forward_one(&self, images: Tensor<4>, modality: Modality) -> Features {
+        let groups = BatchGroups::chunks(images.dims()[0], self.bn_groups);
+        let tokens = self.positioned(self.patches(images, modality));
+        self.head(self.blocks.iter().fold(tokens, |tokens, block| block.forward(tokens)), &groups)
+    }
+
+    fn patches(&self, images: Tensor<4>, modality: Modality) -> Tensor<3> {
+        let own = match modality {
+            Modality::Visible => None,
+            Modality::Infrared => self.patch_embed_infrared.as_ref(),
+        };
+        own.unwrap_or(&self.patch_embed).forward(images)
+    }
+
+    /// The class token put first, and positions added.
+    fn positioned(&self, patches: Tensor<3>) -> Tensor<3> {
+        let [batch, _, dim] = patches.dims();
+        let class = self.cls_token.val().expand([batch, 1, dim]);
+        Tensor::cat(vec![class, patches], 1) + self.pos_embed.val()
+    }
+
+    /// The last norm of the class token, and the neck.
+    fn head(&self, tokens: Tensor<3>, groups: &BatchGroups) -> Features {
+        let pooled: Tensor<2> = self.norm.forward(tokens.narrow(1, 0, 1).squeeze_dim(1));
+        Features { embedding: self.neck.forward(pooled.clone(), groups), pooled }
+    }
+}
+
+impl Backbone for VitNet {
+    fn dim(&self) -> usize {
+        self.cls_token.dims()[2]
+    }
+
+    fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
+        let images = Pass::Images(PerModality { visible, infrared });
+        match (0..self.pieces()).fold(images, |pass, piece| self.forward_piece(piece, pass)) {
+            Pass::Features(features) => features,
+            _ => unreachable!("the head comes last"),
+        }
+    }
+
+    /// The patches, each block, and the head.
+    fn pieces(&self) -> usize {
+        self.blocks.len() + 2
+    }
+
+    fn forward_piece(&self, piece: usize, pass: Pass) -> Pass {
+        match pass {
+            Pass::Images(batch) => {
+                let images = batch.as_ref().map(|images| images.dims()[0]);
+                let patches = PerModality {
+                    visible: self.patches(batch.visible, Modality::Visible),
+                    infrared: self.patches(batch.infrared, Modality::Infrared),
+                };
+                let tokens = self.positioned(Shares::new(images, self.bn_groups).join(patches));
+                Pass::Inside { values: tokens.unsqueeze_dim(1), images }
+            }
+            Pass::Inside { values, images } => {
+                let tokens: Tensor<3> = values.squeeze_dim(1);
+                match self.blocks.get(piece - 1) {
+                    Some(block) => Pass::Inside { values: block.forward(tokens).unsqueeze_dim(1), images },
+                    None => {
+                        let shares = Shares::new(images, self.bn_groups);
+                        Pass::Features(shares.separate(&self.head(tokens, &shares.joined())))
+                    }
+                }
+            }
+            features => features,
+        }
+    }
+
+    fn in_training_mode(self) -> Self {
+        with_batch_statistics(self)
+    }
+
+    fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
+        unit_rows(self.forward_one(images, modality).embedding)
+    }
+}

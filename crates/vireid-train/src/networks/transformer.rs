@@ -1,0 +1,53 @@
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use vireid_backbone::{BackboneError, Precision, VitConfig, VitNet, WeightFile, load_vit};
+use vireid_core::Streams;
+use vireid_data::ImageSize;
+
+use super::NetworkKind;
+use crate::{BackboneSettings, MethodError};
+
+/// The two-stream vision transformers: `vit_small_16`, `vit_base_16`.
+#[derive(Debug, Clone, Copy)]
+pub struct Transformer;
+
+impl NetworkKind for Transformer {
+    type Network = VitNet;
+
+    fn names(&self) -> Vec<String> {
+        ["vit_small_16", "vit_base_16"].map(String::from).to_vec()
+    }
+
+    fn init(
+        &self,
+        settings: &BackboneSettings,
+        size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<VitNet, MethodError> {
+        let refuse = |message: &str| Err(BackboneError::Config(format!("{}: {message}", settings.name)).into());
+        // What only residual networks have must not be taken without a word.
+        if settings.non_local {
+            return refuse("backbone.non_local = true is for residual networks; set it to false");
+        }
+        if settings.stride_in_1x1 {
+            return refuse("backbone.stride_in_1x1 = true is for residual networks; set it to false");
+        }
+        if settings.precision != Precision::F32 {
+            return refuse("it computes in f32 only; leave backbone.precision at f32");
+        }
+        if settings.weights.starts_with("builtin:") {
+            return refuse(
+                "the weights in the program are the small network's; set backbone.weights to none or a file",
+            );
+        }
+        let Some(config) = VitConfig::by_name(&settings.name) else { return refuse("there is no such transformer") };
+        let config = config.with_image([size.height, size.width]).with_bn_groups(settings.bn_groups);
+        let network = config.init(device, &mut streams.stream("init", [0; 3]))?;
+        match settings.weights.as_str() {
+            "none" => Ok(network),
+            path => Ok(load_vit(network, &WeightFile::Path(PathBuf::from(path)))?),
+        }
+    }
+}
