@@ -11,7 +11,7 @@ pub enum BackboneError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What its reader says about it.
         reason: String,
     },
     /// Weights and network do not belong together.
@@ -26,7 +26,7 @@ pub enum BackboneError {
         missing: Vec<String>,
         /// Tensors of the weights that the network has no place for.
         unused: Vec<String>,
-        /// Parameters whose shapes differ.
+        /// Parameters that the weights have in another shape, with both shapes.
         wrong_shape: Vec<String>,
     },
     /// The network can't be built like this.
@@ -45,7 +45,7 @@ pub enum BackboneError {
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor in the file.
         name: String,
     },
 }

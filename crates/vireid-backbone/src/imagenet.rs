@@ -12,7 +12,7 @@ use crate::{BackboneError, TwoStreamNet};
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Where weights are read from.
+/// Where weights are read from: a file, or bytes in memory such as [`SMALL_WEIGHTS`](crate::SMALL_WEIGHTS).
 #[derive(Debug, Clone)]
 pub enum WeightFile<'a> {
     /// A file of PyTorch or of safetensors: its content says which, whatever its ending.

@@ -8,7 +8,7 @@ use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 /// Configuration of a [`NonLocalBlock`].
 #[derive(Config, Debug)]
 pub struct NonLocalBlockConfig {
-    /// Channels in and out.
+    /// Channels of the input, and of the output.
     pub channels: usize,
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32 bits.
+    /// Single precision, on every device.
     #[default]
     F32,
     /// Images, activations and the weights that a convolution sees rounded to 8 bits of precision; sums as the backend

@@ -5,7 +5,7 @@
 pub struct SgdRule {
     /// Learning rate.
     pub(crate) rate: f64,
-    /// L2 term.
+    /// Weight of the L2 term in the gradient.
     pub(crate) weight_decay: f64,
     /// Weight of the old velocity; 0 in a parameter's first update.
     pub(crate) carried: f64,

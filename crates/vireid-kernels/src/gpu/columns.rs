@@ -65,7 +65,7 @@ fn windows<F: Float>(
     }
 }
 
-/// How windows lie over images.
+/// How a convolution's windows are spread over an image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Windows {
     /// Rows and columns of windows.
