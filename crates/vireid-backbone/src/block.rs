@@ -52,7 +52,7 @@ struct Downsample {
 }
 
 impl BlockConfig {
-    /// Builds the block. Weights start from Burn's default;
+    /// Builds the block. Convolutions start from He's normal initialisation;
     /// [`TwoStreamNetConfig::init`](crate::TwoStreamNetConfig::init) draws its own.
     pub fn init(&self, device: &Device) -> Block {
         let norm = |channels| GroupedBatchNormConfig::new(channels).init(device);

@@ -7,20 +7,20 @@ use crate::{DataError, Names};
 /// One image of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
-    /// Where the file is.
+    /// Path of the image file, below the root that its reader was given.
     pub path: PathBuf,
-    /// Who is on it, where that is known; for evaluation and diagnostics only.
+    /// The person on it, where known; for evaluation and diagnostics only.
     pub identity: Option<Identity>,
-    /// Which camera took it.
+    /// The camera that took it. Numbers are the data set's, or in order of the cameras' names where it has none.
     pub camera: Camera,
 }
 
 /// The images of a data set, by use.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// Name, with the trial where there are several.
+    /// Name to show, such as `RegDB trial 3`; it says when the images are synthetic.
     pub name: String,
-    /// Whether the images were drawn, not photographed: said wherever a score is.
+    /// Whether the images were drawn, not photographed: every score has to say so.
     pub synthetic: bool,
     /// Training images of each modality, in path order: the order that fixes cluster numbers.
     pub train: PerModality<Vec<Sample>>,
@@ -28,8 +28,8 @@ pub struct Dataset {
     pub test: TestSplit,
     /// What the user calls the cameras and people.
     pub names: Names,
-    /// What its reader took otherwise than it was written, and what it left out: a sentence each, behind which the files or
-    /// people that it is about have a line each, all of them. [`first_lines`](crate::first_lines) makes it short to show.
+    /// What the reader read differently than it was written, and what it left out: a sentence each, followed by a line
+    /// for each file or person that it is about. [`first_lines`](crate::first_lines) shortens it for display.
     pub notes: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct Dataset {
 pub enum TestSplit {
     /// SYSU-MM01: galleries are drawn from the visible images.
     Sysu {
-        /// All infrared test images.
+        /// Infrared test images of all cameras; the protocol takes its queries from them.
         queries: Vec<Sample>,
         /// All visible test images, in path order within each identity and camera.
         pool: Vec<Sample>,
@@ -47,18 +47,18 @@ pub enum TestSplit {
     RegDb {
         /// Visible test images.
         visible: Vec<Sample>,
-        /// Thermal test images.
+        /// Thermal test images of the trial, in path order.
         thermal: Vec<Sample>,
     },
     /// LLCM: each modality queries galleries that are drawn from the other.
     Llcm {
         /// Visible test images, in path order within each identity and camera.
         visible: Vec<Sample>,
-        /// Infrared test images, likewise.
+        /// Infrared test images, in path order within each identity and camera.
         infrared: Vec<Sample>,
     },
-    /// Data of one's own with known identities: each modality queries the other. One of them may have no image; then
-    /// there is nothing to score.
+    /// Your own data with known identities: each modality queries the other. One of them may have no image; then there
+    /// is nothing to score.
     Own {
         /// Visible test images.
         visible: Vec<Sample>,
@@ -70,7 +70,7 @@ pub enum TestSplit {
 }
 
 impl TestSplit {
-    /// Whether the split is of a licensed data set, not of one's own crops.
+    /// Whether the split has the layout of a licensed data set, and is not of your own crops.
     pub fn is_licensed(&self) -> bool {
         !matches!(self, TestSplit::Own { .. } | TestSplit::Nothing)
     }
@@ -89,7 +89,7 @@ impl TestSplit {
 }
 
 impl Dataset {
-    /// Refuses a data set that can't be trained on, for want of one of the modalities.
+    /// Refuses a data set that can't be trained on because one of the modalities has no image.
     ///
     /// # Errors
     ///

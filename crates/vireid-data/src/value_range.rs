@@ -20,9 +20,9 @@ pub enum ValueRange {
 /// The numbers of an image with more than 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Depth {
-    /// Smallest number.
+    /// Smallest number of the image, as the file has it.
     pub low: f32,
-    /// Largest number.
+    /// Largest number of the image, as the file has it.
     pub high: f32,
     /// How many different ones there are.
     pub levels: usize,

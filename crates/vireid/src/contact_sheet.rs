@@ -26,9 +26,9 @@ const CONTACT_SHEET: &str = "vireid contact sheet";
 /// One image of a sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tile {
-    /// The image.
+    /// Path of the image; one that can't be read is drawn as a grey tile.
     pub path: PathBuf,
-    /// Colour of its frame.
+    /// Colour of its frame, red, green and blue: one of the constants below, or your own.
     pub frame: [u8; 3],
 }
 

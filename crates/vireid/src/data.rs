@@ -20,13 +20,13 @@ pub enum What {
     },
     /// Draw a synthetic world
     Synth {
-        /// Folder
+        /// Folder to draw into: empty, or with the same world
         #[arg(long)]
         out: PathBuf,
-        /// RegDB's manner instead of SYSU-MM01's
+        /// In RegDB's layout, with its two cameras, instead of SYSU-MM01's
         #[arg(long)]
         regdb: bool,
-        /// Seed
+        /// Seed of the world
         #[arg(long, default_value_t = 0)]
         seed: u64,
         /// As many images as the real data set has

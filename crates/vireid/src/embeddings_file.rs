@@ -40,9 +40,9 @@ struct Origin {
 pub struct EmbeddingsFile {
     /// One row per image.
     pub embeddings: Embeddings,
-    /// The images, row by row.
+    /// The image of each row of `embeddings`.
     pub images: Vec<EmbeddedImage>,
-    /// How the embeddings were made.
+    /// The network and settings that the embeddings depend on.
     pub recipe: EmbeddingRecipe,
     /// Fingerprint of the lists of images.
     pub data: String,

@@ -8,10 +8,10 @@ use vireid_methods::MethodError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// Something about the data.
+    /// An error of the data set, `VR01xx`.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Something about training or the network.
+    /// An error of training, a network or a run directory: `VR02xx` to `VR05xx`.
     #[error(transparent)]
     Method(#[from] MethodError),
     /// A file of embeddings can't be used.
@@ -29,9 +29,9 @@ pub enum ProgramError {
     ForeignIndex {
         /// The file.
         path: PathBuf,
-        /// Fingerprint in the file.
+        /// Fingerprint of the network, as the file has it.
         found: String,
-        /// Fingerprint of the network.
+        /// Fingerprint of the network that was to be used.
         expected: String,
     },
     /// A file of embeddings that does not tell how it was made.
@@ -49,7 +49,7 @@ pub enum ProgramError {
     OtherSettings {
         /// The file.
         path: PathBuf,
-        /// The setting that differs.
+        /// The setting that differs, by its key.
         field: String,
         /// Its value in the file.
         found: String,
@@ -78,11 +78,11 @@ pub enum ProgramError {
     /// A file can't be written.
     #[error("VR0605: {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as the message begins: `can't write`.
         action: &'static str,
-        /// On which file.
+        /// The file that it was tried on.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// Arguments that contradict each other.

@@ -14,7 +14,7 @@ use crate::output::Output;
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// Which images
+    /// Images of which part of the data set
     #[arg(long, value_enum, default_value_t = Part::All)]
     part: Part,
     /// Only this modality: visible or infrared

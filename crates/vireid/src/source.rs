@@ -21,7 +21,7 @@ pub enum DataKind {
     Regdb,
     /// LLCM
     Llcm,
-    /// Crops of one's own: `visible/<camera>/*`, `infrared/<camera>/*`
+    /// Crops of your own: `visible/<camera>/*`, `infrared/<camera>/*`
     Folder,
     /// A list of crops: `path,modality,camera[,identity][,split]`
     Manifest,
@@ -110,13 +110,13 @@ struct Recorded {
 /// Where images come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSource {
-    /// Which kind.
+    /// What kind of data set it is; decides which reader opens it.
     pub kind: DataKind,
     /// Where it is; synthetic worlds are drawn there if they are not.
     pub path: PathBuf,
-    /// Which of RegDB's trials.
+    /// Which of RegDB's ten trials, 1 to 10; other kinds ignore it.
     pub trial: u32,
-    /// Seed of a synthetic world.
+    /// Seed of a synthetic world; other kinds ignore it.
     pub world_seed: u64,
     /// Whether a synthetic world has the real data set's own numbers of images.
     pub full_world: bool,

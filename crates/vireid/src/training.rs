@@ -47,22 +47,22 @@ pub struct TrainingOptions {
     pub watch: Option<fn(&Event)>,
 }
 
-/// What became of a run.
+/// How a run ended, and what it found.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its folder.
+    /// Its run directory.
     pub out: PathBuf,
     /// Its method: a resumed run's own.
     pub method: String,
-    /// Whether the images were drawn.
+    /// Whether the images were drawn, not photographed: every score has to say so.
     pub synthetic: bool,
     /// What the run would do and cost, when only that was asked for.
     pub plan: Option<String>,
     /// Scores at the ends of the stages; `None` for a run that was interrupted or only planned.
     pub evaluations: Option<Vec<Evaluation>>,
-    /// Whether somebody interrupted it.
+    /// Whether it was interrupted; then it is saved, and `--resume` goes on.
     pub interrupted: bool,
-    /// Where the time went.
+    /// How many seconds each kind of work took.
     pub seconds: Seconds,
 }
 

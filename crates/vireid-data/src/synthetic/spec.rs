@@ -4,9 +4,9 @@ use crate::DataError;
 /// What makes a world, apart from its seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorldSpec {
-    /// How hard it is.
+    /// How hard it is to match people in it.
     pub dials: Dials,
-    /// How large it is.
+    /// How many people and images it has.
     pub size: WorldSize,
 }
 
@@ -27,8 +27,9 @@ impl WorldSpec {
         }
     }
 
-    /// Sets one number by name: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size (`train`, `test`
-    /// identities; `visible`, `infrared` training images per camera).
+    /// Sets one number by name, as in `gap=0.5`: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size
+    /// (`train`, `test` identities; `visible`, `infrared` training images per camera). Values are 0 or more; a size is
+    /// at least 1.
     ///
     /// # Errors
     ///

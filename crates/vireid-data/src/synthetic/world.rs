@@ -4,9 +4,9 @@ use super::canvas::Canvas;
 use super::{CameraLook, Dials, Person, background, figure, sensor};
 use crate::DataError;
 
-/// Width of a drawn image.
+/// Width of a drawn image in pixels.
 pub const WIDTH: usize = 64;
-/// Height of a drawn image.
+/// Height of a drawn image in pixels.
 pub const HEIGHT: usize = 128;
 
 /// One drawn image: `HEIGHT x WIDTH x 3` interleaved bytes; three equal channels when it is infrared.
@@ -70,7 +70,7 @@ impl World {
         &self.people
     }
 
-    /// The cameras, in order.
+    /// The cameras, in the order of their numbers.
     pub fn cameras(&self) -> &[CameraLook] {
         &self.cameras
     }

@@ -23,13 +23,13 @@ pub enum WorldSize {
     /// A small world. Most training identities were seen by all cameras; every test identity was, with 4 images per
     /// visible and 5 per infrared camera.
     Small {
-        /// Identities to train on.
+        /// How many identities the training part has.
         train: usize,
-        /// Identities to test on.
+        /// How many identities the test part has, none of them in training.
         test: usize,
         /// Training images of an identity per visible camera that saw it.
         visible: usize,
-        /// The same for infrared cameras.
+        /// Training images of an identity per infrared camera that saw it.
         infrared: usize,
     },
     /// The imitated data set's own numbers: SYSU-MM01's of images per identity and camera; RegDB's 412 identities with ten

@@ -31,10 +31,10 @@ use crate::{MethodError, OptimizerKind, RunConfig};
 
 pub use settings::{DmicSettings, Dnc, DncValues, JointExpansion};
 
-/// The second phase.
+/// Number of the second phase.
 const INTER: usize = 1;
 
-/// The method.
+/// DMIC, ready to be trained: its settings, and the labels and memories of the epoch under way.
 #[derive(Debug)]
 pub struct Dmic {
     settings: DmicSettings,

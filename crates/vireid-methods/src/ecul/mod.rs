@@ -33,10 +33,10 @@ pub use settings::{Aggregation, EculSettings, Emcc, EmccVariant, TsMem};
 
 /// The second stage, with all levels.
 const UNITED: usize = 1;
-/// Views of a visible image.
+/// How many views a visible image has in a batch.
 const VIEWS: usize = 2;
 
-/// The method.
+/// ECUL, ready to be trained: its settings, and the labels and memories of the epoch under way.
 #[derive(Debug)]
 pub struct Ecul {
     settings: EculSettings,

@@ -65,7 +65,7 @@ impl MemoryBanks {
     }
 }
 
-/// The memories by position.
+/// Positions of the memories among a step's look-ups.
 const OF_VISIBLE: usize = 0;
 const OF_INFRARED: usize = 1;
 const SHARED_VISIBLE: usize = 2;

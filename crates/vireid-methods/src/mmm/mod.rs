@@ -35,14 +35,14 @@ pub use matching::{MatchedLabels, cluster_memories, filter, match_clusters};
 pub use samplers::{labelled, matched_batches, whole_set_batches};
 pub use settings::{Direction, IntraNorm, Matching, MmmSettings, Profile, SwitchOverrides, Switches};
 
-/// The second stage, with the joint memory.
+/// Number of the second stage, which has a joint memory.
 const WITH_JOINT: usize = 1;
-/// The third, on matched labels.
+/// Number of the third stage, which trains on matched labels.
 const MATCHED: usize = 2;
-/// Views of a visible image.
+/// How many views a visible image has in a batch.
 const VIEWS: usize = 2;
 
-/// The method.
+/// MMM, ready to be trained: its settings, and the labels and memories of the epoch under way.
 #[derive(Debug)]
 pub struct Mmm {
     settings: MmmSettings,

@@ -29,10 +29,10 @@ pub use labels::{TransferredModality, TransferredPair, transfer};
 pub use settings::{LabelSpace, MultSettings};
 pub use step::{BatchLabels, MemoryBanks, PARTS, SpaceLabels, association_step};
 
-/// The second stage.
+/// Number of the stage with associated clusters.
 const ASSOCIATED: usize = 1;
 
-/// The method.
+/// MULT, ready to be trained: its settings, and the labels and memories of the epoch under way.
 #[derive(Debug)]
 pub struct Mult {
     settings: MultSettings,
