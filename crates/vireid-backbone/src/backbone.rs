@@ -42,7 +42,7 @@ pub enum Pass {
 
 /// What training and evaluation need of a network.
 ///
-/// A project with a network of its own implements this and nothing else.
+/// To train your own network, implement this and nothing else.
 pub trait Backbone: Module + ModuleDisplay {
     /// How many numbers an embedding has: the columns of [`Features::embedding`] and of what [`embed`](Self::embed)
     /// returns.

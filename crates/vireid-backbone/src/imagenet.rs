@@ -31,8 +31,8 @@ impl WeightFile<'_> {
 
     /// All tensors of the network in the file by name, in f32 whatever the file's number type.
     ///
-    /// A network is found wherever it lies: names may begin with `module.`, or the network may be the entry `state_dict` of a
-    /// larger one. What lies outside of it, such as an optimiser's state, is left out.
+    /// A network is found wherever it is in the file: names may begin with `module.`, or the network may be the entry
+    /// `state_dict` of a larger one. What is outside of it, such as an optimiser's state, is left out.
     ///
     /// # Errors
     ///
@@ -102,13 +102,13 @@ where
         // What PyTorch puts before the names of a module that was trained on several devices.
         let name = name.trim_start_matches("module.");
         if network.insert(name.into(), (shape, values)).is_some() {
-            return Err(failed(format!("{name} stands there twice, with and without 'module.'")));
+            return Err(failed(format!("{name} occurs twice, with and without 'module.'")));
         }
     }
     Ok(network)
 }
 
-/// What stands before the names of a file's network; all of such beginnings where there are several networks.
+/// What comes before the names of a file's network; all such prefixes where there are several networks.
 ///
 /// A network is where the first convolution is and what follows it: torchvision's, or this project's own.
 fn network_prefix<'a>(names: impl Iterator<Item = &'a String>) -> Result<&'a str, BTreeSet<&'a str>> {

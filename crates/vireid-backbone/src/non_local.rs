@@ -32,7 +32,7 @@ pub struct NonLocalBlock {
 }
 
 impl NonLocalBlockConfig {
-    /// Builds the block, its convolutions drawn by Burn; a [`TwoStreamNet`](crate::TwoStreamNet) draws them anew from its
+    /// Builds the block, its convolutions drawn by Burn; a [`TwoStreamNet`](crate::TwoStreamNet) draws them again from its
     /// stream.
     pub fn init(&self, device: &Device) -> NonLocalBlock {
         let narrow = || Conv2dConfig::new([self.channels, 1], [1, 1]).init(device);

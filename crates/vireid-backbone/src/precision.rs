@@ -1,7 +1,7 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Number type of a network's convolutions and of what stands between them. Weights, their gradients, the statistics of
+/// Number type of a network's convolutions and of what is between them. Weights, their gradients, the statistics of
 /// batch norm, pooling and all that follows are always f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -41,7 +41,8 @@ pub struct Stem {
 }
 
 impl StemConfig {
-    /// Builds the stem for 3 channels. Convolutions start from He's normal initialisation; [`TwoStreamNetConfig::init`] draws its own.
+    /// Builds the stem for 3 channels. Convolutions start from He's normal initialisation; [`TwoStreamNetConfig::init`]
+    /// draws its own.
     pub fn init(&self, device: &Device) -> Stem {
         let pool = || {
             let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
@@ -115,7 +116,7 @@ pub struct TwoStreamNetConfig {
     /// Parts of a batch that batch norm treats separately, as many devices would; 1 is the whole batch.
     #[config(default = 1)]
     pub bn_groups: usize,
-    /// Number type of the convolutions, but for the non-local blocks', which have one channel inside.
+    /// Number type of the convolutions, except in non-local blocks, which have one channel inside; 32 bits by default.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
 }
@@ -213,7 +214,8 @@ impl TwoStreamNetConfig {
         self.piece_sizes(height, width).iter().map(|piece| piece.inside).sum()
     }
 
-    /// The pieces that a [`CheckpointedPass`](crate::CheckpointedPass) is made in, but for the head, which holds next to nothing.
+    /// The pieces that a [`CheckpointedPass`](crate::CheckpointedPass) is made in, without the head, which holds next to
+    /// nothing.
     pub fn piece_sizes(&self, height: usize, width: usize) -> Vec<PieceSize> {
         let halved = |size: [usize; 2]| size.map(|side| side.div_ceil(2));
         let inside = halved([height, width]);
@@ -301,8 +303,8 @@ impl TwoStreamNet {
         visible.sizes().iter().copied().zip(infrared.sizes().iter().copied()).collect()
     }
 
-    /// Through the stems. Each group's images of both modalities stand together, as on a device of replicated training, which
-    /// holds a chunk of either.
+    /// Through the stems. Each group's images of both modalities are next to each other, as on a device of replicated
+    /// training, which holds a chunk of either.
     fn stems(&self, visible: Tensor<4>, infrared: Tensor<4>, shares: &[(usize, usize)]) -> Tensor<4> {
         let (of_visible, of_infrared) = shares.iter().copied().unzip();
         let visible = self.stem_visible.forward(visible, &BatchGroups::of_sizes(of_visible));

@@ -65,7 +65,7 @@ pub enum DataError {
     },
     /// Identities of a split list have no image, or their folders are empty.
     #[error(
-        "VR0104: there is no image in {}; the copy of the data set is incomplete, or its lists are another one's: unpack it again:\n{}",
+        "VR0104: there is no image in {}; the copy of the data set is incomplete, or its lists belong to another one: unpack it again:\n{}",
         count(folders.len(), "folder of a person", "folders of people"), listing(folders.iter().map(|folder| folder.display()))
     )]
     EmptyFolders {
@@ -134,9 +134,9 @@ pub enum DataError {
     /// The synthetic world can't be drawn as asked.
     #[error("VR0110: synthetic world: {0}")]
     World(String),
-    /// Nobody knows what kind of data set this is.
+    /// The kind of data set can't be recognised.
     #[error(
-        "VR0111: it can't be told what kind of data set is at '{}': there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is no manifest (.csv, .parquet){}", path.display(), inside(known)
+        "VR0111: '{}' is not a data set of a known kind: there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is not a manifest (.csv, .parquet){}", path.display(), inside(known)
     )]
     UnknownLayout {
         /// The path that was given as a data set.

@@ -8,7 +8,7 @@ pub enum ValueRange {
     /// From the image's smallest number to its largest one: each image on its own, so equal temperatures of two images
     /// differ.
     Image,
-    /// These, in the file's numbers (0 to 65535 for 16 bits): one scale for all images. What lies outside is clipped.
+    /// These, in the file's numbers (0 to 65535 for 16 bits): one scale for all images. What is outside is clipped.
     Limits {
         /// Becomes 0.
         low: f32,

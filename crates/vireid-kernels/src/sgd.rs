@@ -9,7 +9,7 @@ pub struct SgdRule {
     pub(crate) weight_decay: f64,
     /// Weight of the old velocity; 0 in a parameter's first update.
     pub(crate) carried: f64,
-    /// Weight of the new velocity in the step, beside the gradient.
+    /// Weight of the new velocity in the step, in addition to the gradient.
     pub(crate) momentum: f64,
 }
 

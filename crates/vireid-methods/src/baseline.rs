@@ -45,7 +45,7 @@ pub struct Clusterings<'a> {
 pub struct Baseline {
     /// Pseudo-labels within each modality.
     pub labels: Labels,
-    /// One memory for each modality: a prototype per cluster of its own.
+    /// One memory for each modality: a prototype per cluster.
     pub banks: PerModality<MemoryBank>,
     /// Labels and memory of both together; `None` where the stage has none, or found no cluster with images of both.
     pub joint: Option<Joint>,

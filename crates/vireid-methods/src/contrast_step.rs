@@ -1,5 +1,5 @@
-//! A step of cluster contrast beside instance contrast, with memories that a rule moves after the gradient: what DMIC and
-//! ECUL train with.
+//! A step of cluster contrast together with instance contrast, with memories that a rule moves after the gradient: what
+//! DMIC and ECUL train with.
 
 use burn::tensor::Tensor;
 use vireid_core::{PerModality, Stream};

@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    /// Of an image's two views the last one stays, where the memory that is made anew each epoch keeps their mean.
+    /// Of an image's two views the last one stays, where the memory that is rebuilt each epoch keeps their mean.
     #[test]
     fn a_lasting_memory_keeps_the_last_view() {
         let device = Device::default();

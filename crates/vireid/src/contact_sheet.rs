@@ -16,7 +16,7 @@ const HEIGHT: u32 = 128;
 const FRAME: u32 = 3;
 const SPACE: u32 = 4;
 const BACKGROUND: Rgb<u8> = Rgb([255, 255, 255]);
-/// What stands for an image that can't be read.
+/// Colour of an image that can't be read.
 const MISSING: Rgb<u8> = Rgb([200, 200, 200]);
 
 /// Key and value by which a sheet is known again.

@@ -52,7 +52,7 @@ struct Check {
     synthetic: bool,
     parts: Vec<Part>,
     unusable: Vec<String>,
-    /// What was read otherwise than it was written, or left out; images with the same contents. A sentence each, behind which
+    /// What was read differently than it was written, or left out; images with the same contents. A sentence each, after which
     /// all the files that it is about have a line each.
     notes: Vec<String>,
     /// Two copies of a data set with the same images of the same people by the same cameras agree in it.
@@ -156,7 +156,7 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
             text += &format!("\n{}", short_note(note));
         }
         if let Err(error) = trainable {
-            text += &format!("\nit can't be trained on: {error}");
+            text += &format!("\ntraining on it is not possible: {error}");
         }
         format!("{}\n{text}\nfingerprint {}", check.name, check.fingerprint)
     })

@@ -79,7 +79,7 @@ impl EmbeddingsFile {
     ///
     /// # Errors
     ///
-    /// `VR0605`; `VR0606` for another ending; `VR0113` for an image whose name is no text, before anything is written.
+    /// `VR0605`; `VR0606` for another ending; `VR0113` for an image whose name is not text, before anything is written.
     pub fn save(&self, path: &Path) -> Result<(), ProgramError> {
         if let Some(bad) = self.images.iter().find_map(|image| BadImage::if_unnameable(&image.path)) {
             return Err(DataError::Image(bad).into());
@@ -90,7 +90,7 @@ impl EmbeddingsFile {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote. Images that were moved together with their index are found beside it.
+    /// Reads what [`save`](Self::save) wrote. Images that were moved together with their index are found next to it.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ pub(crate) fn is_part(path: &Path) -> bool {
     }
 }
 
-/// The folder that a file lies in, from the root of the file system.
+/// The folder that a file is in, from the root of the file system.
 fn folder_of(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
     path.parent().map_or_else(PathBuf::new, Path::to_path_buf)

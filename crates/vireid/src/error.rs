@@ -36,7 +36,7 @@ pub enum ProgramError {
     },
     /// A file of embeddings that does not tell how it was made.
     #[error(
-        "VR0611: {} was written by an older version, without a fingerprint of how it was made, so it can't be told whether its embeddings fit this network; make it again with: vireid extract", path.display()
+        "VR0611: {} was written by an older version, without a fingerprint of how it was made, so there is no way to tell whether its embeddings fit this network; make it again with: vireid extract", path.display()
     )]
     NoFingerprint {
         /// The file.
@@ -100,7 +100,7 @@ pub enum ProgramError {
     },
     /// An output would take the place of something that was not written by an earlier call.
     #[error(
-        "VR0626: {} is there already and is no {kind} that vireid wrote; name another file, or pass --force to write over it", path.display()
+        "VR0626: {} exists and is not {kind} that vireid wrote; name another file, or pass --force to write over it", path.display()
     )]
     OverForeign {
         /// The output.

@@ -56,7 +56,7 @@ impl DataKind {
         matches!(self, DataKind::Synthetic | DataKind::SyntheticRegdb)
     }
 
-    /// The synthetic world that stands in for it, where there is one.
+    /// The synthetic world that takes its place, if there is one.
     pub fn stand_in(self) -> Option<DataKind> {
         match self {
             DataKind::Sysu | DataKind::Synthetic => Some(DataKind::Synthetic),
@@ -65,7 +65,7 @@ impl DataKind {
         }
     }
 
-    /// The kind of what lies at a path, judged by its structure.
+    /// The kind of data set at a path, judged by its structure.
     pub fn guess(path: &Path) -> Option<Self> {
         let has = |part: &str| path.join(part).exists();
         if path
@@ -127,7 +127,7 @@ impl DataSource {
     ///
     /// # Errors
     ///
-    /// `VR0101` when nothing is there, `VR0111` when the kind of what is there can't be told.
+    /// `VR0101` when nothing is there, `VR0111` when the kind of data set there can't be recognised.
     pub fn new(
         path: Option<&Path>,
         kind: Option<DataKind>,
@@ -237,7 +237,7 @@ impl DataSource {
     ///
     /// # Errors
     ///
-    /// `VR0509`; `VR0510` for a path that is no text.
+    /// `VR0509`; `VR0510` for a path that is not text.
     pub fn record(&self, run: &RunDir, skip_corrupt: bool) -> Result<(), MethodError> {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         run.write_json(RECORD, &Recorded { source: Self { path, ..self.clone() }, skip_corrupt })
@@ -256,7 +256,7 @@ fn recorded(run: &Path) -> Result<Option<Recorded>, MethodError> {
     let damaged = |reason: String| {
         let path = path.display();
         MethodError::RunDir(format!(
-            "{path} is damaged ({reason}), so it is not known which data the run has; delete it and name the data"
+            "{path} is damaged ({reason}), so the run's data are not known; delete it and name the data"
         ))
     };
     match std::fs::read_to_string(&path) {

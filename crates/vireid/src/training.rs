@@ -42,7 +42,7 @@ pub struct TrainingOptions {
     /// Show no plan and no progress.
     #[arg(skip)]
     pub quiet: bool,
-    /// Told of every event, after it has been shown.
+    /// Called with every event, after it has been shown.
     #[arg(skip)]
     pub watch: Option<fn(&Event)>,
 }
@@ -67,7 +67,7 @@ pub struct Finished {
 }
 
 impl TrainingOptions {
-    /// The run directory of a method on a kind of data, where nobody names one.
+    /// The run directory of a method on a kind of data, when none is named.
     pub fn run_directory(&self, method: &str, kind: DataKind) -> PathBuf {
         self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{method}_{}", kind.preset())))
     }
@@ -152,7 +152,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     Ok(Finished { out, method, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
 }
 
-/// Whoever watches a run.
+/// Those who watch a run.
 struct Watchers {
     shown: Option<ProgressObserver>,
     told: Option<fn(&Event)>,
@@ -192,7 +192,7 @@ pub fn quote(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_string(), Into::into)
 }
 
-/// `out`, or with the first number behind it that makes no existing run.
+/// `out`, or with the first number appended that makes no existing run.
 fn unused(out: PathBuf) -> PathBuf {
     if !out.exists() {
         return out;

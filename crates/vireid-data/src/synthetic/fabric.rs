@@ -54,7 +54,7 @@ const PALETTE: [[f64; 3]; 20] = [
 /// All palette entries.
 pub(super) const ANY: [usize; 20] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
-/// Draws a fabric from some palette entries; also tells which entry.
+/// Draws a fabric from some palette entries; also returns which entry.
 pub(super) fn fabric(entries: &[usize], gap: f64, stream: &mut Stream) -> (Paint, usize) {
     let entry = entries[stream.below(entries.len())];
     let [h, s, v] = PALETTE[entry];

@@ -39,7 +39,7 @@ impl WorldSpec {
         let (key, value) = assignment.split_once('=').ok_or_else(|| wrong("expected NAME=NUMBER"))?;
         let value: f64 = value.trim().parse().map_err(|_| wrong("expected a number"))?;
         if !(0.0..=1e6).contains(&value) {
-            return Err(wrong("expected a number from 0 up"));
+            return Err(wrong("expected a number of 0 or more"));
         }
         let key = key.trim();
         if let WorldSize::Small { train, test, visible, infrared } = &mut self.size {

@@ -105,7 +105,7 @@ mod tests {
         bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
     }
 
-    /// Pins the pixels themselves, so that a change of the drawing (or a machine that computes otherwise) is noticed.
+    /// Pins the pixels themselves, so that a change of the drawing (or a machine that computes differently) is noticed.
     #[test]
     fn the_pixels_are_pinned() {
         let world = World::sysu(0, 40, DIALS);

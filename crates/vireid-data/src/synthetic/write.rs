@@ -119,7 +119,7 @@ pub fn write_sysu(
 }
 
 /// Whether `root` holds this very world; otherwise it is marked as being drawn into. Another world there is an error, and so
-/// is anything else: nobody's files are drawn over.
+/// is anything else: no other files are drawn over.
 pub(super) fn is_there(root: &Path, stamp: &str) -> Result<bool, DataError> {
     let refuse = |what: &str| {
         Err(DataError::World(format!("{} holds {what}; name another folder or delete it", root.display())))

@@ -1,5 +1,5 @@
 //! The windows of a convolution as rows of a matrix, in one kernel: padding, strides and images that are spread apart are
-//! read as they lie, so that nothing but the matrix is written.
+//! read in place, so that nothing but the matrix is written.
 
 #![allow(missing_docs, clippy::too_many_arguments)]
 
@@ -76,7 +76,7 @@ pub(super) struct Windows {
     pub stride: usize,
     /// Zeros around the images.
     pub padding: usize,
-    /// Steps between neighbouring pixels, with zeros between them: 1 where they lie side by side.
+    /// Steps between neighbouring pixels, with zeros between them: 1 where they are side by side.
     pub spread: usize,
 }
 

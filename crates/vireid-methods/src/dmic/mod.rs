@@ -7,7 +7,7 @@
 //!
 //! Phase 1 trains each modality on its own clusters, with the clustering narrowed from epoch to epoch; phase 2 adds joint
 //! clusters, with the clustering widened again ([`Dnc`]). Memories are moved by random samples, and instances of a batch
-//! are contrasted beside the memories.
+//! are contrasted in addition to the memories.
 
 mod settings;
 

@@ -1,6 +1,6 @@
 //! ECUL: extended cross-modality united learning (Wu et al., arXiv 2412.19134).
 //!
-//! Neither code nor full text of it could be had: this is built from its abstract, a summary, and the public code of the
+//! Neither its code nor its full text was available: this is built from its abstract, a summary, and the public code of the
 //! methods that it extends. The presets say of every constant which of these it comes from, and the alternatives are
 //! settings.
 //!
