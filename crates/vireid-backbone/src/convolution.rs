@@ -22,7 +22,7 @@ pub struct ConvolutionConfig {
 /// A convolution without bias, padded to keep the size at stride 1; on the CPU it runs this project's kernels.
 #[derive(Module, Debug)]
 pub struct Convolution {
-    /// `[channels_out, channels_in, kernel, kernel]`.
+    /// The kernels, `[channels_out, channels_in, kernel, kernel]`, in 32 bits.
     pub weight: Param<Tensor<4>>,
     stride: usize,
     padding: usize,

@@ -9,7 +9,7 @@ pub enum BackboneError {
     /// The weight file is not there or can't be read.
     #[error("VR0301: weights {}: {reason}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the weights, or the name given to weights in memory.
         path: PathBuf,
         /// What its reader says about it.
         reason: String,
@@ -35,7 +35,7 @@ pub enum BackboneError {
     /// A file of weights holds more than one network.
     #[error("VR0304: weights {} hold several networks, under {}; save the one to start from in a file of its own", path.display(), networks.join(", "))]
     SeveralNetworks {
-        /// The file.
+        /// Path of the weights, or the name given to weights in memory.
         path: PathBuf,
         /// What the names of each begin with.
         networks: Vec<String>,
@@ -43,7 +43,7 @@ pub enum BackboneError {
     /// A weight is not a finite number.
     #[error("VR0305: weights {}: {name} holds a value that is not a finite number; take weights of a training that did not diverge, in a number type that is wide enough", path.display())]
     NotFinite {
-        /// The file.
+        /// Path of the weights, or the name given to weights in memory.
         path: PathBuf,
         /// Name of the tensor in the file.
         name: String,

@@ -25,7 +25,7 @@ pub struct NonLocalBlock {
     pub phi: Conv2d,
     /// 1x1 convolution to one channel: the value.
     pub g: Conv2d,
-    /// 1x1 convolution back.
+    /// 1x1 convolution from one channel back to all of them.
     pub out: Conv2d,
     /// Its weight starts at 0, so the block starts as the identity.
     pub bn: GroupedBatchNorm,

@@ -45,7 +45,7 @@ pub enum TestSplit {
     },
     /// RegDB: each modality queries the other.
     RegDb {
-        /// Visible test images.
+        /// Visible test images of the trial, in path order.
         visible: Vec<Sample>,
         /// Thermal test images of the trial, in path order.
         thermal: Vec<Sample>,
@@ -60,9 +60,9 @@ pub enum TestSplit {
     /// Your own data with known identities: each modality queries the other. One of them may have no image; then there
     /// is nothing to score.
     Own {
-        /// Visible test images.
+        /// Visible test images, in path order.
         visible: Vec<Sample>,
-        /// Infrared test images.
+        /// Infrared test images, in path order.
         infrared: Vec<Sample>,
     },
     /// No test images: nothing is scored.

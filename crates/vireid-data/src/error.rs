@@ -48,7 +48,7 @@ pub enum DataError {
     MissingPart {
         /// Name of the data set.
         dataset: &'static str,
-        /// What is missing.
+        /// The file or folder that is missing.
         path: PathBuf,
         /// Where the data card is.
         hint: &'static str,
@@ -115,7 +115,7 @@ pub enum DataError {
         /// Settings that would help here, in words; may be empty.
         remedy: &'static str,
     },
-    /// The file system refused.
+    /// A file or folder can't be read or written.
     #[error("VR0108: {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as the message begins: `can't read`, `can't write`.

@@ -10,9 +10,9 @@ pub enum ValueRange {
     Image,
     /// These, in the file's numbers (0 to 65535 for 16 bits): one scale for all images. What is outside is clipped.
     Limits {
-        /// Becomes 0.
+        /// This number and all below it become grey level 0.
         low: f32,
-        /// Becomes 255.
+        /// This number and all above it become grey level 255.
         high: f32,
     },
 }

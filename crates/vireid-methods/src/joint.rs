@@ -36,7 +36,7 @@ pub struct JointClustering {
     pub eps: f64,
     /// Neighbours that make a core sample.
     pub min_samples: usize,
-    /// Where neighbours are searched.
+    /// Whether the host or the training device searches for neighbours; the result is the same.
     pub search: NeighbourSearch,
 }
 

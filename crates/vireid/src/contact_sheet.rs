@@ -33,13 +33,13 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// Frame of a query.
+    /// Frame of a query: blue.
     pub const QUERY: [u8; 3] = [40, 90, 200];
-    /// Frame of an answer whose identity is not known.
+    /// Frame of an answer whose identity is not known: grey.
     pub const PLAIN: [u8; 3] = [150, 150, 150];
-    /// Frame of a right answer.
+    /// Frame of a right answer: green.
     pub const RIGHT: [u8; 3] = [20, 150, 60];
-    /// Frame of a wrong answer.
+    /// Frame of a wrong answer: red.
     pub const WRONG: [u8; 3] = [200, 40, 40];
 }
 

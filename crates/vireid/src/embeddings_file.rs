@@ -16,7 +16,7 @@ use crate::{ProgramError, embeddings_parquet, read_npy};
 pub struct EmbeddedImage {
     /// Where the image is, from the root of the file system: a search may start from any folder.
     pub path: PathBuf,
-    /// `visible` or `infrared`.
+    /// Modality of the image: `visible` or `infrared`.
     pub modality: String,
     /// What the user calls the camera.
     pub camera: String,
@@ -38,7 +38,7 @@ struct Origin {
 /// `<name>.csv`, and the fingerprints of network, settings, data and rows in `<name>.json`; or all of it in `<name>.parquet`.
 #[derive(Debug, Clone)]
 pub struct EmbeddingsFile {
-    /// One row per image.
+    /// One row of length 1 per image.
     pub embeddings: Embeddings,
     /// The image of each row of `embeddings`.
     pub images: Vec<EmbeddedImage>,

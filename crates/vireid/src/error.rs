@@ -17,9 +17,9 @@ pub enum ProgramError {
     /// A file of embeddings can't be used.
     #[error("VR0601: {}: {reason}; make it again with: vireid extract", path.display())]
     BadIndex {
-        /// The file.
+        /// The index, or the file next to it that is at fault.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, in a few words for a person to read.
         reason: String,
     },
     /// The embeddings are another network's.
@@ -27,7 +27,7 @@ pub enum ProgramError {
         "VR0602: {} was made with the network {found}, this one is {expected}: their embeddings can't be compared; extract again with the network that searches", path.display()
     )]
     ForeignIndex {
-        /// The file.
+        /// The index that was to be searched.
         path: PathBuf,
         /// Fingerprint of the network, as the file has it.
         found: String,
@@ -39,7 +39,7 @@ pub enum ProgramError {
         "VR0611: {} was written by an older version, without a fingerprint of how it was made, so there is no way to tell whether its embeddings fit this network; make it again with: vireid extract", path.display()
     )]
     NoFingerprint {
-        /// The file.
+        /// The index without a fingerprint.
         path: PathBuf,
     },
     /// The embeddings were made with other settings.
@@ -47,7 +47,7 @@ pub enum ProgramError {
         "VR0612: {} was made with {field} = {found}, this network embeds with {expected}: such embeddings can't be compared; make it again with: vireid extract", path.display()
     )]
     OtherSettings {
-        /// The file.
+        /// The index with other settings.
         path: PathBuf,
         /// The setting that differs, by its key.
         field: String,
@@ -61,18 +61,18 @@ pub enum ProgramError {
     UnreadableRun {
         /// What is wrong, file by file.
         faults: Vec<String>,
-        /// The page.
+        /// The page that was written all the same.
         page: PathBuf,
     },
     /// An image can't be used.
     #[error("VR0603: the query {}: {reason}", path.display())]
     BadQuery {
-        /// The image.
+        /// Path of the query.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, in a few words for a person to read.
         reason: String,
     },
-    /// Labelled pairs are missing.
+    /// There are too few labelled pairs to calibrate with; says which are missing.
     #[error("VR0604: {0}")]
     NoPairs(String),
     /// A file can't be written.
@@ -93,9 +93,9 @@ pub enum ProgramError {
         "VR0625: writing {} would replace {}, which this command reads; name another file, or pass --force", path.display(), input.display()
     )]
     OverInput {
-        /// The output.
+        /// The file that was to be written.
         path: PathBuf,
-        /// The input.
+        /// The file that the command reads.
         input: PathBuf,
     },
     /// An output would take the place of something that was not written by an earlier call.
@@ -103,17 +103,17 @@ pub enum ProgramError {
         "VR0626: {} exists and is not {kind} that vireid wrote; name another file, or pass --force to write over it", path.display()
     )]
     OverForeign {
-        /// The output.
+        /// The file that was to be written.
         path: PathBuf,
-        /// What would be written.
+        /// What would be written, with its article: `a report`.
         kind: &'static str,
     },
     /// What a calibration has left can't be read.
     #[error("VR0627: {}: {reason}; make it again with: vireid calibrate", path.display())]
     BadCalibration {
-        /// The file.
+        /// The calibration in the run directory.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, in a few words for a person to read.
         reason: String,
     },
 }

@@ -107,7 +107,7 @@ struct Recorded {
     skip_corrupt: bool,
 }
 
-/// Where images come from.
+/// Where the images of a run come from: a data set on disk, or a synthetic world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSource {
     /// What kind of data set it is; decides which reader opens it.

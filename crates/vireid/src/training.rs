@@ -50,7 +50,7 @@ pub struct TrainingOptions {
 /// How a run ended, and what it found.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its run directory.
+    /// The run directory, which holds all that the run wrote.
     pub out: PathBuf,
     /// Its method: a resumed run's own.
     pub method: String,

@@ -142,7 +142,7 @@ impl DmicSettings {
         self.joint_instance_weight.unwrap_or(self.instance_weight)
     }
 
-    /// Reads them.
+    /// Reads the settings of a configuration and checks their ranges.
     ///
     /// # Errors
     ///

@@ -133,7 +133,7 @@ pub struct Aggregation {
 }
 
 impl EculSettings {
-    /// Reads them.
+    /// Reads the settings of a configuration and checks their ranges.
     ///
     /// # Errors
     ///

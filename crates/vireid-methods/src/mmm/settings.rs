@@ -178,7 +178,7 @@ pub enum IntraNorm {
 }
 
 impl MmmSettings {
-    /// Reads them.
+    /// Reads the settings of a configuration and checks their ranges.
     ///
     /// # Errors
     ///

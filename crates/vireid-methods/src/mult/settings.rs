@@ -60,7 +60,7 @@ impl MultSettings {
         }
     }
 
-    /// Reads them.
+    /// Reads the settings of a configuration and checks their ranges.
     ///
     /// # Errors
     ///
