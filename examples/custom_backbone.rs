@@ -1,4 +1,4 @@
-//! A network of your own, trained by a method of the library on a drawn world.
+//! Your own network, trained by a method of the library on a drawn world.
 //!
 //! ```text
 //! cargo run --example custom_backbone --release

@@ -74,7 +74,7 @@ struct Row {
     ari: Spread,
     pair_precision: Spread,
     pair_recall: Spread,
-    /// Share of the clusters that hold both modalities.
+    /// Share of the clusters that hold images of both modalities.
     association_rate: Spread,
     best_by_world: Vec<Found>,
     /// World by world, radius by radius.

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, force: bool) -> Result<(), Failure> {
     if !force && is_of_others(&arguments.out) {
         let out = arguments.out.display();
-        return Err(format!("VR0626: {out} is there already and is no kit for a machine with a card that vireid wrote; name another file, or pass --force to write over it").into());
+        return Err(format!("VR0626: {out} exists and is not a kit for a machine with a card that vireid wrote; name another file, or pass --force to write over it").into());
     }
     let headers =
         arguments.headers.clone().or_else(|| Some(PathBuf::from(std::env::var_os("CUDA_PATH")?).join("include")));

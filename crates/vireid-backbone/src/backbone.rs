@@ -9,35 +9,35 @@ use vireid_core::{Modality, PerModality};
 /// - each `[batch, dim]`
 #[derive(Debug, Clone)]
 pub struct Features {
-    /// Pooled, before the neck.
+    /// The output of pooling, which the neck has not normalised yet.
     pub pooled: Tensor<2>,
-    /// After the neck, not normalised.
+    /// The output of the batch-norm neck: what memories are compared with. Its rows are not scaled to length 1.
     pub embedding: Tensor<2>,
 }
 
 impl Features {
-    /// The rows from `start` on.
+    /// The `length` rows from `start` on.
     pub fn narrow(&self, start: usize, length: usize) -> Self {
         let part = |rows: &Tensor<2>| rows.clone().narrow(0, start, length);
         Self { pooled: part(&self.pooled), embedding: part(&self.embedding) }
     }
 }
 
-/// Where a training pass stands that is made in pieces.
+/// How far a training pass has come that is made piece by piece.
 #[expect(clippy::large_enum_variant, reason = "a pass has a few of them, each of handles of tensors")]
 #[derive(Debug, Clone)]
 pub enum Pass {
     /// Before the first piece: images, `[batch, 3, height, width]` of either modality.
     Images(PerModality<Tensor<4>>),
-    /// Between two pieces.
+    /// Between two pieces: activations.
     Inside {
         /// What the next piece takes, an image per row in the network's own order: `[batch, channels, height, width]` of a
         /// convolutional network, `[batch, 1, tokens, dim]` of a [`VitNet`](crate::VitNet).
         values: Tensor<4>,
-        /// Images of either modality.
+        /// How many images of each modality are in `values`.
         images: PerModality<usize>,
     },
-    /// After the last piece.
+    /// After the last piece: the features, visible and infrared images apart.
     Features(PerModality<Features>),
 }
 
@@ -52,9 +52,10 @@ pub enum ParameterGroup {
 
 /// What training and evaluation need of a network.
 ///
-/// A project with a network of its own implements this and nothing else.
+/// To train your own network, implement this and nothing else.
 pub trait Backbone: Module + ModuleDisplay {
-    /// Length of an embedding.
+    /// How many numbers an embedding has: the columns of [`Features::embedding`] and of what [`embed`](Self::embed)
+    /// returns.
     fn dim(&self) -> usize;
 
     /// Training pass over one batch of both modalities.
@@ -66,7 +67,8 @@ pub trait Backbone: Module + ModuleDisplay {
     /// - output: `visible_batch` and `infrared_batch` rows
     fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features>;
 
-    /// Pieces that a training pass can be made in; see [`forward_piece`](Self::forward_piece).
+    /// How many pieces a training pass can be made in; see [`forward_piece`](Self::forward_piece). 1 unless a network
+    /// says otherwise.
     fn pieces(&self) -> usize {
         1
     }

@@ -8,7 +8,7 @@ use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, running_stati
 pub struct BatchGroups(Vec<usize>);
 
 impl BatchGroups {
-    /// The whole batch together.
+    /// One group: the whole batch is normalised together.
     pub fn whole(batch: usize) -> Self {
         Self(vec![batch])
     }
@@ -33,12 +33,12 @@ impl BatchGroups {
         (Self::whole(visible), Self::whole(infrared))
     }
 
-    /// Parts of the given sizes.
+    /// Groups of the given sizes, which have to sum to the batch.
     pub fn of_sizes(sizes: Vec<usize>) -> Self {
         Self(sizes)
     }
 
-    /// The sizes, in batch order.
+    /// How many samples each group has, in batch order.
     pub fn sizes(&self) -> &[usize] {
         &self.0
     }
@@ -47,12 +47,12 @@ impl BatchGroups {
 /// Configuration of a [`GroupedBatchNorm`].
 #[derive(Config, Debug)]
 pub struct GroupedBatchNormConfig {
-    /// Number of channels.
+    /// Number of channels: dimension 1 of the input.
     pub channels: usize,
-    /// Weight of the new batch in the running statistics.
+    /// Weight of the new batch in the running statistics, from 0 to 1; 0.1 by default.
     #[config(default = 0.1)]
     pub momentum: f64,
-    /// Added to the variance.
+    /// Added to the variance before the root; 1e-5 by default.
     #[config(default = 1e-5)]
     pub epsilon: f64,
 }
@@ -63,13 +63,13 @@ pub struct GroupedBatchNormConfig {
 /// may be normalised in groups, of which only the first feeds the running statistics, as under PyTorch's `DataParallel`.
 #[derive(Module, Debug)]
 pub struct GroupedBatchNorm {
-    /// Scale per channel.
+    /// Scale of the normalised values, `[channels]`.
     pub weight: Param<Tensor<1>>,
-    /// Offset per channel.
+    /// Added to the scaled values, `[channels]`.
     pub bias: Param<Tensor<1>>,
-    /// Mean for inference.
+    /// Running mean, `[channels]`, which inference normalises by.
     pub running_mean: RunningState<Tensor<1>>,
-    /// Variance for inference.
+    /// Running variance (unbiased), `[channels]`, which inference normalises by.
     pub running_var: RunningState<Tensor<1>>,
     batch_statistics: Param<Flag>,
     momentum: f64,
@@ -103,7 +103,11 @@ impl GroupedBatchNorm {
         self.forward_then(input, Tail::Nothing, groups)
     }
 
-    /// As [`Self::forward`], followed by `tail`.
+    /// As [`forward`](Self::forward), followed by `tail`; the CPU does both in one pass over memory.
+    ///
+    /// # Shapes
+    ///
+    /// - as [`forward`](Self::forward); a residual `tail` has the shape of `input`
     pub fn forward_then<const D: usize>(&self, input: Tensor<D>, tail: Tail<D>, groups: &BatchGroups) -> Tensor<D> {
         if !self.batch_statistics.is_enabled() {
             let (mean, variance) = (self.running_mean.value(), self.running_var.value());

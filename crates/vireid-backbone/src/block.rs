@@ -9,25 +9,25 @@ use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock
 /// Configuration of a residual [`Block`].
 #[derive(Config, Debug)]
 pub struct BlockConfig {
-    /// Channels in.
+    /// Channels of the input.
     pub input: usize,
-    /// Channels between the convolutions.
+    /// Channels between the convolutions; in a bottleneck a quarter of `output` in ResNet.
     pub width: usize,
-    /// Channels out.
+    /// Channels of the output.
     pub output: usize,
-    /// Stride of the block.
+    /// The factor by which height and width shrink: 1 or 2 in ResNet.
     pub stride: usize,
     /// Three convolutions (1x1, 3x3, 1x1) instead of two 3x3.
     pub bottleneck: bool,
-    /// A 1x1 convolution on the shortcut.
+    /// A 1x1 convolution on the shortcut, needed where stride or channels change.
     pub projection: bool,
     /// The stride on a bottleneck's first 1x1 convolution (the original ResNet) instead of on the 3x3 (torchvision's).
     #[config(default = false)]
     pub stride_in_1x1: bool,
-    /// A non-local block after the residual one.
+    /// A [`NonLocalBlock`] after the residual one; none by default.
     #[config(default = false)]
     pub non_local: bool,
-    /// Number type of the convolutions.
+    /// Number type of the convolutions; 32 bits by default.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
 }
@@ -52,7 +52,8 @@ struct Downsample {
 }
 
 impl BlockConfig {
-    /// Builds the block.
+    /// Builds the block. Convolutions start from He's normal initialisation;
+    /// [`TwoStreamNetConfig::init`](crate::TwoStreamNetConfig::init) draws its own.
     pub fn init(&self, device: &Device) -> Block {
         let norm = |channels| GroupedBatchNormConfig::new(channels).init(device);
         let conv = |from, to, kernel, stride| {

@@ -1,8 +1,8 @@
-//! Activation checkpointing: a training pass that keeps only what goes from piece to piece of the network, and makes each
-//! piece again when its gradients are due (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
+//! Activation checkpointing: a training pass that keeps only what goes from piece to piece of the network, and recomputes each
+//! piece when its gradients are due (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
 //!
 //! The pieces are passed without a gradient graph first. Once the loss has its gradients with respect to the features, the
-//! pieces are made again one by one, from the last to the first, each with a graph of its own that is dropped before the next.
+//! pieces are recomputed one by one, from the last to the first, each with its own graph, which is dropped before the next.
 //! So a step holds the borders of all pieces and the inside of one. It computes what a plain step computes, one forward pass
 //! more.
 
@@ -71,8 +71,8 @@ impl CheckpointedPass {
     }
 }
 
-/// The gradients of a network's parameters for one batch of images, with activations kept or made again; `loss` makes the loss of
-/// the features.
+/// The gradients of a network's parameters for one batch of images, with activations kept or recomputed; `loss` makes
+/// the loss of the features.
 ///
 /// # Shapes
 ///
@@ -96,7 +96,7 @@ pub fn loss_gradients<B: Backbone>(
     sum.grads()
 }
 
-/// The same on the autodiff device. Nobody asks for gradients of images.
+/// The same on the autodiff device. Gradients of images are not needed.
 fn tracked(pass: Pass) -> Pass {
     let rows = |rows: Tensor<2>| Tensor::from_inner(rows).require_grad();
     match pass {
@@ -206,7 +206,7 @@ mod tests {
         check(config.with_bn_groups(3));
     }
 
-    /// A network of one's own that knows no pieces.
+    /// Your own network that knows no pieces.
     #[test]
     fn a_network_in_one_piece_is_passed_whole() {
         #[derive(burn::module::Module, Debug)]

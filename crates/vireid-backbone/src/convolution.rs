@@ -8,13 +8,13 @@ use crate::Precision;
 /// Configuration of a [`Convolution`].
 #[derive(Config, Debug)]
 pub struct ConvolutionConfig {
-    /// Channels in and out.
+    /// Channels of the input and of the output.
     pub channels: [usize; 2],
     /// Side of the kernel; the padding is half of it.
     pub kernel: usize,
-    /// Stride.
+    /// Pixels from one window to the next.
     pub stride: usize,
-    /// Number type.
+    /// Number type that it computes in; 32 bits by default. The weight is kept in 32 bits.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
 }
@@ -22,7 +22,7 @@ pub struct ConvolutionConfig {
 /// A convolution without bias, padded to keep the size at stride 1; on the CPU it runs this project's kernels.
 #[derive(Module, Debug)]
 pub struct Convolution {
-    /// `[channels_out, channels_in, kernel, kernel]`.
+    /// The kernels, `[channels_out, channels_in, kernel, kernel]`, in 32 bits.
     pub weight: Param<Tensor<4>>,
     stride: usize,
     padding: usize,

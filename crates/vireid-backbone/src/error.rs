@@ -9,9 +9,9 @@ pub enum BackboneError {
     /// The weight file is not there or can't be read.
     #[error("VR0301: weights {}: {reason}", path.display())]
     Unreadable {
-        /// The file.
+        /// Path of the weights, or the name given to weights in memory.
         path: PathBuf,
-        /// Why.
+        /// What its reader says about it.
         reason: String,
     },
     /// Weights and network do not belong together.
@@ -26,7 +26,7 @@ pub enum BackboneError {
         missing: Vec<String>,
         /// Tensors of the weights that the network has no place for.
         unused: Vec<String>,
-        /// Parameters whose shapes differ.
+        /// Parameters that the weights have in another shape, with both shapes.
         wrong_shape: Vec<String>,
     },
     /// The network can't be built like this.
@@ -35,17 +35,17 @@ pub enum BackboneError {
     /// A file of weights holds more than one network.
     #[error("VR0304: weights {} hold several networks, under {}; save the one to start from in a file of its own", path.display(), networks.join(", "))]
     SeveralNetworks {
-        /// The file.
+        /// Path of the weights, or the name given to weights in memory.
         path: PathBuf,
         /// What the names of each begin with.
         networks: Vec<String>,
     },
-    /// A weight is no finite number.
+    /// A weight is not a finite number.
     #[error("VR0305: weights {}: {name} holds a value that is not a finite number; take weights of a training that did not diverge, in a number type that is wide enough", path.display())]
     NotFinite {
-        /// The file.
+        /// Path of the weights, or the name given to weights in memory.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor in the file.
         name: String,
     },
     /// A file's vision transformer embeds patches by several convolutions.

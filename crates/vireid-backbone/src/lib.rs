@@ -1,11 +1,4 @@
-//! Images to embeddings, on Burn.
-//!
-//! [`TwoStreamNet`] has a stem for each modality and shares everything after it, [`VitNet`] does so with a vision transformer;
-//! [`Backbone`] is what training needs of any network, so that others can bring their own. [`GroupedBatchNorm`] normalises as replicated training on several
-//! devices does and keeps PyTorch's running statistics. [`CheckpointedPass`] trains in a fraction of the memory.
-//! [`parameters`] reads and writes weights by name.
-//!
-//! Invariant: no code here asks which Burn backend it runs on.
+#![doc = include_str!("../README.md")]
 
 mod backbone;
 mod batch_norm;
@@ -40,8 +33,3 @@ pub use weight_file::WeightFile;
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
 pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");
-
-/// The README's example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -8,7 +8,7 @@ use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 /// Configuration of a [`NonLocalBlock`].
 #[derive(Config, Debug)]
 pub struct NonLocalBlockConfig {
-    /// Channels in and out.
+    /// Channels of the input, and of the output.
     pub channels: usize,
 }
 
@@ -25,14 +25,14 @@ pub struct NonLocalBlock {
     pub phi: Conv2d,
     /// 1x1 convolution to one channel: the value.
     pub g: Conv2d,
-    /// 1x1 convolution back.
+    /// 1x1 convolution from one channel back to all of them.
     pub out: Conv2d,
     /// Its weight starts at 0, so the block starts as the identity.
     pub bn: GroupedBatchNorm,
 }
 
 impl NonLocalBlockConfig {
-    /// Builds the block, its convolutions drawn by Burn; a [`TwoStreamNet`](crate::TwoStreamNet) draws them anew from its
+    /// Builds the block, its convolutions drawn by Burn; a [`TwoStreamNet`](crate::TwoStreamNet) draws them again from its
     /// stream.
     pub fn init(&self, device: &Device) -> NonLocalBlock {
         let narrow = || Conv2dConfig::new([self.channels, 1], [1, 1]).init(device);

@@ -8,17 +8,17 @@ use std::fmt;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
-/// Name, shape and values of one parameter.
+/// Name, shape and values (row-major) of one parameter.
 pub type NamedParameter = (String, Vec<usize>, Vec<f32>);
 
-/// What was left over when loading.
+/// Names that did not match when weights were loaded. All lists are empty when everything did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// Parameters without a tensor.
+    /// Parameters of the module that no tensor was given for: they keep their values.
     pub missing: Vec<String>,
-    /// Tensors without a parameter.
+    /// Tensors that the module has no parameter for.
     pub unused: Vec<String>,
-    /// Parameters whose tensor has another shape.
+    /// Parameters whose tensor has another shape, with both shapes: they keep their values.
     pub wrong_shape: Vec<String>,
 }
 

@@ -1,12 +1,12 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// Number type of a network's convolutions and of what stands between them. Weights, their gradients, the statistics of
+/// Number type of a network's convolutions and of what is between them. Weights, their gradients, the statistics of
 /// batch norm, pooling and all that follows are always f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32 bits.
+    /// Single precision, on every device.
     #[default]
     F32,
     /// Images, activations and the weights that a convolution sees rounded to 8 bits of precision; sums as the backend

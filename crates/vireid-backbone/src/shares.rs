@@ -5,8 +5,8 @@ use crate::{BatchGroups, Features};
 
 /// How many images of either modality each group of batch norm has, in batch order.
 ///
-/// In a joint batch each group's images of both modalities stand together, visible first, as on a device of replicated
-/// training, which holds a chunk of either.
+/// In a joint batch each group's images of both modalities are next to each other, visible first, as on a device of
+/// replicated training, which holds a chunk of either.
 #[derive(Debug, Clone)]
 pub(crate) struct Shares(Vec<(usize, usize)>);
 

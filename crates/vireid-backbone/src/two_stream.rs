@@ -23,13 +23,13 @@ const GEM_EPSILON: f64 = 1e-12;
 /// Configuration of a [`Stem`].
 #[derive(Config, Debug)]
 pub struct StemConfig {
-    /// Channels out.
+    /// Channels of the output; 64 in ResNet.
     pub channels: usize,
     /// Side of the convolution's kernel; its stride is 2.
     pub kernel: usize,
-    /// 3x3 max pooling with stride 2 at the end.
+    /// 3x3 max pooling with stride 2 at the end, which halves height and width once more.
     pub pool: bool,
-    /// Number type of the convolution.
+    /// Number type of the convolution; 32 bits by default.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
 }
@@ -43,7 +43,8 @@ pub struct Stem {
 }
 
 impl StemConfig {
-    /// Builds the stem.
+    /// Builds the stem for 3 channels. Convolutions start from He's normal initialisation; [`TwoStreamNetConfig::init`]
+    /// draws its own.
     pub fn init(&self, device: &Device) -> Stem {
         let pool = || {
             let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
@@ -73,16 +74,16 @@ impl Stem {
     }
 }
 
-/// One stage of the trunk.
+/// One stage of the shared trunk: blocks in a row, of which the first may shrink the image.
 #[derive(Config, Debug)]
 pub struct StageConfig {
-    /// Number of blocks.
+    /// How many residual blocks it has, at least 1.
     pub blocks: usize,
-    /// Inner channels.
+    /// Channels between a block's convolutions.
     pub width: usize,
-    /// Channels out.
+    /// Channels of the output; for the last stage the length of an embedding.
     pub output: usize,
-    /// Stride of the first block.
+    /// The factor by which the first block shrinks height and width.
     pub stride: usize,
     /// Non-local blocks follow the last this many blocks. In the last stage a ReLU follows the last of them, because pooling
     /// takes the root of what it gets.
@@ -90,34 +91,34 @@ pub struct StageConfig {
     pub non_local: usize,
 }
 
-/// Numbers of one image in a piece of a network.
+/// How many activations one image has in a piece of a network: what the memory of a training step is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PieceSize {
-    /// What the piece's convolutions give.
+    /// How many numbers the piece's convolutions compute.
     pub inside: usize,
-    /// What it passes on.
+    /// How many numbers it passes on to the next piece.
     pub output: usize,
 }
 
 /// Configuration of a [`TwoStreamNet`].
 #[derive(Config, Debug)]
 pub struct TwoStreamNetConfig {
-    /// The stem of either modality.
+    /// The stem, built once for each modality.
     pub stem: StemConfig,
-    /// The shared stages.
+    /// The stages that both modalities share, in order.
     pub stages: Vec<StageConfig>,
-    /// Bottleneck blocks instead of basic ones.
+    /// Bottleneck blocks (ResNet-50) instead of basic ones (ResNet-18 and 34).
     pub bottleneck: bool,
     /// Projections on every first block even where shapes agree (the small network), or only where they do not.
     #[config(default = false)]
     pub always_project: bool,
-    /// See [`BlockConfig::stride_in_1x1`].
+    /// Where a bottleneck has its stride: see [`BlockConfig::stride_in_1x1`].
     #[config(default = false)]
     pub stride_in_1x1: bool,
     /// Parts of a batch that batch norm treats separately, as many devices would; 1 is the whole batch.
     #[config(default = 1)]
     pub bn_groups: usize,
-    /// Number type of the convolutions, but for the non-local blocks', which have one channel inside.
+    /// Number type of the convolutions, except in non-local blocks, which have one channel inside; 32 bits by default.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
 }
@@ -134,22 +135,23 @@ impl TwoStreamNetConfig {
         Self::new(StemConfig::new(64, 7, true), stages, bottleneck)
     }
 
-    /// ResNet-18; embeddings of 512.
+    /// ResNet-18; embeddings have 512 numbers. The last stage keeps its resolution.
     pub fn resnet18() -> Self {
         Self::resnet([2, 2, 2, 2], false)
     }
 
-    /// ResNet-34; embeddings of 512.
+    /// ResNet-34; embeddings have 512 numbers. The last stage keeps its resolution.
     pub fn resnet34() -> Self {
         Self::resnet([3, 4, 6, 3], false)
     }
 
-    /// ResNet-50; embeddings of 2048.
+    /// ResNet-50; embeddings have 2048 numbers. The last stage keeps its resolution.
     pub fn resnet50() -> Self {
         Self::resnet([3, 4, 6, 3], true)
     }
 
-    /// A network of 0.3 M parameters for 96 x 48 images, which trains in minutes on two CPU cores; embeddings of 128.
+    /// A network of 0.3 M parameters for 96 x 48 images, which trains in minutes on two CPU cores; embeddings have 128
+    /// numbers. Its weights are [`SMALL_WEIGHTS`](crate::SMALL_WEIGHTS).
     pub fn small() -> Self {
         let stages =
             vec![StageConfig::new(1, 32, 32, 2), StageConfig::new(1, 64, 64, 2), StageConfig::new(1, 128, 128, 1)];
@@ -208,13 +210,14 @@ impl TwoStreamNetConfig {
         initialized(number_parameters(net), stream)
     }
 
-    /// Numbers that the convolutions give for one image. A training step keeps each of them a few times over, so its memory
-    /// grows with them.
+    /// How many numbers the convolutions compute for one image of `height` x `width` pixels. A training step keeps
+    /// each of them a few times over, so its memory grows with them.
     pub fn activations(&self, height: usize, width: usize) -> usize {
         self.piece_sizes(height, width).iter().map(|piece| piece.inside).sum()
     }
 
-    /// The pieces that a [`CheckpointedPass`](crate::CheckpointedPass) is made in, but for the head, which holds next to nothing.
+    /// The pieces that a [`CheckpointedPass`](crate::CheckpointedPass) is made in, without the head, which holds next to
+    /// nothing.
     pub fn piece_sizes(&self, height: usize, width: usize) -> Vec<PieceSize> {
         let halved = |size: [usize; 2]| size.map(|side| side.div_ceil(2));
         let inside = halved([height, width]);

@@ -13,7 +13,7 @@ use crate::parameters::LoadReport;
 /// Shape and values of tensors by name.
 pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// Where weights are read from.
+/// Where weights are read from: a file, or bytes in memory such as [`SMALL_WEIGHTS`](crate::SMALL_WEIGHTS).
 #[derive(Debug, Clone)]
 pub enum WeightFile<'a> {
     /// A file of PyTorch or of safetensors: its content says which, whatever its ending.
@@ -33,9 +33,9 @@ impl WeightFile<'_> {
 
     /// All tensors of the network in the file by name, in f32 whatever the file's number type.
     ///
-    /// A network is found wherever it lies: names may begin with `module.`, or the network may be the entry `state_dict` of a
-    /// larger one. What lies outside of it, such as an optimiser's state, is left out. Where a teacher and its student lie in
-    /// a file, as DINO saves them, the network is the teacher.
+    /// A network is found wherever it is in the file: names may begin with `module.`, or the network may be the entry
+    /// `state_dict` of a larger one. What is outside of it, such as an optimiser's state, is left out. Where a file has a
+    /// teacher and its student, as DINO saves them, the network is the teacher.
     ///
     /// # Errors
     ///
@@ -105,13 +105,13 @@ where
         // What PyTorch puts before the names of a module that was trained on several devices.
         let name = name.trim_start_matches("module.");
         if network.insert(name.into(), (shape, values)).is_some() {
-            return Err(failed(format!("{name} stands there twice, with and without 'module.'")));
+            return Err(failed(format!("{name} occurs twice, with and without 'module.'")));
         }
     }
     Ok(network)
 }
 
-/// What stands before the names of a file's network; all of such beginnings where there are several networks.
+/// What comes before the names of a file's network; all such prefixes where there are several networks.
 ///
 /// A network is where its first layer is and what follows it: torchvision's ResNet, this project's, or a vision transformer.
 fn network_prefix<'a>(names: impl Iterator<Item = &'a String>) -> Result<&'a str, BTreeSet<&'a str>> {

@@ -1,7 +1,4 @@
-//! How far two lists of numbers are apart: the one comparison of all tests.
-//!
-//! `f64::max`, `<` and folds over them lose a NaN, so that a broken result passes. Here a NaN, a missing value and a value
-//! too many are as bad as can be.
+#![doc = include_str!("../README.md")]
 
 /// The larger of two differences; a NaN is larger than any number.
 pub fn worse(a: f64, b: f64) -> f64 {

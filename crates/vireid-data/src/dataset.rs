@@ -10,20 +10,20 @@ use crate::{DataError, Names};
 /// One image of a data set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
-    /// Where the file is.
+    /// Path of the image file, below the root that its reader was given.
     pub path: PathBuf,
-    /// Who is on it, where that is known; for evaluation and diagnostics only.
+    /// The person on it, where known; for evaluation and diagnostics only.
     pub identity: Option<Identity>,
-    /// Which camera took it.
+    /// The camera that took it. Numbers are the data set's, or in order of the cameras' names where it has none.
     pub camera: Camera,
 }
 
 /// The images of a data set, by use.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// Name, with the trial where there are several.
+    /// Name to show, such as `RegDB trial 3`; it says when the images are synthetic.
     pub name: String,
-    /// Whether the images were drawn, not photographed: said wherever a score is.
+    /// Whether the images were drawn, not photographed: every score has to say so.
     pub synthetic: bool,
     /// Training images of each modality, in path order: the order that fixes cluster numbers.
     pub train: PerModality<Vec<Sample>>,
@@ -31,15 +31,15 @@ pub struct Dataset {
     pub test: TestSplit,
     /// What the user calls the cameras and people.
     pub names: Names,
-    /// What its reader took otherwise than it was written, and what it left out: a sentence each, behind which the files or
-    /// people that it is about have a line each, all of them. [`first_lines`](crate::first_lines) makes it short to show.
+    /// What the reader read differently than it was written, and what it left out: a sentence each, followed by a line
+    /// for each file or person that it is about. [`first_lines`](crate::first_lines) shortens it for display.
     pub notes: Vec<String>,
 }
 
 /// Test images and how they are scored. The default is none of either: nothing is scored.
 #[derive(Debug, Clone, Default)]
 pub struct TestSplit {
-    /// Test images of each modality. Where a protocol draws galleries, those of an identity and camera stand in the order of
+    /// Test images of each modality. Where a protocol draws galleries, those of an identity and camera are in the order of
     /// their paths.
     pub images: PerModality<Vec<Sample>>,
     /// How they are scored; `None` where they are not.
@@ -73,7 +73,7 @@ impl TestSplit {
 }
 
 impl Dataset {
-    /// Refuses a data set that can't be trained on, for want of one of the modalities.
+    /// Refuses a data set that can't be trained on because one of the modalities has no image.
     ///
     /// # Errors
     ///

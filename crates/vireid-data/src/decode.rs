@@ -28,7 +28,7 @@ pub(crate) fn decode(
     first_look: bool,
 ) -> Result<Decoded, String> {
     // By its contents: a name may have any ending.
-    let format = guess_format(bytes).map_err(|_| "it is no image of a kind that can be read".to_string())?;
+    let format = guess_format(bytes).map_err(|_| "it is not an image of a kind that can be read".to_string())?;
     let image = guard_parser(|| match format {
         ImageFormat::Jpeg => jpeg::decode(bytes, first_look),
         format => load_from_memory_with_format(bytes, format).map_err(|error| error.to_string()),

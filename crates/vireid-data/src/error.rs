@@ -9,9 +9,9 @@ use crate::spread::Spread;
 /// An image that can't be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadImage {
-    /// Where it is.
+    /// Path of its file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// What is wrong, in a few words for a person to read.
     pub reason: String,
 }
 
@@ -48,7 +48,7 @@ pub enum DataError {
     MissingPart {
         /// Name of the data set.
         dataset: &'static str,
-        /// What is missing.
+        /// The file or folder that is missing.
         path: PathBuf,
         /// Where the data card is.
         hint: &'static str,
@@ -60,16 +60,16 @@ pub enum DataError {
         path: PathBuf,
         /// Line, counted from 1; 0 where there are none.
         line: usize,
-        /// What is wrong.
+        /// What is wrong, and what is expected instead.
         reason: String,
     },
     /// Identities of a split list have no image, or their folders are empty.
     #[error(
-        "VR0104: there is no image in {}; the copy of the data set is incomplete, or its lists are another one's: unpack it again:\n{}",
+        "VR0104: there is no image in {}; the copy of the data set is incomplete, or its lists belong to another one: unpack it again:\n{}",
         count(folders.len(), "folder of a person", "folders of people"), listing(folders.iter().map(|folder| folder.display()))
     )]
     EmptyFolders {
-        /// The folders.
+        /// The people's folders; a folder of several cameras is written as a pattern (`cam*/0007`).
         folders: Vec<PathBuf>,
     },
     /// Images that can't be decoded or are too small.
@@ -78,15 +78,15 @@ pub enum DataError {
         images.len(), listing(images)
     )]
     BadImages {
-        /// The images.
+        /// The images, each with what is wrong.
         images: Vec<BadImage>,
-        /// Images looked at.
+        /// How many images were checked, good ones included.
         total: usize,
     },
     /// One modality has no training image.
     #[error("VR0106: the training set has no {modality} image; visible-infrared training needs both modalities")]
     EmptyModality {
-        /// The missing modality.
+        /// The modality that has no training image.
         modality: Modality,
     },
     /// There are fewer clusters than a batch takes.
@@ -94,13 +94,13 @@ pub enum DataError {
         "VR0107: clustering found {found} {modality} clusters, a batch takes {needed}; {}lower sampler.clusters, or set sampler.allow_few_clusters = true to draw clusters repeatedly", spread.remedy(*modality)
     )]
     TooFewClusters {
-        /// Modality that lacks clusters.
+        /// The modality that has too few clusters.
         modality: Modality,
-        /// Clusters there are.
+        /// How many clusters were found.
         found: usize,
-        /// Clusters needed.
+        /// How many different clusters a batch takes of it.
         needed: usize,
-        /// Where the images are.
+        /// Where the images went instead; decides which remedy the message names.
         spread: Spread,
     },
     /// Too few labels have images of both modalities.
@@ -108,21 +108,21 @@ pub enum DataError {
         "VR0107: {found} labels have enough images of both modalities, a batch takes {needed}; the association finds too little: start from a better first stage{}{remedy}", if remedy.is_empty() { "" } else { ", or " }
     )]
     TooFewShared {
-        /// Labels there are.
+        /// How many labels have images of both modalities.
         found: usize,
-        /// Labels needed.
+        /// How many different labels a batch takes.
         needed: usize,
         /// Settings that would help here, in words; may be empty.
         remedy: &'static str,
     },
-    /// The file system refused.
+    /// A file or folder can't be read or written.
     #[error("VR0108: {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as the message begins: `can't read`, `can't write`.
         action: &'static str,
-        /// On which file.
+        /// The file or folder that it was tried on.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The loader's threads ended without delivering a batch.
@@ -134,22 +134,22 @@ pub enum DataError {
     /// The synthetic world can't be drawn as asked.
     #[error("VR0110: synthetic world: {0}")]
     World(String),
-    /// Nobody knows what kind of data set this is.
+    /// The kind of data set can't be recognised.
     #[error(
-        "VR0111: it can't be told what kind of data set is at '{}': there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is no manifest (.csv, .parquet){}", path.display(), inside(known)
+        "VR0111: '{}' is not a data set of a known kind: there are no lists of SYSU-MM01, RegDB or LLCM, no folders visible/ and infrared/, and it is not a manifest (.csv, .parquet){}", path.display(), inside(known)
     )]
     UnknownLayout {
-        /// The place.
+        /// The path that was given as a data set.
         path: PathBuf,
-        /// A data set that lies in it.
+        /// A data set that was found in a folder below it, if any.
         known: Option<PathBuf>,
     },
     /// Not one training image of a modality can be used.
     #[error("VR0112: none of the {} {modality} training images can be used:\n{}", images.len(), listing(images))]
     NothingUsable {
-        /// The modality.
+        /// The modality that has no usable image left.
         modality: Modality,
-        /// Its images.
+        /// All of its images, each with what is wrong.
         images: Vec<BadImage>,
     },
     /// An image can't be used, found while working with it.

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::{DataError, ImageList};
 
 /// A fingerprint of lists of images, 64 hexadecimal digits: BLAKE3 over each list's name and length, and each image's file
-/// name, identity, camera and contents, in order. Two copies of a data set agree wherever they lie; one changed byte of one
+/// name, identity, camera and contents, in order. Two copies of a data set agree wherever they are; one changed byte of one
 /// image, or one image in another list, makes another fingerprint.
 ///
 /// Files that were read before are not read again: an image's hash is of the bytes that were decoded. `progress` is called

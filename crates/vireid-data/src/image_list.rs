@@ -11,14 +11,14 @@ use crate::{BadImage, Depth, ResizeFilter, Sample, ValueRange};
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageSize {
-    /// Rows.
+    /// Height: rows of pixels.
     pub height: usize,
-    /// Columns.
+    /// Width: pixels of a row.
     pub width: usize,
 }
 
 impl ImageSize {
-    /// Number of pixels.
+    /// Height times width.
     pub fn area(self) -> usize {
         self.height * self.width
     }
@@ -29,7 +29,7 @@ impl ImageSize {
 pub struct CacheBudget(Arc<AtomicUsize>);
 
 impl CacheBudget {
-    /// A budget of `bytes`.
+    /// A budget of `bytes`. With 0 no image is kept, so each access decodes it again.
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
@@ -66,34 +66,35 @@ pub struct ImageList {
 }
 
 impl ImageList {
-    /// The list of some samples.
+    /// A list of samples, each to be resized to `size`. Reads no file yet. Images with more than 8 bits are read by
+    /// [`ValueRange::Full`]; see [`with_range`](Self::with_range).
     pub fn new(samples: Vec<Sample>, size: ImageSize, filter: ResizeFilter, budget: CacheBudget) -> Self {
         let kept = samples.iter().map(|_| Kept::default()).collect();
         Self { samples, kept, budget, size, filter, range: ValueRange::default() }
     }
 
-    /// The list with another range of the numbers of images with more than 8 bits.
+    /// The list with another range for images with more than 8 bits. Images that were decoded before are dropped.
     pub fn with_range(self, range: ValueRange) -> Self {
         // What was decoded by another range is of no use.
         Self { range, ..Self::new(self.samples, self.size, self.filter, self.budget) }
     }
 
-    /// The samples, in order.
+    /// The samples, in the order of their positions.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// Number of images.
+    /// How many images are listed, decoded or not.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Whether there is none.
+    /// Whether no image is listed.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
 
-    /// Size that images are resized to.
+    /// The size that all images are resized to.
     pub fn size(&self) -> ImageSize {
         self.size
     }
@@ -112,12 +113,16 @@ impl ImageList {
         }
     }
 
-    /// One image as `height x width x 3` bytes.
+    /// One image as `height x width x 3` bytes, interleaved, decoded on first use.
     ///
     /// # Errors
     ///
-    /// When the file can't be decoded, lacks a part, or is too small to be an image of a person; when its name is no text,
-    /// since no table could name it; and when it is another file than the one that was read first, whose digest is told.
+    /// When the file can't be decoded, is cut short, or is too small to be an image of a person; when its name is not
+    /// UTF-8 text, which tables of images need; and when its contents have changed since it was first read.
+    ///
+    /// # Panics
+    ///
+    /// When `position` is not below [`len`](Self::len).
     pub fn get(&self, position: usize) -> Result<Arc<[u8]>, BadImage> {
         let kept = &self.kept[position];
         if let Some(image) = kept.pixels.get() {

@@ -1,12 +1,12 @@
 //! Where the image of a JPEG file ends, and whether all of it is there.
 //!
-//! A file may go on behind its image (a buffer's rest, a film, the next image), may lack its end marker, and may have one
+//! A file may go on after its image (a buffer's rest, a film, the next image), may lack its end marker, and may have one
 //! although half of the image is missing. Decoders fill what is missing with grey and say nothing. So the segments are
-//! followed here, and the decoder is asked whether its data sufficed: pixels of a whole image do not depend on what stands
-//! behind its data.
+//! followed here, and the decoder is asked whether its data sufficed: pixels of a whole image do not depend on what comes
+//! after its data.
 //!
-//! A progressive file that never sends some coefficients is lawful, and looks like one that was cut between two scans and
-//! given an end marker: it is refused as well. A hole with data of the same scan behind it is found only if it makes the
+//! A progressive file that never sends some coefficients is valid, and looks like one that was cut between two scans and
+//! given an end marker: it is refused as well. A hole followed by data of the same scan is found only if it makes the
 //! decoder want more of them.
 
 use std::ops::Range;
@@ -75,7 +75,7 @@ fn decode_parts(parts: &[&[u8]]) -> ImageResult<DynamicImage> {
     load_from_memory_with_format(&[&parts.concat()[..], &END_OF_IMAGE].concat(), ImageFormat::Jpeg)
 }
 
-/// How many equal bytes a scan ends in. A zero behind 0xff belongs to that.
+/// How many equal bytes a scan ends in. A zero after 0xff belongs to that.
 fn run_at_the_end(data: &[u8]) -> usize {
     let run = data.iter().rev().take_while(|byte| Some(*byte) == data.last()).count();
     run - usize::from(data[..data.len() - run].last() == Some(&0xff))
@@ -156,7 +156,7 @@ impl Scans {
     }
 }
 
-/// The next marker from a position on, and the position behind it.
+/// The next marker from a position on, and the position after it.
 fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
     let mut at = from;
     loop {

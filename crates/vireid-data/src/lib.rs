@@ -1,12 +1,4 @@
-//! What is on disk, turned into augmented batches.
-//!
-//! [`readers`] find the images of a data set and who is on them; [`ImageList`] decodes and keeps them; [`sampler`]s choose
-//! the images of each step from the pseudo-labels; [`transform`] augments them; [`Loader`] does both ahead of time on
-//! threads of its own. [`synthetic`] draws a stand-in for a licensed data set, in the licensed one's own layout.
-//!
-//! Invariant: true identities are carried in [`Sample`] for evaluation and diagnostics only; samplers and loaders see
-//! positions and pseudo-labels.
-//! Invariant: every random choice comes from a named stream, so a batch is the same on whichever thread it is made.
+#![doc = include_str!("../README.md")]
 
 mod dataset;
 mod decode;
@@ -35,8 +27,3 @@ pub use notes::first_lines;
 pub use resize::{ResizeFilter, resize_rgb};
 pub use spread::Spread;
 pub use value_range::{Depth, ValueRange};
-
-/// The README's example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -15,25 +15,26 @@ use crate::{DataError, ImageList};
 pub struct ViewRecipes {
     /// Views of a visible image, drawn independently.
     pub visible: Vec<Recipe>,
-    /// Views of an infrared image.
+    /// Views of an infrared image, drawn independently.
     pub infrared: Vec<Recipe>,
 }
 
 /// How far ahead and how widely batches are prepared, and what their augmentations draw from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoaderConfig {
-    /// Name of the random stream: passes over the same images in one epoch need one each.
+    /// Name of the random stream that augmentations draw from. If one epoch passes over the same images twice, each
+    /// pass needs its own.
     pub stream: &'static str,
-    /// Threads.
+    /// How many threads make batches, at least 1.
     pub workers: usize,
-    /// Batches held ready.
+    /// How many batches may be ready or in the making at a time, at least 1.
     pub prefetch: usize,
 }
 
 /// The pixels of one training step, planar f32, view after view: all images of the first view, then of the second.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Which images these are.
+    /// The images of the step, as the sampler planned them.
     pub plan: StepPlan,
     /// `views * images x 3 x height x width` values of each modality.
     pub pixels: PerModality<Vec<f32>>,

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// What a reader took otherwise than it was written, and what it left out.
+/// What a reader read differently than it was written, and what it left out.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     told: Vec<String>,
@@ -10,12 +10,12 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Something that is worth knowing.
+    /// Adds a sentence.
     pub fn say(&mut self, sentence: String) {
         self.told.push(sentence);
     }
 
-    /// Something that is worth knowing of each of some names; nothing without one.
+    /// Adds a sentence about names, which get a line each; nothing when there is no name.
     pub fn say_of(&mut self, sentence: String, names: impl IntoIterator<Item = impl Display>) {
         let names: Vec<String> = names.into_iter().map(|name| format!("\n  {name}")).collect();
         if !names.is_empty() {
@@ -28,7 +28,7 @@ impl Notes {
         self.left_out.entry(reason).or_default().insert(path.into());
     }
 
-    /// All of it: see [`Dataset::notes`](crate::Dataset::notes).
+    /// All notes as texts: see [`Dataset::notes`](crate::Dataset::notes).
     pub fn into_texts(mut self) -> Vec<String> {
         for (reason, paths) in std::mem::take(&mut self.left_out) {
             let number = count(paths.len(), "file or folder", "files or folders");
@@ -51,7 +51,7 @@ pub fn first_lines(text: &str, most: usize) -> String {
     }
 }
 
-/// A number and its noun.
+/// A number and its noun, in the singular for 1.
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

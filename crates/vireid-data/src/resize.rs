@@ -12,16 +12,16 @@ const PRECISION: u32 = 22;
 /// Antialiased resampling filters, each as Pillow computes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResizeFilter {
-    /// Triangle.
+    /// A triangle of one pixel to either side; `bilinear` in settings.
     Bilinear,
-    /// Cubic with a = -0.5 (Catmull-Rom).
+    /// Cubic with a = -0.5 (Catmull-Rom); `bicubic` in settings.
     Bicubic,
-    /// Windowed sinc of three lobes: Pillow's `LANCZOS`, formerly `ANTIALIAS`.
+    /// Windowed sinc of three lobes: Pillow's `LANCZOS`, formerly `ANTIALIAS`; `lanczos` in settings.
     Lanczos,
 }
 
 impl ResizeFilter {
-    /// The filter of a configuration key.
+    /// The filter of a setting: `bilinear`, `bicubic` or `lanczos`; `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "bilinear" => Some(Self::Bilinear),

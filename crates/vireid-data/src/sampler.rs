@@ -9,9 +9,9 @@ use crate::{DataError, Spread};
 /// The images of one step: positions in the training lists. What a position is trained towards, its method knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StepPlan {
-    /// Visible images.
+    /// Positions of visible images in the visible training list; one image may be drawn more than once.
     pub visible: Vec<usize>,
-    /// Infrared images.
+    /// Positions of infrared images in the infrared training list, likewise.
     pub infrared: Vec<usize>,
     /// Which of a method's alternating kinds of step this is; 0 where there is one kind.
     pub part: usize,
@@ -20,7 +20,7 @@ pub struct StepPlan {
 /// Sizes of a P x K batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchShape {
-    /// Clusters per batch (P).
+    /// Clusters per batch and modality (P).
     pub clusters: usize,
     /// Instances per cluster and modality (K).
     pub instances: usize,
@@ -92,7 +92,7 @@ pub fn associated_clusters(
         .collect()
 }
 
-/// Images that share a label across the modalities, by label.
+/// Positions of the images of one label, in both modalities.
 pub type SharedLabel = PerModality<Vec<usize>>;
 
 /// Groups positions by a label space that both modalities have labels in; labels without images of both are left out.
@@ -140,7 +140,7 @@ pub fn shared_blocks(
     Ok(plan)
 }
 
-/// A lawful draw of `needed` out of `available`.
+/// A valid draw of `needed` out of `available`.
 struct Draw {
     available: usize,
     needed: usize,

@@ -1,18 +1,19 @@
 use vireid_core::{Modality, ModalityTag, PseudoLabels};
 
-/// Where the images of a modality went in a clustering: what tells too narrow a neighbourhood from too wide a one.
+/// Where the images of a modality went in a clustering. Much noise means that the neighbourhood (eps) was too narrow,
+/// one huge cluster that it was too wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread {
-    /// Images.
+    /// How many images the modality has.
     pub samples: usize,
-    /// Images without a cluster.
+    /// How many of them have no cluster.
     pub noise: usize,
-    /// Images of the largest cluster.
+    /// How many are in the largest cluster; 0 without one.
     pub largest: usize,
 }
 
 impl Spread {
-    /// Of some labels.
+    /// Counts the images of pseudo-labels.
     pub fn of<M: ModalityTag>(labels: &PseudoLabels<M>) -> Self {
         let largest = labels.members().iter().map(Vec::len).max().unwrap_or(0);
         Self { samples: labels.len(), noise: labels.noise(), largest }

@@ -42,13 +42,13 @@ pub enum Transform {
     Grey,
     /// Brightness, contrast, saturation (factors from `1 - x` to `1 + x`) and hue (shift up to `x` turns) in random order.
     ColorJitter {
-        /// Largest change of brightness.
+        /// Largest change of brightness; 0 is none.
         brightness: f64,
-        /// Largest change of contrast.
+        /// Largest change of contrast; 0 is none.
         contrast: f64,
-        /// Largest change of saturation.
+        /// Largest change of saturation; 0 is none.
         saturation: f64,
-        /// Largest hue shift in turns.
+        /// Largest hue shift, in turns of the colour circle (0.5 is the opposite hue); 0 is none.
         hue: f64,
     },
 }

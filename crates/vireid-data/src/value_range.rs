@@ -8,11 +8,11 @@ pub enum ValueRange {
     /// From the image's smallest number to its largest one: each image on its own, so equal temperatures of two images
     /// differ.
     Image,
-    /// These, in the file's numbers (0 to 65535 for 16 bits): one scale for all images. What lies outside is clipped.
+    /// These, in the file's numbers (0 to 65535 for 16 bits): one scale for all images. What is outside is clipped.
     Limits {
-        /// Becomes 0.
+        /// This number and all below it become grey level 0.
         low: f32,
-        /// Becomes 255.
+        /// This number and all above it become grey level 255.
         high: f32,
     },
 }
@@ -20,9 +20,9 @@ pub enum ValueRange {
 /// The numbers of an image with more than 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Depth {
-    /// Smallest number.
+    /// Smallest number of the image, as the file has it.
     pub low: f32,
-    /// Largest number.
+    /// Largest number of the image, as the file has it.
     pub high: f32,
     /// How many different ones there are.
     pub levels: usize,

@@ -5,7 +5,7 @@
 pub struct AdamRule {
     /// Learning rate times the correction of both moments' biases.
     pub(crate) rate: f64,
-    /// L2 term.
+    /// Weight of the L2 term in the gradient.
     pub(crate) weight_decay: f64,
     /// Weight of the old first moment.
     pub(crate) beta1: f64,

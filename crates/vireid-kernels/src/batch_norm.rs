@@ -10,7 +10,7 @@ use crate::fresh::fresh;
 pub(crate) struct Normalized {
     pub output: Vec<f32>,
     pub mean: Vec<f32>,
-    /// Biased.
+    /// Biased: the sum of squares divided by the number of values.
     pub variance: Vec<f32>,
 }
 
@@ -147,7 +147,7 @@ pub(crate) struct Tail<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Statistics<'a> {
     pub mean: &'a [f32],
-    /// Biased.
+    /// Biased, as in [`Normalized`].
     pub variance: &'a [f32],
     pub epsilon: f64,
 }

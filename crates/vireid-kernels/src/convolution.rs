@@ -64,7 +64,7 @@ impl Convolution {
         self.batch.div_ceil(PARTS).max(1)
     }
 
-    /// Images whose columns stand side by side in one product: a product with few columns is slow.
+    /// Images whose columns are side by side in one product: a product with few columns is slow.
     fn images_at_once(&self) -> usize {
         COLUMNS.div_ceil(self.positions().max(1)).min(self.images_per_part()).max(1)
     }
@@ -269,9 +269,9 @@ impl Convolution {
     }
 }
 
-/// The least columns of a product, where there are images enough.
+/// The least columns of a product, if there are enough images.
 const COLUMNS: usize = 128;
-/// Most parts that a batch falls into. A number of its own, not of threads: sums would differ in their last bits.
+/// Most parts that a batch falls into. Not the number of threads: sums would differ in their last bits.
 const PARTS: usize = 16;
 
 /// What a thread works in.
@@ -279,7 +279,7 @@ struct Scratch {
     columns: Vec<f32>,
     /// Output planes of several images side by side.
     planes: Vec<f32>,
-    /// Room for padded images, and where their pixels lie.
+    /// Room for padded images, and where their pixels are.
     padded: Option<(Vec<f32>, Padded)>,
 }
 

@@ -62,7 +62,7 @@ pub fn conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize
     Tensor::from_dispatch(Dispatch::kernel_conv2d(input.into_dispatch(), weight.into_dispatch(), stride, padding))
 }
 
-/// What [`batch_norm_train`] gives.
+/// A normalised batch and the statistics that it was normalised by: what [`batch_norm_train`] returns.
 #[derive(Debug, Clone)]
 pub struct BatchNormOutput<const D: usize> {
     /// The normalised input, after what follows it.
@@ -78,9 +78,9 @@ pub struct BatchNormOutput<const D: usize> {
 // A tensor is a handle of some hundred bytes; a box would cost more than it saves.
 #[allow(clippy::large_enum_variant)]
 pub enum Tail<const D: usize> {
-    /// Nothing.
+    /// The normalised values as they are.
     Nothing,
-    /// A ReLU.
+    /// `max(x, 0)`; a NaN stays one.
     Relu,
     /// The sum with a shortcut of the same shape, then a ReLU: the end of a residual block.
     Residual(Tensor<D>),

@@ -22,7 +22,8 @@ impl Adam {
     const BETA2: f64 = 0.999;
     const EPSILON: f64 = 1e-8;
 
-    /// Betas 0.9 and 0.999, epsilon 1e-8.
+    /// Adam with betas 0.9 and 0.999 and epsilon 1e-8. `weight_decay` times the parameter is added to the gradient; 0
+    /// is none.
     pub fn new(weight_decay: f64) -> Self {
         Self { weight_decay }
     }
@@ -78,7 +79,7 @@ pub struct SgdNesterov {
     weight_decay: f64,
 }
 
-/// What [`SgdNesterov`] remembers of a parameter.
+/// What [`SgdNesterov`] keeps of a parameter from step to step: its velocity.
 #[derive(Clone)]
 pub struct SgdNesterovState<const D: usize> {
     velocity: Tensor<D>,
@@ -97,7 +98,8 @@ impl<const D: usize> RecordState for SgdNesterovState<D> {
 }
 
 impl SgdNesterov {
-    /// The weight of the old velocity, and the L2 term.
+    /// `momentum` is the weight of the old velocity, usually 0.9; `weight_decay` times the parameter is added to the
+    /// gradient. 0 turns either off.
     pub fn new(momentum: f64, weight_decay: f64) -> Self {
         Self { momentum, weight_decay }
     }

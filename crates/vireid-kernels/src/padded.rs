@@ -8,8 +8,8 @@ use crate::convolution::Convolution;
 /// the next row.
 pub(crate) const STEP: usize = 16;
 
-/// Where the pixels of a padded image lie: split by the remainder of their rows and columns modulo the stride, so that the
-/// pixels under one tap of the window lie side by side along a row of the output.
+/// Where the pixels of a padded image are: split by the remainder of their rows and columns modulo the stride, so that the
+/// pixels under one tap of the window are side by side along a row of the output.
 pub(crate) struct Padded {
     sizes: Convolution,
     /// Remainders modulo the stride that some tap reads, for rows and columns.

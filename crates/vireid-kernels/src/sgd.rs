@@ -5,11 +5,11 @@
 pub struct SgdRule {
     /// Learning rate.
     pub(crate) rate: f64,
-    /// L2 term.
+    /// Weight of the L2 term in the gradient.
     pub(crate) weight_decay: f64,
     /// Weight of the old velocity; 0 in a parameter's first update.
     pub(crate) carried: f64,
-    /// Weight of the new velocity in the step, beside the gradient.
+    /// Weight of the new velocity in the step, in addition to the gradient.
     pub(crate) momentum: f64,
 }
 

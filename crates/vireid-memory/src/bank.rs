@@ -1,7 +1,7 @@
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use vireid_kernels::{follow, matmul};
 
-/// Prototypes of all clusters of one kind.
+/// One prototype per cluster, which embeddings are compared with and which move towards them. A constant for autodiff.
 #[derive(Debug, Clone)]
 pub struct MemoryBank {
     rows: Tensor<2>,
@@ -160,7 +160,7 @@ fn index_tensor(positions: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(values, [positions.len()]), (device, DType::I32))
 }
 
-/// The positions of each label, by ascending label.
+/// The positions of each label, labels in ascending order: the `groups` of [`MemoryBank::update_towards`].
 pub fn by_label(labels: &[usize]) -> Vec<(usize, Vec<usize>)> {
     let mut groups = std::collections::BTreeMap::<usize, Vec<usize>>::new();
     labels.iter().enumerate().for_each(|(position, &label)| groups.entry(label).or_default().push(position));

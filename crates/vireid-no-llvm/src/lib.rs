@@ -1,12 +1,4 @@
-//! The names of LLVM's C interface that `cubecl-llvm` asks the linker for, without LLVM.
-//!
-//! Burn's CUDA backend depends on a compiler built on LLVM, which its build script fetches from outside the package
-//! registries. Here kernels go through the CUDA toolkit's own compiler, NVRTC, so LLVM is never called, but the linker
-//! still wants its names. Each function of this crate has one of them; should one be called all the same, it says so and
-//! ends the program: what would follow is undefined.
-//!
-//! The list is what `nm -u` finds in the libraries of cubecl-llvm 0.11.3 and llvm-sys 231; another version may ask for
-//! more, and then the link fails with their names.
+#![doc = include_str!("../README.md")]
 
 /// Ends the program. Also what keeps a linker from passing this crate by: `vireid-kernels` names it.
 pub fn without_llvm(name: &str) -> ! {

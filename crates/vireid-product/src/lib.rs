@@ -1,27 +1,22 @@
-//! A matrix product on slices, with checked sizes.
-//!
-//! The `gemm` crate is the fastest pure-Rust product and has an unsafe interface; this is its safe face, for products of
-//! one thread: callers spread their blocks over threads themselves.
-//!
-//! Invariant: `unsafe` stands in [`multiply`] only, behind assertions on the length of every slice.
+#![doc = include_str!("../README.md")]
 
 use gemm::Parallelism;
 
 /// A matrix in a slice: its size and the distances between neighbours of a column and of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Number of rows.
+    /// Number of rows; 0 is allowed.
     pub rows: usize,
-    /// Number of columns.
+    /// Number of columns; 0 is allowed.
     pub columns: usize,
-    /// From a value to the one below it.
+    /// Distance in the slice from a value to the one below it.
     pub row_stride: usize,
-    /// From a value to the one on its right.
+    /// Distance in the slice from a value to the one on its right.
     pub column_stride: usize,
 }
 
 impl Shape {
-    /// Row after row.
+    /// A matrix stored row after row without gaps.
     pub fn row_major(rows: usize, columns: usize) -> Self {
         Self { rows, columns, row_stride: columns, column_stride: 1 }
     }
@@ -83,11 +78,6 @@ pub fn multiply(target: &mut [f32], left: (&[f32], Shape), right: (&[f32], Shape
         );
     }
 }
-
-/// The README's example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
 
 #[cfg(test)]
 mod tests {

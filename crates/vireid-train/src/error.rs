@@ -93,11 +93,11 @@ pub enum MethodError {
     /// A file of the run directory can't be written or read.
     #[error("VR0509: {action} {}: {source}; what was saved before is untouched", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as the message begins: `can't read`, `can't write`.
         action: &'static str,
-        /// On which file.
+        /// The file or folder that it was tried on.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// A run directory can't be used as asked.
@@ -136,7 +136,7 @@ pub enum MethodError {
     DeviceFailed(String),
     /// A device's memory does not suffice for a step.
     #[error(
-        "VR0521: the device has too little memory: {0}; set backbone.checkpointing = true, take backbone.precision = \"bf16\", lower sampler.clusters, sampler.instances or clustering.batch, or share the batch over more devices; what was saved before is untouched"
+        "VR0521: the device has too little memory: {0}; set backbone.checkpointing = true, take backbone.precision = \"bf16\", lower sampler.clusters, sampler.instances or extraction.batch, or share the batch over more devices; what was saved before is untouched"
     )]
     DeviceOutOfMemory(String),
     /// The engine asked a method for what it makes of an epoch before the epoch was prepared: a fault of the caller.

@@ -58,7 +58,7 @@ pub enum Event {
         epoch: usize,
         /// Mean loss by parts.
         losses: Vec<(&'static str, f32)>,
-        /// Where the time went.
+        /// How many seconds each kind of work took.
         seconds: Seconds,
     },
     /// The test set was scored.

@@ -48,6 +48,6 @@ mod tests {
         let size = ImageSize { height: 8, width: 8 };
         let list = ImageList::new(vec![sample], size, ResizeFilter::Lanczos, CacheBudget::new(0));
         let error = pixels(&list, 0..1).unwrap_err().to_string();
-        assert!(error.starts_with("VR0113") && error.contains("cut.png: it is no image"), "{error}");
+        assert!(error.starts_with("VR0113") && error.contains("cut.png: it is not an image"), "{error}");
     }
 }

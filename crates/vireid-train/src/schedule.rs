@@ -10,35 +10,35 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// Evenly.
+    /// By the same amount every epoch.
     Linear,
     /// Slowly at both ends: half a cosine.
     Cosine,
-    /// At once, in the middle.
+    /// At once, halfway through the stage.
     Step,
     /// Evenly to the other end and back.
     ThereAndBack,
-    /// Not at all.
+    /// It stays at the first end.
     Fixed,
 }
 
 /// A value over the epochs of a stage: its first and its last.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// At the first epoch.
+    /// The value at the first epoch.
     pub from: f64,
-    /// At the last.
+    /// The value at the last epoch.
     pub to: f64,
 }
 
 /// A stretch of epochs over which a value is multiplied by a factor, evenly in its logarithm.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
-    /// At the first epoch of the stretch.
+    /// The value at the first epoch of the stretch.
     pub from: f64,
-    /// The value grows or shrinks by this, over the whole stretch.
+    /// What the value is multiplied by over the whole stretch; below 1 it shrinks.
     pub factor: f64,
-    /// Epochs of the stretch.
+    /// How many epochs the stretch has, at least 1.
     pub over: usize,
 }
 
@@ -54,7 +54,7 @@ pub enum Course {
 }
 
 impl Shape {
-    /// Share of the way at epoch `epoch` of `epochs`.
+    /// Share of the way from the first end to the other, from 0 to 1, at epoch `epoch` (counted from 0) of `epochs`.
     pub fn at(self, epoch: usize, epochs: usize) -> f64 {
         let u = if epochs > 1 { epoch as f64 / (epochs - 1) as f64 } else { 0.0 };
         match self {

@@ -128,12 +128,12 @@ impl TrainedNetwork {
         self.network.evaluate(test, self.config(), &self.devices, &mut progress)
     }
 
-    /// Length of an embedding.
+    /// How many numbers an embedding has.
     pub fn dim(&self) -> usize {
         self.network.dim()
     }
 
-    /// Size that images are resized to.
+    /// The size that all images are resized to.
     pub fn size(&self) -> ImageSize {
         self.config().size()
     }

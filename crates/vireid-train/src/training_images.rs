@@ -22,7 +22,7 @@ pub enum ImagePart {
 pub struct TrainingImages {
     /// Name of the data set.
     pub name: String,
-    /// Whether the images were drawn.
+    /// Whether the images were drawn, not photographed: every score has to say so.
     pub synthetic: bool,
     /// Training images.
     pub train: PerModality<Arc<ImageList>>,

@@ -57,7 +57,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         let mut below = warning.map_or(String::new(), |warning| format!("\nwarning: {warning}"));
         if calibration.left_out > 0 {
             let (left_out, images) = (calibration.left_out, file.images.len());
-            below += &format!("\n{left_out} of {images} images are of nobody known and in no pair");
+            below += &format!("\n{left_out} of {images} images are of unknown people and in no pair");
         }
         format!(
             "{} pairs of one person, {} of different people\n{}\n\"same person\" from similarity {:.3} on: at most {} of different people are taken for one (distribution-free), {:.1} % of the same are missed{below}",

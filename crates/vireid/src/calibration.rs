@@ -33,7 +33,7 @@ pub struct Calibration {
     pub same: usize,
     /// Pairs of different people.
     pub different: usize,
-    /// Images of nobody known, which are in no pair.
+    /// Images of unknown people, which are in no pair.
     #[serde(default)]
     pub left_out: usize,
     /// How many of the people the network was trained on, where that is known.
@@ -96,7 +96,7 @@ impl Calibration {
         let Some(threshold) = threshold(different, far) else {
             let needed = (1.0 / far).ceil() as usize;
             let message = format!(
-                "{} pairs of different people can't promise a false acceptance rate of {far}; {needed} are needed",
+                "{} pairs of different people can't support a false acceptance rate of {far}; {needed} are needed",
                 different.len()
             );
             return Err(ProgramError::NoPairs(message));
@@ -119,8 +119,8 @@ impl Calibration {
 /// The least similarity that at most a share `far` of different people reaches; `None` where there are too few pairs to
 /// promise that. `different` is ascending.
 ///
-/// It lies just above the ceil((n + 1)(1 - far))-th smallest of the n similarities of different people: a new such pair,
-/// exchangeable with them, lies above it with a probability of at most `far`, whatever the distribution (conformal
+/// It is just above the ceil((n + 1)(1 - far))-th smallest of the n similarities of different people: a new such pair,
+/// exchangeable with them, is above it with a probability of at most `far`, whatever the distribution (conformal
 /// prediction; Vovk et al. 2005). Pairs that share an image are not independent, so over few people the rate varies.
 fn threshold(different: &[f64], far: f64) -> Option<f64> {
     let rank = ((different.len() + 1) as f64 * (1.0 - far)).ceil() as usize;

@@ -16,7 +16,7 @@ const HEIGHT: u32 = 128;
 const FRAME: u32 = 3;
 const SPACE: u32 = 4;
 const BACKGROUND: Rgb<u8> = Rgb([255, 255, 255]);
-/// What stands for an image that can't be read.
+/// Colour of an image that can't be read.
 const MISSING: Rgb<u8> = Rgb([200, 200, 200]);
 
 /// Key and value by which a sheet is known again.
@@ -26,20 +26,20 @@ const CONTACT_SHEET: &str = "vireid contact sheet";
 /// One image of a sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tile {
-    /// The image.
+    /// Path of the image; one that can't be read is drawn as a grey tile.
     pub path: PathBuf,
-    /// Colour of its frame.
+    /// Colour of its frame, red, green and blue: one of the constants below, or your own.
     pub frame: [u8; 3],
 }
 
 impl Tile {
-    /// Frame of a query.
+    /// Frame of a query: blue.
     pub const QUERY: [u8; 3] = [40, 90, 200];
-    /// Frame of an answer whose identity is not known.
+    /// Frame of an answer whose identity is not known: grey.
     pub const PLAIN: [u8; 3] = [150, 150, 150];
-    /// Frame of a right answer.
+    /// Frame of a right answer: green.
     pub const RIGHT: [u8; 3] = [20, 150, 60];
-    /// Frame of a wrong answer.
+    /// Frame of a wrong answer: red.
     pub const WRONG: [u8; 3] = [200, 40, 40];
 }
 

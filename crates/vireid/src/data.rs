@@ -21,16 +21,16 @@ pub enum What {
     },
     /// Draw a synthetic world
     Synth {
-        /// Folder
+        /// Folder to draw into: empty, or with the same world
         #[arg(long)]
         out: PathBuf,
-        /// The data set in whose manner, such as regdb
+        /// The data set whose layout and cameras it has, such as regdb
         #[arg(long, default_value = SYSU.name)]
         like: String,
         /// The same as --like regdb
         #[arg(long, hide = true, conflicts_with = "like")]
         regdb: bool,
-        /// Seed
+        /// Seed of the world
         #[arg(long, default_value_t = 0)]
         seed: u64,
         /// As many images as the real data set has
@@ -56,7 +56,7 @@ struct Check {
     synthetic: bool,
     parts: Vec<Part>,
     unusable: Vec<String>,
-    /// What was read otherwise than it was written, or left out; images with the same contents. A sentence each, behind which
+    /// What was read differently than it was written, or left out; images with the same contents. A sentence each, after which
     /// all the files that it is about have a line each.
     notes: Vec<String>,
     /// Two copies of a data set with the same images of the same people by the same cameras agree in it.
@@ -160,7 +160,7 @@ fn check(source: &DataSource, output: Output) -> Result<(), ProgramError> {
             text += &format!("\n{}", short_note(note));
         }
         if let Err(error) = trainable {
-            text += &format!("\nit can't be trained on: {error}");
+            text += &format!("\ntraining on it is not possible: {error}");
         }
         format!("{}\n{text}\nfingerprint {}", check.name, check.fingerprint)
     })

@@ -42,7 +42,7 @@ impl DataKind {
         Self::all().find(|kind| kind.name() == name)
     }
 
-    /// The kind of what lies at a path, judged by its structure.
+    /// The kind of data set at a path, judged by its structure.
     pub fn guess(path: &Path) -> Option<Self> {
         recognise(path).map(|(data_set, layout)| Self { data_set, form: Form::Layout(layout) })
     }
@@ -86,7 +86,7 @@ impl DataKind {
         matches!(self.form, Form::World(_))
     }
 
-    /// The synthetic world that stands in for it, where there is one.
+    /// The synthetic world that takes its place, if there is one.
     pub fn stand_in(self) -> Option<DataKind> {
         Self::world(self.data_set)
     }

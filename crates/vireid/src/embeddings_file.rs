@@ -16,7 +16,7 @@ use crate::{ProgramError, embeddings_parquet, read_npy};
 pub struct EmbeddedImage {
     /// Where the image is, from the root of the file system: a search may start from any folder.
     pub path: PathBuf,
-    /// `visible` or `infrared`.
+    /// Modality of the image: `visible` or `infrared`.
     pub modality: String,
     /// What the user calls the camera.
     pub camera: String,
@@ -38,11 +38,11 @@ struct Origin {
 /// `<name>.csv`, and the fingerprints of network, settings, data and rows in `<name>.json`; or all of it in `<name>.parquet`.
 #[derive(Debug, Clone)]
 pub struct EmbeddingsFile {
-    /// One row per image.
+    /// One row of length 1 per image.
     pub embeddings: Embeddings,
-    /// The images, row by row.
+    /// The image of each row of `embeddings`.
     pub images: Vec<EmbeddedImage>,
-    /// How the embeddings were made.
+    /// The network and settings that the embeddings depend on.
     pub recipe: EmbeddingRecipe,
     /// Fingerprint of the lists of images.
     pub data: String,
@@ -79,7 +79,7 @@ impl EmbeddingsFile {
     ///
     /// # Errors
     ///
-    /// `VR0605`; `VR0606` for another ending; `VR0113` for an image whose name is no text, before anything is written.
+    /// `VR0605`; `VR0606` for another ending; `VR0113` for an image whose name is not text, before anything is written.
     pub fn save(&self, path: &Path) -> Result<(), ProgramError> {
         if let Some(bad) = self.images.iter().find_map(|image| BadImage::if_unnameable(&image.path)) {
             return Err(DataError::Image(bad).into());
@@ -90,7 +90,7 @@ impl EmbeddingsFile {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote. Images that were moved together with their index are found beside it.
+    /// Reads what [`save`](Self::save) wrote. Images that were moved together with their index are found next to it.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ pub(crate) fn is_part(path: &Path) -> bool {
     }
 }
 
-/// The folder that a file lies in, from the root of the file system.
+/// The folder that a file is in, from the root of the file system.
 fn folder_of(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
     path.parent().map_or_else(PathBuf::new, Path::to_path_buf)

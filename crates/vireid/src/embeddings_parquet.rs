@@ -95,14 +95,14 @@ fn column<T: DataType>(
     writer.close()
 }
 
-/// Reads the file and what it tells about itself.
+/// Reads the file and its metadata.
 pub(crate) fn load(path: &Path) -> Result<(EmbeddingsFile, Fingerprint), ProgramError> {
     guard_parser(|| parse(path)).unwrap_or_else(|reason| Err(ProgramError::BadIndex { path: path.into(), reason }))
 }
 
 fn parse(path: &Path) -> Result<(EmbeddingsFile, Fingerprint), ProgramError> {
     let bad = |reason: String| ProgramError::BadIndex { path: path.into(), reason };
-    let broken = |error: ParquetError| bad(format!("it is no Parquet file of embeddings: {error}"));
+    let broken = |error: ParquetError| bad(format!("it is not a Parquet file of embeddings: {error}"));
     let file = File::open(path).map_err(|error| bad(error.to_string()))?;
     let reader = SerializedFileReader::new(file).map_err(broken)?;
     let metadata = reader.metadata().file_metadata();
@@ -116,7 +116,7 @@ fn parse(path: &Path) -> Result<(EmbeddingsFile, Fingerprint), ProgramError> {
         return Err(ProgramError::NoFingerprint { path: path.into() });
     }
     if metadata.schema().get_fields() != expected.get_fields() {
-        return Err(bad("its columns are others than vireid extract writes".into()));
+        return Err(bad("its columns are not those that vireid extract writes".into()));
     }
     let told = |key: &str| value(key).ok_or_else(|| bad(format!("its metadata lacks {key}")));
     let (weights, data) = (told(MODEL)?, told(DATA)?);

@@ -8,18 +8,18 @@ use vireid_methods::MethodError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// Something about the data.
+    /// An error of the data set, `VR01xx`.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Something about training or the network.
+    /// An error of training, a network or a run directory: `VR02xx` to `VR05xx`.
     #[error(transparent)]
     Method(#[from] MethodError),
     /// A file of embeddings can't be used.
     #[error("VR0601: {}: {reason}; make it again with: vireid extract", path.display())]
     BadIndex {
-        /// The file.
+        /// The index, or the file next to it that is at fault.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, in a few words for a person to read.
         reason: String,
     },
     /// The embeddings are another network's.
@@ -27,19 +27,19 @@ pub enum ProgramError {
         "VR0602: {} was made with the network {found}, this one is {expected}: their embeddings can't be compared; extract again with the network that searches", path.display()
     )]
     ForeignIndex {
-        /// The file.
+        /// The index that was to be searched.
         path: PathBuf,
-        /// Fingerprint in the file.
+        /// Fingerprint of the network, as the file has it.
         found: String,
-        /// Fingerprint of the network.
+        /// Fingerprint of the network that was to be used.
         expected: String,
     },
     /// A file of embeddings that does not tell how it was made.
     #[error(
-        "VR0611: {} was written by an older version, without a fingerprint of how it was made, so it can't be told whether its embeddings fit this network; make it again with: vireid extract", path.display()
+        "VR0611: {} was written by an older version, without a fingerprint of how it was made, so there is no way to tell whether its embeddings fit this network; make it again with: vireid extract", path.display()
     )]
     NoFingerprint {
-        /// The file.
+        /// The index without a fingerprint.
         path: PathBuf,
     },
     /// The embeddings were made with other settings.
@@ -47,9 +47,9 @@ pub enum ProgramError {
         "VR0612: {} was made with {field} = {found}, this network embeds with {expected}: such embeddings can't be compared; make it again with: vireid extract", path.display()
     )]
     OtherSettings {
-        /// The file.
+        /// The index with other settings.
         path: PathBuf,
-        /// The setting that differs.
+        /// The setting that differs, by its key.
         field: String,
         /// Its value in the file.
         found: String,
@@ -61,28 +61,28 @@ pub enum ProgramError {
     UnreadableRun {
         /// What is wrong, file by file.
         faults: Vec<String>,
-        /// The page.
+        /// The page that was written all the same.
         page: PathBuf,
     },
     /// An image can't be used.
     #[error("VR0603: the query {}: {reason}", path.display())]
     BadQuery {
-        /// The image.
+        /// Path of the query.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, in a few words for a person to read.
         reason: String,
     },
-    /// Labelled pairs are missing.
+    /// There are too few labelled pairs to calibrate with; says which are missing.
     #[error("VR0604: {0}")]
     NoPairs(String),
     /// A file can't be written.
     #[error("VR0605: {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as the message begins: `can't write`.
         action: &'static str,
-        /// On which file.
+        /// The file that it was tried on.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// Arguments that contradict each other.
@@ -93,27 +93,27 @@ pub enum ProgramError {
         "VR0625: writing {} would replace {}, which this command reads; name another file, or pass --force", path.display(), input.display()
     )]
     OverInput {
-        /// The output.
+        /// The file that was to be written.
         path: PathBuf,
-        /// The input.
+        /// The file that the command reads.
         input: PathBuf,
     },
     /// An output would take the place of something that was not written by an earlier call.
     #[error(
-        "VR0626: {} is there already and is no {kind} that vireid wrote; name another file, or pass --force to write over it", path.display()
+        "VR0626: {} exists and is not {kind} that vireid wrote; name another file, or pass --force to write over it", path.display()
     )]
     OverForeign {
-        /// The output.
+        /// The file that was to be written.
         path: PathBuf,
-        /// What would be written.
+        /// What would be written, with its article: `a report`.
         kind: &'static str,
     },
     /// What a calibration has left can't be read.
     #[error("VR0627: {}: {reason}; make it again with: vireid calibrate", path.display())]
     BadCalibration {
-        /// The file.
+        /// The calibration in the run directory.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong, in a few words for a person to read.
         reason: String,
     },
 }

@@ -17,7 +17,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     if images.test.protocol.is_none() {
         let one = Modality::ALL.into_iter().find(|modality| !images.test.images.get(*modality).is_empty());
         let message = match one {
-            Some(modality) => format!("the test set has {modality} images alone; each modality queries the other"),
+            Some(modality) => format!("the test set has {modality} images only; each modality queries the other"),
             None => "there is no test set; a manifest with identities and split = test makes one".into(),
         };
         return Err(MethodError::Config(message).into());

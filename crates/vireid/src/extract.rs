@@ -14,13 +14,13 @@ use crate::output::Output;
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
-    /// Which images
+    /// Images of which part of the data set
     #[arg(long, value_enum, default_value_t = Part::All)]
     part: Part,
     /// Only this modality: visible or infrared
     #[arg(long, value_parser = modality)]
     modality: Option<Modality>,
-    /// File to write: a .npy, with a .csv and a .json of the same name beside it, or a .parquet with all of it
+    /// File to write: a .npy, with a .csv and a .json of the same name next to it, or a .parquet with all of it
     #[arg(long)]
     out: PathBuf,
     #[command(flatten)]
@@ -105,10 +105,10 @@ pub fn embed(
         output.say(&format!("{left_out} images that can't be used left out"));
     }
     if repeated > 0 {
-        output.say(&format!("{repeated} images stand in two lists; each is embedded once"));
+        output.say(&format!("{repeated} images are in two lists; each is embedded once"));
     }
     if rows.is_empty() {
-        return Err(ProgramError::Usage("there is no such image to embed; see --part and --modality".into()));
+        return Err(ProgramError::Usage("there is no image to embed; see --part and --modality".into()));
     }
     let embeddings = Embeddings::new(values, rows.len(), trained.dim()).map_err(MethodError::from)?;
     // Of what was embedded alone: nothing else has been read, nor need it be there.

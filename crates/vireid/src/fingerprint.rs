@@ -9,7 +9,7 @@ use crate::EmbeddedImage;
 /// Lengths of rows that count as 1: single precision over some thousand numbers.
 const TOLERANCE: f32 = 1e-3;
 
-/// What a file of embeddings holds, told beside it: with which settings, how much, in which order.
+/// What a file of embeddings holds, written next to it: with which settings, how much, in which order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fingerprint {
     /// Settings of the network that embedded.
@@ -27,7 +27,7 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Refuses a matrix and a list of images that are not the ones told of.
+    /// Refuses a matrix and a list of images that don't match it.
     pub fn check(&self, embeddings: &Embeddings, images: &[EmbeddedImage]) -> Result<(), String> {
         let (rows, dim) = (embeddings.rows(), embeddings.dim());
         if (rows, dim) != (self.rows, self.dim) || images.len() != rows {
@@ -38,7 +38,7 @@ impl Fingerprint {
         }
         if paths(images) != self.paths {
             return Err(
-                "paths and modalities: the list of images has others than the fingerprint, or another order".into()
+                "paths and modalities: the list of images differs from the fingerprint, or has another order".into()
             );
         }
         let length = |row: usize| embeddings.row(row).iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -48,7 +48,7 @@ impl Fingerprint {
             return Err(format!("unit length: row {row} of the matrix has a length of {:.3}, not 1", length(row)));
         }
         if values(embeddings) != self.values {
-            return Err("embeddings: the matrix has others than the fingerprint, or another order".into());
+            return Err("embeddings: the matrix differs from the fingerprint, or has another order".into());
         }
         Ok(())
     }
@@ -71,7 +71,7 @@ fn hash(words: impl IntoIterator<Item = u64>) -> String {
     format!("{:016x}", fold(words))
 }
 
-/// FNV-1a over words: tells accidents, protects against nothing.
+/// FNV-1a over words: finds accidents, protects against nothing.
 fn fold(words: impl IntoIterator<Item = u64>) -> u64 {
     words.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| {
         // The rotation carries high bits back down, where the next product spreads them again.
@@ -79,7 +79,7 @@ fn fold(words: impl IntoIterator<Item = u64>) -> u64 {
     })
 }
 
-/// Where an image lies: as listed, or, where it is not and its index was moved together with it, beside the index.
+/// Where an image is: as listed, or, if it is not there and was moved together with its index, next to the index.
 pub(crate) fn relocate(listed: &Path, before: &Path, now: &Path) -> Option<PathBuf> {
     let moved = now.join(listed.strip_prefix(before).ok()?);
     (before != now && !listed.exists() && moved.exists()).then_some(moved)

@@ -21,9 +21,9 @@ pub struct NetworkArguments {
 /// Which network of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Which {
-    /// Of the last epoch
+    /// The network of the last epoch
     Last,
-    /// Of the best test
+    /// The network with the best test score
     Best,
 }
 

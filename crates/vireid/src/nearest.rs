@@ -4,9 +4,9 @@ use vireid_core::Embeddings;
 /// A row of a gallery and how similar it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
-    /// Row of the gallery.
+    /// Row of the gallery, counted from 0.
     pub row: usize,
-    /// Cosine of the angle between the embeddings.
+    /// Inner product of the embeddings: for rows of length 1 the cosine of their angle, from -1 to 1.
     pub similarity: f32,
 }
 

@@ -27,7 +27,7 @@ impl Output {
         print(&(text + "\n"))
     }
 
-    /// Something that is worth knowing but is no result.
+    /// Something worth knowing that is not a result.
     pub fn say(self, text: &str) {
         if !self.quiet {
             eprintln!("{text}");
@@ -77,7 +77,7 @@ impl Output {
 ///
 /// # Errors
 ///
-/// `VR0605` when it can't be written: a full disk behind it, say.
+/// `VR0605` when it can't be written: a full disk, say.
 pub fn print(text: &str) -> Result<(), ProgramError> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::ProgramError;
 use crate::{contact_sheet, embeddings_file};
 
-/// What kind of file is to be written; each is known again by what stands in it.
+/// What kind of file is to be written; each is recognised by its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
     /// Embeddings: a `.npy` with its two companions, or a `.parquet`.
@@ -36,12 +36,12 @@ impl OutputKind {
     fn title(self) -> &'static str {
         match self {
             OutputKind::Embeddings => "embeddings",
-            OutputKind::Clusters => "table of clusters",
-            OutputKind::ContactSheet => "contact sheet",
-            OutputKind::Report => "report",
-            OutputKind::Calibration => "calibration",
-            OutputKind::TaskReport => "report of this project's tasks",
-            OutputKind::Weights => "file of pretrained weights",
+            OutputKind::Clusters => "a table of clusters",
+            OutputKind::ContactSheet => "a contact sheet",
+            OutputKind::Report => "a report",
+            OutputKind::Calibration => "a calibration",
+            OutputKind::TaskReport => "a report of this project's tasks",
+            OutputKind::Weights => "a file of pretrained weights",
         }
     }
 
@@ -127,7 +127,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Writes a file under a temporary name beside its own, in a folder that is made where it is missing.
+    /// Writes a file under a temporary name next to it, in a folder that is made if it is missing.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Embeddings to search in, as `vireid extract` writes them
     #[arg(long)]
     index: PathBuf,
-    /// Image of a person
+    /// Image of the person to search for
     #[arg(long)]
     query: PathBuf,
     /// The query's modality: visible or infrared
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Search only among images of this modality
     #[arg(long, value_parser = modality)]
     among: Option<Modality>,
-    /// Answers
+    /// How many answers to give
     #[arg(long, default_value_t = 10)]
     top: usize,
     /// PNG of the query (blue frame) and its answers (grey frames), best first
@@ -37,7 +37,7 @@ pub struct Arguments {
     sheet: Option<PathBuf>,
     #[command(flatten)]
     overwriting: Overwriting,
-    /// Device
+    /// Device that embeds the query, such as cpu or cuda:0
     #[arg(long, default_value = "cpu")]
     device: String,
 }

@@ -28,16 +28,16 @@ struct Recorded {
     skip_corrupt: bool,
 }
 
-/// Where images come from.
+/// Where the images of a run come from: a data set on disk, or a synthetic world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSource {
-    /// Which kind.
+    /// What kind of data set it is; decides which reader opens it.
     pub kind: DataKind,
     /// Where it is; synthetic worlds are drawn there if they are not.
     pub path: PathBuf,
     /// Which split, for a data set with several.
     pub trial: u32,
-    /// Seed of a synthetic world.
+    /// Seed of a synthetic world; other kinds ignore it.
     pub world_seed: u64,
     /// Whether a synthetic world has the real data set's own numbers of images.
     pub full_world: bool,
@@ -48,7 +48,7 @@ impl DataSource {
     ///
     /// # Errors
     ///
-    /// `VR0101` when nothing is there, `VR0111` when the kind of what is there can't be told.
+    /// `VR0101` when nothing is there, `VR0111` when the kind of data set there can't be recognised.
     pub fn new(
         path: Option<&Path>,
         kind: Option<DataKind>,
@@ -143,7 +143,7 @@ impl DataSource {
     ///
     /// # Errors
     ///
-    /// `VR0509`; `VR0510` for a path that is no text.
+    /// `VR0509`; `VR0510` for a path that is not text.
     pub fn record(&self, run: &RunDir, skip_corrupt: bool) -> Result<(), MethodError> {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         run.write_json(RECORD, &Recorded { source: Self { path, ..self.clone() }, skip_corrupt })
@@ -155,7 +155,7 @@ fn recorded(run: &Path) -> Result<Option<Recorded>, MethodError> {
     let damaged = |reason: String| {
         let path = path.display();
         MethodError::RunDir(format!(
-            "{path} is damaged ({reason}), so it is not known which data the run has; delete it and name the data"
+            "{path} is damaged ({reason}), so the run's data are not known; delete it and name the data"
         ))
     };
     match std::fs::read_to_string(&path) {

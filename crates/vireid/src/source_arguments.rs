@@ -10,7 +10,7 @@ pub struct SourceArguments {
     /// Data: a folder, or a manifest [default: those of the run, else a synthetic world]
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// Kind of data [default: told from what is there]
+    /// Kind of data [default: detected]
     #[arg(long)]
     pub dataset: Option<DataKind>,
     /// Which of RegDB's ten trials [default: that of the run, else 1]
@@ -26,7 +26,7 @@ impl SourceArguments {
     ///
     /// # Errors
     ///
-    /// `VR0111` when the kind of what is there can't be told, `VR0606` for a kind without a place.
+    /// `VR0111` when the kind of data set there can't be recognised, `VR0606` for a kind without a place.
     pub fn source(&self) -> Result<DataSource, ProgramError> {
         if let (None, Some(kind)) = (&self.data, self.dataset)
             && !kind.is_world()

@@ -41,32 +41,32 @@ pub struct TrainingOptions {
     /// Show no plan and no progress.
     #[arg(skip)]
     pub quiet: bool,
-    /// Told of every event, after it has been shown.
+    /// Called with every event, after it has been shown.
     #[arg(skip)]
     pub watch: Option<fn(&Event)>,
 }
 
-/// What became of a run.
+/// How a run ended, and what it found.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its folder.
+    /// The run directory, which holds all that the run wrote.
     pub out: PathBuf,
     /// Its method: a resumed run's own.
     pub method: String,
-    /// Whether the images were drawn.
+    /// Whether the images were drawn, not photographed: every score has to say so.
     pub synthetic: bool,
     /// What the run would do and cost, when only that was asked for.
     pub plan: Option<String>,
     /// Scores at the ends of the stages; `None` for a run that was interrupted or only planned.
     pub evaluations: Option<Vec<Evaluation>>,
-    /// Whether somebody interrupted it.
+    /// Whether it was interrupted; then it is saved, and `--resume` goes on.
     pub interrupted: bool,
-    /// Where the time went.
+    /// How many seconds each kind of work took.
     pub seconds: Seconds,
 }
 
 impl TrainingOptions {
-    /// The run directory of a method on a kind of data, where nobody names one.
+    /// The run directory of a method on a kind of data, when none is named.
     pub fn run_directory(&self, method: &str, kind: DataKind) -> PathBuf {
         self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{method}_{}", kind.preset())))
     }
@@ -155,7 +155,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     Ok(Finished { out, method, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
 }
 
-/// Whoever watches a run.
+/// Those who watch a run.
 struct Watchers {
     shown: Option<ProgressObserver>,
     told: Option<fn(&Event)>,
@@ -195,7 +195,7 @@ pub fn quote(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| word.to_string(), Into::into)
 }
 
-/// `out`, or with the first number behind it that makes no existing run.
+/// `out`, or with the first number appended that makes no existing run.
 fn unused(out: PathBuf) -> PathBuf {
     if !out.exists() {
         return out;

@@ -520,7 +520,7 @@ fn a_gallery_of_one_modality_is_checked_embedded_clustered_and_searched() {
         assert!(said.contains("VR0502"), "{said}");
     }
     let said = refused(&["eval", "--model", text(&model), "--data", text(&test_only)]);
-    assert!(said.contains("visible images alone"), "{said}");
+    assert!(said.contains("visible images only"), "{said}");
     // One that can't be used is in nobody's way who doesn't ask for it.
     let both = desk.at("with-a-note");
     for (modality, name) in [("infrared", "note.jpg"), ("visible", "good.jpg")] {

@@ -12,7 +12,7 @@ use crate::parameters::number_parameters;
 pub struct VitConfig {
     /// Length of a token, and of an embedding.
     pub dim: usize,
-    /// Number of blocks.
+    /// How many blocks it has, at least 1.
     pub depth: usize,
     /// Heads of each attention; `dim` is a multiple of them.
     pub heads: usize,

@@ -63,7 +63,7 @@ impl Files {
             line => format!("{} line {line}", first.list.display()),
         };
         if first.list != list {
-            return wrong(format!("the file of {place} too; an image has one use and one modality"));
+            return wrong(format!("also the file of {place}; an image has one use and one modality"));
         }
         if first.identity != identity {
             return wrong(format!("somebody else in {place}"));
@@ -73,7 +73,7 @@ impl Files {
 
     /// Notes the images below a folder that no list names. `except` are folders that are read without a list.
     pub fn note_unlisted(&self, folder: &Path, except: &[PathBuf], notes: &mut Notes) {
-        // To a list it is nothing what else lies there.
+        // What else is there does not matter to a list.
         let Ok(Listing { images, folders }) = Listing::of(folder, &mut Notes::default()) else {
             return notes.leave_out(folder, "it can't be listed");
         };
@@ -110,7 +110,7 @@ fn one_name(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| plain(path))
 }
 
-/// The lines `<path> <label>` of a list below a folder, as a set: a line that stands there twice counts once.
+/// The lines `<path> <label>` of a list below a folder, as a set: a line that occurs twice counts once.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ pub(super) fn labelled_files(
         }
     }
     if named.is_empty() {
-        return Err(malformed(list, 1, "it names no image".into()));
+        return Err(malformed(list, 1, "it lists no image".into()));
     }
     if again > 0 {
         notes.say(format!("{} names {} again, which count once", list.display(), count(again, "image", "images")));

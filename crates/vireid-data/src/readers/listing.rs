@@ -1,4 +1,4 @@
-//! What lies in a folder: images, other folders, and what is neither.
+//! What is in a folder: images, other folders, and what is neither.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::DataError;
 use crate::notes::Notes;
 use crate::synthetic::STAMP;
 
-/// Endings of files that are taken for images unseen: a damaged one is to be told, not left out.
+/// Endings of files that are taken for images unseen: a damaged one is reported, not left out.
 const ENDINGS: [&str; 9] = ["jpg", "jpeg", "jpe", "jfif", "bmp", "png", "webp", "tif", "tiff"];
 /// Folders that systems and archives leave between people's own.
 const LITTER: [&str; 4] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"];
@@ -19,7 +19,7 @@ const LITTER: [&str; 4] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found"];
 const HIDDEN: &str = "hidden";
 const SYSTEM: &str = "put there by a system or an archive";
 const NO_FILE: &str = "neither a file nor a folder";
-const NO_IMAGE: &str = "no JPEG, PNG, BMP, WebP or TIFF image";
+const NO_IMAGE: &str = "not a JPEG, PNG, BMP, WebP or TIFF image";
 
 /// The contents of a folder, by name.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Lists a folder; what is hidden, litter or no image goes into the notes. Nothing when there is no such folder.
+    /// Lists a folder; what is hidden, litter or not an image goes into the notes. Nothing when there is no such folder.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Listing {
     }
 }
 
-/// Notes what lies in a folder of a layout beside the parts that the layout has there.
+/// Notes what a layout's folder has besides the parts of the layout.
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub(super) fn note_beside(folder: &Path, parts: &[&str], notes: &mut Notes) -> R
     Ok(())
 }
 
-/// What lies in a folder, in path order.
+/// What is in a folder, in path order.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let failed = || DataError::io("can't list", folder);
     let named = |path: PathBuf| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), path);
@@ -111,7 +111,7 @@ fn is_image(path: &Path) -> bool {
     if !path.is_file() {
         return false;
     }
-    // Anything may lie there: what the parser panics on is no image.
+    // Anything may be there: what the parser panics on is not an image.
     let looked = guard_parser(|| {
         let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
         reader.is_ok_and(|reader| reader.format().is_some() && reader.into_dimensions().is_ok())

@@ -33,7 +33,7 @@ pub fn read_llcm(root: &Path) -> Result<Dataset, DataError> {
     let test_list = list(root, "test_id.txt")?;
     let identities = people_of_list(&test_list, &mut notes)?;
     if identities.is_empty() {
-        return Err(malformed(&test_list, 1, "it names nobody".into()));
+        return Err(malformed(&test_list, 1, "it lists no people".into()));
     }
     let mut training = |file: &str| training(root, &list(root, file)?, &mut files, &mut notes);
     let train = PerModality { visible: training("train_vis.txt")?, infrared: training("train_nir.txt")? };
@@ -87,7 +87,7 @@ fn camera_of(image: &str) -> Option<Result<Camera, String>> {
     })
 }
 
-/// The test images below a folder; whoever has images there and is in no list goes into `unlisted`.
+/// The test images below a folder; people who have images there and are in no list go into `unlisted`.
 fn testing(
     root: &Path,
     identities: &BTreeSet<u32>,

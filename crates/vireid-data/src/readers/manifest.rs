@@ -42,7 +42,7 @@ pub(super) struct Table {
 ///
 /// # Errors
 ///
-/// `VR0103` with the line for a wrong column, one that stands there twice, a wrong value, or a file listed twice under whatever
+/// `VR0103` with the line for a wrong column, one that occurs twice, a wrong value, or a file listed twice under whatever
 /// name; without one for more cameras than there are numbers.
 pub fn read_manifest(manifest: &Path) -> Result<Dataset, DataError> {
     read_listed(manifest).map(|(dataset, _)| dataset)
@@ -133,7 +133,7 @@ fn rows(manifest: &Path, table: Table) -> Result<(Vec<Row>, Files), DataError> {
     }
     if let Some(twice) = NEEDED.iter().chain(&OPTIONAL).find(|name| columns.iter().filter(|of| of == name).count() > 1)
     {
-        return Err(wrong(1, format!("the column '{twice}' stands there twice; leave one")));
+        return Err(wrong(1, format!("the column '{twice}' occurs twice; leave one")));
     }
     let folder = manifest.parent().unwrap_or(Path::new(""));
     let position = |name: &str| columns.iter().position(|column| *column == name);
@@ -146,7 +146,7 @@ fn rows(manifest: &Path, table: Table) -> Result<(Vec<Row>, Files), DataError> {
         let written = needed("path")?;
         let path = listed_file(folder, written);
         if let Naming::Again { line: first } = files.name(&path, manifest, line, None)? {
-            return Err(wrong(line, format!("'{written}' is the file of line {first} once more")));
+            return Err(wrong(line, format!("'{written}' is the same file as line {first}")));
         }
         let modality = needed("modality")?;
         let named = |known: &Modality| known.to_string() == *modality;
@@ -201,7 +201,7 @@ mod tests {
             ("a.png,visible,1,,\na.png,visible,1,,\n", "line 3: 'a.png' is the file of line 2"),
             ("a.png,visible,1,,\n./a.png,visible,1,,\n", "line 3: './a.png' is the file of line 2"),
             ("x/../a.png,visible,1,,\na.png,infrared,1,1,test\n", "line 3: 'a.png' is the file of line 2"),
-            ("path,modality,camera,camera\na.png,visible,1,2\n", "'camera' stands there twice"),
+            ("path,modality,camera,camera\na.png,visible,1,2\n", "'camera' occurs twice"),
             ("a.png,visible,,,\n", "'camera' is empty"),
             ("a.png,visible,1,,test\n", "needs an identity"),
             ("a.png,visible,1,,dev\n", "not 'dev'"),

@@ -52,7 +52,7 @@ pub fn read_sysu_converted(root: &Path) -> Result<Dataset, DataError> {
         }
         let is_trained_on = |sample: &&Sample| sample.path.file_name().is_some_and(|name| trained_on.contains(name));
         let names = samples.iter().filter(is_trained_on).map(|sample| sample.path.display());
-        notes.say_of("images of the test whose names are those of training images".into(), names);
+        notes.say_of("test images that have the names of training images".into(), names);
         // The original listing: by identity, camera and file name, whichever of the two folders a file is in.
         samples.sort_by(|a, b| a.path.file_name().cmp(&b.path.file_name()));
         Ok(samples)
@@ -82,14 +82,14 @@ fn part(modality: &Path, part: &str, cameras: &[u16], notes: &mut Notes) -> Resu
     for path in Listing::images_in(&folder, notes)? {
         match sample(&path, cameras).map_err(|reason| malformed(&path, 0, reason))? {
             Some(sample) => samples.push(sample),
-            None => notes.leave_out(&path, "nobody's: its identity is below 0"),
+            None => notes.leave_out(&path, "of no person: its identity is below 0"),
         }
     }
     Ok(samples)
 }
 
 /// Identity and camera from a file name such as `0006_c3_0001.jpg`; nothing for an identity below 0, as such layouts name
-/// crops of nobody. Only the base name counts: a folder may match too.
+/// crops of no person. Only the base name counts: a folder may match too.
 fn sample(path: &Path, cameras: &[u16]) -> Result<Option<Sample>, String> {
     // What else a name may hold, even what is no text, is nothing to this reader.
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -179,7 +179,7 @@ mod tests {
         };
         told("left out (in query as well, by its name): 1 file or folder", &[&format!("rgb_modify/{GALLERY}/{both}")]);
         let of_training = format!("ir_modify/{GALLERY}/{trained_on}");
-        told("images of the test whose names are those of training images", &[&of_training]);
+        told("test images that have the names of training images", &[&of_training]);
         told("left out (in no part of the layout): 2 files or folders", &["backup", "ir_modify/extra"]);
     }
 

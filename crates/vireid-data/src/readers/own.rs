@@ -13,11 +13,11 @@ const HINT: &str = "put the crops into visible/<camera>/ and infrared/<camera>/,
 /// A manifest in the folder itself goes before the folder's structure.
 const MANIFEST: &str = "manifest.csv";
 
-/// Reads crops of one's own: `visible/<camera>/*` and `infrared/<camera>/*`, or what `manifest.csv` in the folder lists
+/// Reads your own crops: `visible/<camera>/*` and `infrared/<camera>/*`, or what `manifest.csv` in the folder lists
 /// (see [`read_manifest`](super::read_manifest)).
 ///
-/// Nobody has to know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
-/// numbered by name, visible ones first, and go by their folder's name in results; images that lie directly in `visible/` or
+/// You need not know who is on them: without a manifest no identity is known and nothing is scored. Camera folders are
+/// numbered by name, visible ones first, and go by their folder's name in results; images directly in `visible/` or
 /// `infrared/` are one camera's, of that name, and those in folders below a camera's folder are that camera's. One of the two
 /// folders is enough to be read, though not to be trained on.
 ///
@@ -38,7 +38,7 @@ pub fn read_folder(root: &Path) -> Result<Dataset, DataError> {
             Modality::ALL.map(|modality| modality.to_string()).into_iter().filter(|name| root.join(name).is_dir());
         let beside = beside.collect::<Vec<_>>().join(" and ");
         if !beside.is_empty() {
-            notes.say(format!("{} says what is read, not {beside} beside it", manifest.display()));
+            notes.say(format!("{} decides what is read, not {beside} next to it", manifest.display()));
         }
         dataset.notes.extend(notes.into_texts());
         return Ok(dataset);
@@ -182,7 +182,7 @@ mod tests {
             .unwrap();
         let dataset = read_folder(root.path()).unwrap();
         assert!(
-            dataset.notes[0].ends_with("manifest.csv says what is read, not visible beside it"),
+            dataset.notes[0].ends_with("manifest.csv decides what is read, not visible next to it"),
             "{:?}",
             dataset.notes
         );

@@ -17,7 +17,7 @@ use crate::DataError;
 ///
 /// # Errors
 ///
-/// `VR0103` for a file that is no Parquet, or a column that is neither text nor whole numbers.
+/// `VR0103` for a file that is not Parquet, or a column that is neither text nor whole numbers.
 pub(super) fn read(path: &Path) -> Result<Table, DataError> {
     guard_parser(|| parse(path)).unwrap_or_else(|reason| Err(malformed(path, 1, reason)))
 }
@@ -122,7 +122,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crops.parquet");
         let cases = [
-            (["a.png", "b.png"], "binary camera (UTF8)", "the column 'camera' stands there twice"),
+            (["a.png", "b.png"], "binary camera (UTF8)", "the column 'camera' occurs twice"),
             (["a.png", "./a.png"], "binary identity (UTF8)", "line 2: './a.png' is the file of line 1"),
         ];
         for (images, column, word) in cases {

@@ -89,7 +89,7 @@ impl Iterator for Pages {
     }
 }
 
-/// The bytes of a page, decompressed behind the first `plain` ones.
+/// The bytes of a page, decompressed after the first `plain` ones.
 fn decompress(page: &[u8], plain: usize) -> Result<Vec<u8>> {
     let broken = |error: String| ParquetError::General(format!("a page can't be decompressed: {error}"));
     let (plain, compressed) = page.split_at_checked(plain).ok_or_else(|| broken("it is too short".into()))?;

@@ -10,11 +10,12 @@ use super::text::read_text;
 use crate::DataError;
 use crate::notes::{Notes, count};
 
-/// The people of a list: numbers between commas, semicolons, spaces or line ends. A set: who stands there twice counts once.
+/// The people of a list: numbers between commas, semicolons, spaces or line ends. A set: a person who is listed twice
+/// counts once.
 ///
 /// # Errors
 ///
-/// `VR0103` with the line for a word that is no number.
+/// `VR0103` with the line for a word that is not a number.
 pub(super) fn people_of_list(path: &Path, notes: &mut Notes) -> Result<BTreeSet<u32>, DataError> {
     let (mut people, mut again) = (BTreeSet::new(), BTreeSet::new());
     for (number, line) in read_text(path)?.lines().enumerate() {
@@ -41,21 +42,21 @@ pub(super) fn people_of_list(path: &Path, notes: &mut Notes) -> Result<BTreeSet<
 /// `VR0108`.
 pub(super) fn people_folders(camera: &Path, notes: &mut Notes) -> Result<BTreeMap<u32, Vec<PathBuf>>, DataError> {
     let Listing { images, folders } = Listing::of(camera, notes)?;
-    images.iter().for_each(|image| notes.leave_out(image, "beside the people's folders"));
+    images.iter().for_each(|image| notes.leave_out(image, "next to the people's folders"));
     let mut people: BTreeMap<u32, Vec<PathBuf>> = BTreeMap::new();
     for folder in folders {
         match folder.file_name().and_then(|name| name.to_str()?.parse().ok()) {
             Some(person) => people.entry(person).or_default().push(folder),
-            None => notes.leave_out(&folder, "its name is no person's number"),
+            None => notes.leave_out(&folder, "its name is not a person's number"),
         }
     }
     let twice = people.values().filter(|folders| folders.len() > 1).flatten();
-    let sentence = "these folders name a person by the same number, and count as one person's";
+    let sentence = "these folders have the same person's number, and count as one person";
     notes.say_of(sentence.into(), twice.map(|folder| folder.display()));
     Ok(people)
 }
 
-/// Says who has folders and stands in no list.
+/// Notes the people who have folders and are in no list.
 pub(super) fn note_unlisted(unlisted: &BTreeSet<&u32>, notes: &mut Notes) {
     notes.say_of(format!("{} with folders in no list, not read", people_count(unlisted)), unlisted);
 }
@@ -70,7 +71,7 @@ pub(super) fn note_trained_on<T: Ord + Display>(train: &BTreeSet<T>, test: &BTre
     let both: BTreeSet<&T> = train.intersection(test).collect();
     let (all, both_are) = (people_count(test), count(both.len(), "is", "are"));
     notes.say_of(
-        format!("of the {all} of the test, {both_are} in training too, so scores are not those of strangers"),
+        format!("of the {all} of the test, {both_are} in training too, so scores are not only of new people"),
         both,
     );
 }

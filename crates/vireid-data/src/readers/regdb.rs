@@ -16,7 +16,7 @@ const VISIBLE_CAMERA: Camera = Camera(1);
 const THERMAL_CAMERA: Camera = Camera(2);
 
 /// Reads one of RegDB's ten trials: lists `idx/{train,test}_{visible,thermal}_<trial>.txt` of `path label` lines. A list is a
-/// set: a line that stands there twice counts once.
+/// set: a line that occurs twice counts once.
 ///
 /// # Errors
 ///

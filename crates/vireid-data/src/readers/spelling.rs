@@ -8,7 +8,7 @@ use crate::notes::{Notes, count};
 const UNKNOWN: [&str; 8] = ["nan", "none", "null", "na", "n/a", "nat", "<na>", "unknown"];
 
 /// Says which names of a column differ in their spelling only (`7` and `007`, `Ann` and `ann`), and which are words for
-/// "not known": each is taken for a name of its own. With each name comes whether it could have been empty.
+/// "not known": each is taken for a different name. With each name comes whether it could have been empty.
 pub(super) fn note_spellings<'a>(column: &str, names: impl Iterator<Item = (&'a str, bool)>, notes: &mut Notes) {
     let mut uses: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
     for (name, may_be_empty) in names {
@@ -26,7 +26,7 @@ pub(super) fn note_spellings<'a>(column: &str, names: impl Iterator<Item = (&'a 
         alike.entry(plain(name)).or_default().push(name);
     }
     let alike = alike.into_values().filter(|names| names.len() > 1).map(|names| format!("'{}'", names.join("' and '")));
-    notes.say_of(format!("these differ in their spelling only; the {column} of each is one of its own"), alike);
+    notes.say_of(format!("these differ only in spelling, and each counts as a different {column}"), alike);
 }
 
 /// A name without what programs change: capital letters, accents apart from their letters, zeros in front, a fraction of

@@ -12,7 +12,7 @@ use crate::{DataError, Dataset, Names, Sample, TestSplit};
 
 pub(crate) const VISIBLE_CAMERAS: [u16; 4] = [1, 2, 4, 5];
 pub(crate) const INFRARED_CAMERAS: [u16; 2] = [3, 6];
-/// What lies in the data set's folder.
+/// What is in the data set's folder.
 pub(super) const PARTS: [&str; 7] = ["cam1", "cam2", "cam3", "cam4", "cam5", "cam6", "exp"];
 const NAME: &str = "SYSU-MM01";
 const HINT: &str = "see docs/data/sysu.md for how to get and lay out the data";
@@ -35,7 +35,7 @@ pub fn read_sysu(root: &Path) -> Result<Dataset, DataError> {
     let (val_identities, test_identities) = (list("val_id.txt")?, list("test_id.txt")?);
     for (people, file) in [(&train_identities, "train_id.txt"), (&test_identities, "test_id.txt")] {
         if people.is_empty() {
-            return Err(malformed(&split_list(root, file)?, 1, "it names nobody".into()));
+            return Err(malformed(&split_list(root, file)?, 1, "it lists no people".into()));
         }
     }
     train_identities.extend(val_identities);
@@ -198,11 +198,11 @@ mod tests {
         write(folder.path(), "train", b"1,2,3,4");
         write(folder.path(), "train", b"");
         let error = read(folder.path()).unwrap_err();
-        assert!(error.starts_with("VR0103") && error.contains("train_id.txt line 1: it names nobody"), "{error}");
+        assert!(error.starts_with("VR0103") && error.contains("train_id.txt line 1: it lists no people"), "{error}");
         write(folder.path(), "train", b"1,2,3,4");
         write(folder.path(), "test", b"");
         let error = read(folder.path()).unwrap_err();
-        assert!(error.starts_with("VR0103") && error.contains("test_id.txt line 1: it names nobody"), "{error}");
+        assert!(error.starts_with("VR0103") && error.contains("test_id.txt line 1: it lists no people"), "{error}");
     }
 
     #[test]

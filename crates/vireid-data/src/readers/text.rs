@@ -9,7 +9,7 @@ use crate::DataError;
 ///
 /// # Errors
 ///
-/// `VR0108` when it can't be read, `VR0103` with the line when it is no text.
+/// `VR0108` when it can't be read, `VR0103` with the line when it is not text.
 pub(super) fn read_text(path: &Path) -> Result<String, DataError> {
     let bytes = fs::read(path).map_err(DataError::io("can't read", path))?;
     let text = match bytes.as_slice() {

@@ -3,14 +3,14 @@ use vireid_core::Stream;
 /// A surface: what colour cameras see of it and what infrared cameras do, both in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paint {
-    /// Red, green, blue.
+    /// Red, green and blue as a colour camera sees them, each in [0, 1].
     pub color: [f64; 3],
-    /// Infrared brightness.
+    /// Brightness as an infrared camera sees it, in [0, 1].
     pub infrared: f64,
 }
 
 impl Paint {
-    /// The same surface in other light.
+    /// The same surface in light that is `factor` times as bright, clipped to [0, 1].
     pub fn shaded(self, factor: f64) -> Self {
         Self {
             color: self.color.map(|c| (c * factor).clamp(0.0, 1.0)),
@@ -18,7 +18,7 @@ impl Paint {
         }
     }
 
-    /// Brightness as a colour camera sees it.
+    /// Brightness as a colour camera sees it, in [0, 1] (weights of BT.601).
     pub fn luminance(self) -> f64 {
         0.299 * self.color[0] + 0.587 * self.color[1] + 0.114 * self.color[2]
     }
@@ -54,7 +54,7 @@ const PALETTE: [[f64; 3]; 20] = [
 /// All palette entries.
 pub(super) const ANY: [usize; 20] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19];
 
-/// Draws a fabric from some palette entries; also tells which entry.
+/// Draws a fabric from some palette entries; also returns which entry.
 pub(super) fn fabric(entries: &[usize], gap: f64, stream: &mut Stream) -> (Paint, usize) {
     let entry = entries[stream.below(entries.len())];
     let [h, s, v] = PALETTE[entry];

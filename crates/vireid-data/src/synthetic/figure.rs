@@ -13,7 +13,7 @@ const BLACK: Paint = Paint { color: [0.0; 3], infrared: 0.0 };
 const SOLE: Paint = Paint { color: [0.9; 3], infrared: 0.8 };
 const GLASSES: Paint = Paint { color: [0.05; 3], infrared: 0.1 };
 
-/// One pose of one person: everything that the drawing needs beside the looks.
+/// One pose of one person: everything that the drawing needs besides the looks.
 struct Figure<'a> {
     person: &'a Person,
     /// Cosine of the yaw: 1 faces the camera, -1 shows the back.

@@ -1,6 +1,6 @@
 //! A built-in world of people seen by colour and infrared cameras.
 //!
-//! Everything is drawn from one seed, to the byte, on every machine. The world stands in where a licensed data set is
+//! Everything is drawn from one seed, to the byte, on every machine. The world takes the place of a licensed data set that is
 //! absent: it has the licensed one's layout on disk, so the same reader reads both. Scores on it say nothing about
 //! scores on real data.
 //!
@@ -30,7 +30,7 @@ pub use write::{SysuLayout, WorldSize, write_sysu};
 pub use write_llcm::write_llcm;
 pub use write_regdb::write_regdb;
 
-/// How hard the world is. Each dial is 0 for easiest; what it changes is said beside it.
+/// How hard the world is. Each dial is 0 for easiest; what it changes is in its documentation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dials {
     /// Modality gap: how far the infrared brightness of a fabric is from its visible brightness, and how often a pattern

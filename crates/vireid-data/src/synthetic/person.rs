@@ -37,7 +37,7 @@ kinds!(/// What is worn below.
 kinds!(/// What is carried.
     Bag { None 0.34, Backpack 0.22, Shoulder 0.15, Hand 0.14, Cross 0.15 });
 
-/// How far the sleeves reach.
+/// How long the sleeves are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Sleeve {
@@ -143,7 +143,7 @@ impl Person {
         }
     }
 
-    /// What is on the head.
+    /// What the person has on the head.
     pub fn head_kind(&self) -> HeadKind {
         self.head.kind
     }
@@ -158,12 +158,12 @@ impl Person {
         (self.legs.kind, self.legs.entry)
     }
 
-    /// What is carried.
+    /// What the person carries, if anything.
     pub fn bag(&self) -> Bag {
         self.bag.kind
     }
 
-    /// Whether the shoes are boots.
+    /// Whether the person's shoes are boots.
     pub fn wears_boots(&self) -> bool {
         self.shoes.boot
     }

@@ -4,9 +4,9 @@ use crate::DataError;
 /// What makes a world, apart from its seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorldSpec {
-    /// How hard it is.
+    /// How hard it is to match people in it.
     pub dials: Dials,
-    /// How large it is.
+    /// How many people and images it has.
     pub size: WorldSize,
 }
 
@@ -35,8 +35,9 @@ impl WorldSpec {
         }
     }
 
-    /// Sets one number by name: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size (`train`, `test`
-    /// identities; `visible`, `infrared` training images per camera).
+    /// Sets one number by name, as in `gap=0.5`: a dial (`gap`, `camera`, `collision`, `occlusion`, `view`) or a size
+    /// (`train`, `test` identities; `visible`, `infrared` training images per camera). Values are 0 or more; a size is
+    /// at least 1.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl WorldSpec {
         let (key, value) = assignment.split_once('=').ok_or_else(|| wrong("expected NAME=NUMBER"))?;
         let value: f64 = value.trim().parse().map_err(|_| wrong("expected a number"))?;
         if !(0.0..=1e6).contains(&value) {
-            return Err(wrong("expected a number from 0 up"));
+            return Err(wrong("expected a number of 0 or more"));
         }
         let key = key.trim();
         if let WorldSize::Small { train, test, visible, infrared } = &mut self.size {

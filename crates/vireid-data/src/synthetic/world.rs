@@ -4,9 +4,9 @@ use super::canvas::Canvas;
 use super::{CameraLook, Dials, Person, background, figure, sensor};
 use crate::DataError;
 
-/// Width of a drawn image.
+/// Width of a drawn image in pixels.
 pub const WIDTH: usize = 64;
-/// Height of a drawn image.
+/// Height of a drawn image in pixels.
 pub const HEIGHT: usize = 128;
 
 /// Places that LLCM's cameras look at.
@@ -83,7 +83,7 @@ impl World {
         &self.people
     }
 
-    /// The cameras, in order.
+    /// The cameras, in the order of their numbers.
     pub fn cameras(&self) -> &[CameraLook] {
         &self.cameras
     }
@@ -118,7 +118,7 @@ mod tests {
         bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
     }
 
-    /// Pins the pixels themselves, so that a change of the drawing (or a machine that computes otherwise) is noticed.
+    /// Pins the pixels themselves, so that a change of the drawing (or a machine that computes differently) is noticed.
     #[test]
     fn the_pixels_are_pinned() {
         let world = World::sysu(0, 40, DIALS);

@@ -25,13 +25,13 @@ pub enum WorldSize {
     /// visible and 5 per infrared camera. (In LLCM's manner: a person was seen at four of the nine places, in training as
     /// often as is said here.)
     Small {
-        /// Identities to train on.
+        /// How many identities the training part has.
         train: usize,
-        /// Identities to test on.
+        /// How many identities the test part has, none of them in training.
         test: usize,
         /// Training images of an identity per visible camera that saw it.
         visible: usize,
-        /// The same for infrared cameras.
+        /// Training images of an identity per infrared camera that saw it.
         infrared: usize,
     },
     /// The imitated data set's own numbers: SYSU-MM01's of images per identity and camera; RegDB's 412 identities with ten
@@ -133,7 +133,7 @@ pub(super) fn write_jpegs(
 }
 
 /// Whether `root` holds this very world; otherwise it is marked as being drawn into. Another world there is an error, and so
-/// is anything else: nobody's files are drawn over.
+/// is anything else: no other files are drawn over.
 pub(super) fn is_there(root: &Path, stamp: &str) -> Result<bool, DataError> {
     let refuse = |what: &str| {
         Err(DataError::World(format!("{} holds {what}; name another folder or delete it", root.display())))

@@ -11,16 +11,16 @@ use super::write::{is_there, make_folders, write_stamp};
 use super::{HEIGHT, WIDTH, World, WorldSize, WorldSpec};
 use crate::DataError;
 
-/// Splits into training and test identities, each with lists of its own.
+/// Splits into training and test identities, each with its own lists.
 const TRIALS: u64 = 10;
 /// Identities of RegDB, and images of each in either modality.
 const FULL: (usize, usize) = (412, 10);
 /// Folders of the two modalities, and their names in the lists.
 const MODALITIES: [(&str, &str); 2] = [("Visible", "visible"), ("Thermal", "thermal")];
 
-/// Draws a world in RegDB's layout under `root`, or what is missing of it where the same one is there already: `Visible/<id>/<n>.bmp`,
-/// `Thermal/<id>/<n>.bmp`, and for each of ten trials the lists of a random split in `idx/`. `progress` is called with
-/// (written, total).
+/// Draws a world in RegDB's layout under `root`, or what is missing of it where the same one is there already:
+/// `Visible/<id>/<n>.bmp`, `Thermal/<id>/<n>.bmp`, and for each of ten trials the lists of a random split in `idx/`.
+/// `progress` is called with (written, total).
 ///
 /// # Errors
 ///

@@ -6,14 +6,19 @@ use std::sync::Mutex;
 
 use cubek::convolution::{AcceleratedTileKind, ConvAlgorithm};
 
-/// A way to compute the passes of a convolution on a graphics card.
+/// How a graphics card computes the forward and backward passes of a convolution. Only with the feature `gpu`, which
+/// `wgpu`, `vulkan` and `cuda` turn on.
+///
+/// Its names, for [`FromStr`] and [`Display`](fmt::Display): `stock`, `product`, `fastest`, and a reader and a tile
+/// such as `async-mma`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConvolutionAlgorithm {
-    /// Burn's own choice.
+    /// What Burn's own convolution does.
     Stock,
-    /// Windows laid out in memory, and one matrix product.
+    /// One kernel lays all windows out in memory, one matrix product does the rest. The default.
     Product,
-    /// A matrix product that gathers the windows as it goes.
+    /// A matrix product that gathers the windows as it goes: how they are read, and on which kind of tensor-core
+    /// instruction it runs. Not every card has all of them.
     Implicit(ConvAlgorithm, AcceleratedTileKind),
     /// The fastest of all but the stock one, found by trying them for each shape.
     Fastest,
@@ -28,7 +33,7 @@ const TILES: [(&str, AcceleratedTileKind); 2] =
     [("cmma", AcceleratedTileKind::Cmma), ("mma", AcceleratedTileKind::Mma)];
 
 impl ConvolutionAlgorithm {
-    /// What [`ConvolutionAlgorithm::Fastest`] tries.
+    /// The algorithms that [`ConvolutionAlgorithm::Fastest`] tries on each shape: all but the stock one.
     pub fn candidates() -> Vec<Self> {
         let implicit = READERS.iter().flat_map(|(_, reader)| TILES.map(|(_, tile)| Self::Implicit(*reader, tile)));
         [Self::Product].into_iter().chain(implicit).collect()
@@ -69,7 +74,8 @@ pub(super) fn convolution_algorithm() -> ConvolutionAlgorithm {
     *CHOSEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Sets the algorithm of this process, for measurements.
+/// Sets the algorithm of all later convolutions of this process, on every card; meant for measurements. Only with the
+/// feature `gpu`.
 pub fn set_convolution_algorithm(algorithm: ConvolutionAlgorithm) {
     *CHOSEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = algorithm;
 }

@@ -1,5 +1,5 @@
 //! The windows of a convolution as rows of a matrix, in one kernel: padding, strides and images that are spread apart are
-//! read as they lie, so that nothing but the matrix is written.
+//! read in place, so that nothing but the matrix is written.
 
 #![allow(missing_docs, clippy::too_many_arguments)]
 
@@ -65,7 +65,7 @@ fn windows<F: Float>(
     }
 }
 
-/// How windows lie over images.
+/// How a convolution's windows are spread over an image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Windows {
     /// Rows and columns of windows.
@@ -76,7 +76,7 @@ pub(super) struct Windows {
     pub stride: usize,
     /// Zeros around the images.
     pub padding: usize,
-    /// Steps between neighbouring pixels, with zeros between them: 1 where they lie side by side.
+    /// Steps between neighbouring pixels, with zeros between them: 1 where they are side by side.
     pub spread: usize,
 }
 

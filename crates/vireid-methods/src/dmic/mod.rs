@@ -7,7 +7,7 @@
 //!
 //! Phase 1 trains each modality on its own clusters, with the clustering narrowed from epoch to epoch; phase 2 adds joint
 //! clusters, with the clustering widened again ([`Dnc`]). Memories are moved by random samples, and instances of a batch
-//! are contrasted beside the memories.
+//! are contrasted in addition to the memories.
 
 mod settings;
 
@@ -36,7 +36,7 @@ use crate::registry::MethodEntry;
 use settings::named_schedule;
 pub use settings::{DmicSettings, Dnc, DncValues, JointExpansion, ScheduledClustering};
 
-/// The second phase.
+/// Number of the second phase.
 const INTER: usize = 1;
 
 /// What a person raises in either phase when nothing is found.
@@ -66,7 +66,7 @@ pub const ENTRY: MethodEntry = MethodEntry {
     clustering: settings::first_clustering,
 };
 
-/// The method.
+/// DMIC, ready to be trained.
 #[derive(Debug)]
 pub struct Dmic {
     table: MethodTable<DmicSettings, ScheduledClustering>,

@@ -12,18 +12,18 @@ use crate::parts::settings::{Checked, ClusteringSettings, NeighbourSearch, at_le
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DmicSettings {
-    /// Temperature of the memories' logits.
+    /// Temperature: logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
     /// Weight of the instance-level loss; 0 is the ablation without it.
     pub instance_weight: f64,
-    /// Its weight in joint steps, where it differs.
+    /// Weight of the instance-level loss in joint steps; absent, it is `instance_weight`.
     #[serde(default)]
     pub joint_instance_weight: Option<f64>,
-    /// Temperature of the instance-level loss.
+    /// Temperature of the instance-level loss, above 0.
     pub instance_temperature: f64,
-    /// Which instance-level loss.
+    /// What the instance-level loss compares an image with.
     pub instance: InstanceLoss,
-    /// How memories are moved.
+    /// How the embeddings of a batch move memories.
     pub update: UpdateRule,
     /// Weight of the old prototype in a move.
     pub momentum: f64,
@@ -33,7 +33,8 @@ pub struct DmicSettings {
     pub expansion_within: bool,
     /// Neighbours ranked in the joint clustering.
     pub joint_k1: usize,
-    /// Most neighbours of a camera that count in the camera-invariant expansion of the joint clustering.
+    /// Most neighbours of a camera that count in the camera-invariant expansion of the joint clustering, at least 1;
+    /// absent, all of them count.
     #[serde(default)]
     pub joint_cap: Option<usize>,
     /// What the cluster loss of a joint step averages over.
@@ -44,7 +45,7 @@ pub struct DmicSettings {
     pub joint_sampler: JointSampler,
     /// Second phase: only steps on the joint memory, instead of alternating with those on the modalities' own.
     pub joint_only: bool,
-    /// The schedules of the clustering.
+    /// How the settings of the clustering change over the epochs.
     pub dnc: Dnc,
 }
 
@@ -52,9 +53,9 @@ pub struct DmicSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JointExpansion {
-    /// The plain mean.
+    /// The mean over all neighbours, whatever their modality.
     Plain,
-    /// The modalities count equally.
+    /// The mean of the means within each modality: the modalities count equally.
     Modality,
     /// Cameras count equally within a modality, and modalities count equally (MIE).
     ModalityCamera,
@@ -75,29 +76,29 @@ pub struct Dnc {
     pub k2_phase2: Course,
     /// Neighbours averaged in the joint clustering.
     pub joint_k2: Course,
-    /// Neighbours ranked within a modality in the first phase, where they move.
+    /// Neighbours ranked within a modality in the first phase; absent, the count does not change.
     #[serde(default)]
     pub k1_phase1: Option<Course>,
-    /// Neighbours ranked within a modality in the second phase, where they move.
+    /// Neighbours ranked within a modality in the second phase; absent, the count does not change.
     #[serde(default)]
     pub k1_phase2: Option<Course>,
-    /// Neighbours ranked in the joint clustering, where they move.
+    /// Neighbours ranked in the joint clustering; absent, the count does not change.
     #[serde(default)]
     pub joint_k1: Option<Course>,
 }
 
-/// The values of an epoch.
+/// The values that [`Dnc`] gives an epoch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DncValues {
     /// DBSCAN's radius, above 0 and below 1.
     pub eps: f64,
-    /// Neighbours ranked within a modality.
+    /// Neighbours ranked within a modality (k1 of k-reciprocal encoding).
     pub k1: usize,
-    /// Neighbours averaged within a modality.
+    /// Neighbours averaged within a modality (k2), at most `k1`.
     pub k2: usize,
     /// Neighbours ranked in the joint clustering.
     pub joint_k1: usize,
-    /// Neighbours averaged in the joint clustering.
+    /// Neighbours averaged in the joint clustering, at most `joint_k1`.
     pub joint_k2: usize,
 }
 
@@ -122,7 +123,7 @@ impl Dnc {
         }
     }
 
-    /// Every course by its name.
+    /// Every course that is set, with its key.
     fn courses(&self) -> impl Iterator<Item = (&'static str, &Course)> {
         let always = [
             ("eps_phase1", &self.eps_phase1),
@@ -153,7 +154,7 @@ pub struct ScheduledClustering {
     pub k2: usize,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
-    /// Where neighbours are searched.
+    /// Whether the host or the training device searches for neighbours; the result is the same.
     pub neighbours: NeighbourSearch,
 }
 

@@ -1,6 +1,6 @@
 //! ECUL: extended cross-modality united learning (Wu et al., arXiv 2412.19134).
 //!
-//! Neither code nor full text of it could be had: this is built from its abstract, a summary, and the public code of the
+//! Neither its code nor its full text was available: this is built from its abstract, a summary, and the public code of the
 //! methods that it extends. The presets say of every constant which of these it comes from, and the alternatives are
 //! settings.
 //!
@@ -38,7 +38,7 @@ pub use settings::{Aggregation, EculSettings, Emcc, EmccVariant, TsMem};
 
 /// The second stage, with all levels.
 const UNITED: usize = 1;
-/// Views of a visible image.
+/// How many views a visible image has in a batch.
 const VIEWS: usize = 2;
 
 /// What the registry knows of it.
@@ -49,7 +49,7 @@ pub const ENTRY: MethodEntry = MethodEntry {
     clustering: read_clustering,
 };
 
-/// The method.
+/// ECUL, ready to be trained.
 #[derive(Debug)]
 pub struct Ecul {
     table: MethodTable<EculSettings>,

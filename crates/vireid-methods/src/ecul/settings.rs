@@ -10,11 +10,11 @@ use crate::parts::settings::Checked;
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EculSettings {
-    /// Temperature of the memories' logits.
+    /// Temperature: logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
-    /// Extended modality-camera clustering.
+    /// Settings of the extended modality-camera clustering (EMCC).
     pub emcc: Emcc,
-    /// Two-step memory updating.
+    /// Settings of the two-step memory updating (TSMem).
     pub tsmem: TsMem,
     /// Inter-modality instance selection and the aggregation of memories.
     pub aggregation: Aggregation,
@@ -22,28 +22,28 @@ pub struct EculSettings {
     pub cross_weight: f64,
     /// Weight of the instance-level loss in joint steps.
     pub instance_weight: f64,
-    /// Temperature of the instance-level loss.
+    /// Temperature of the instance-level loss, above 0.
     pub instance_temperature: f64,
-    /// Which instance-level loss.
+    /// What the instance-level loss compares an image with.
     pub instance: InstanceLoss,
 }
 
-/// Extended modality-camera clustering.
+/// Extended modality-camera clustering (EMCC): a query expansion with two counts, k2 and k3.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Emcc {
-    /// Which reading of the expansion.
+    /// Which reading of the expansion; it decides what the counts k2 and k3 mean.
     pub variant: EmccVariant,
     /// Use it within a modality too.
     pub within: bool,
     /// Neighbours ranked in the joint clustering.
     pub joint_k1: usize,
-    /// Neighbours considered in the joint clustering.
+    /// First count (k2) of the joint clustering: the neighbours considered.
     pub joint_k2: usize,
-    /// Second count of the joint clustering.
+    /// Second count (k3) of the joint clustering; see the variant.
     pub joint_k3: usize,
-    /// Neighbours considered within a modality.
+    /// First count (k2) within a modality: the neighbours considered.
     pub k2: usize,
-    /// Second count within a modality.
+    /// Second count (k3) within a modality; see the variant.
     pub k3: usize,
     /// Largest Jaccard distance of neighbours in the joint clustering.
     pub joint_eps: f64,
@@ -65,14 +65,14 @@ pub enum EmccVariant {
     Reciprocal,
     /// DMIC's expansion, without a second count.
     ModalityCamera,
-    /// The modalities count equally.
+    /// The mean of the means within each modality; k3 has no effect.
     Modality,
-    /// The plain mean.
+    /// The mean over the k2 nearest; k3 has no effect.
     Plain,
 }
 
 impl EmccVariant {
-    /// The expansion with its counts.
+    /// The expansion of this variant with its two counts; `origins` are the images' modalities and cameras.
     pub fn expansion(self, k2: usize, k3: usize, origins: &[Origin]) -> Expansion<'_> {
         match self {
             EmccVariant::Capped => Expansion::Capped { k2, k3, origins },
@@ -118,7 +118,7 @@ impl TsMem {
 /// are then mixed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Aggregation {
-    /// Whether to.
+    /// Whether memories are mixed at all.
     pub enabled: bool,
     /// Least inner product of a selected pair.
     pub threshold: f64,
@@ -126,7 +126,7 @@ pub struct Aggregation {
     pub mutual: bool,
     /// Only pairs of images with the same joint label.
     pub joint_label: bool,
-    /// Share of the own prototype that stays.
+    /// Share of a prototype that stays, from 0 to 1; the rest comes from the matched cluster.
     pub keep: f64,
     /// Scale mixed prototypes to length 1.
     pub normalize: bool,

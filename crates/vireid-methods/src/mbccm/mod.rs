@@ -32,15 +32,15 @@ pub use step::{MemoryBanks, PARTS, stage1_step, stage2_step};
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MbccmSettings {
-    /// Temperature of all logits.
+    /// Temperature: logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
     /// Weight of the old prototype in the modality-specific memories.
     pub momentum_specific: f64,
     /// Weight of the old prototype in the modality-agnostic memories.
     pub momentum_agnostic: f64,
-    /// Weight of the modality-agnostic losses.
+    /// Weight of the modality-agnostic losses in stage 2.
     pub alpha: f64,
-    /// Weight of the cross-consistency loss.
+    /// Weight of the cross-consistency loss in stage 2.
     pub beta: f64,
     /// What gradients see of the memories.
     pub bank_gradient: BankGradient,
@@ -94,7 +94,7 @@ pub const ENTRY: MethodEntry = MethodEntry {
     clustering: read_clustering,
 };
 
-/// The method.
+/// MBCCM, ready to be trained.
 #[derive(Debug)]
 pub struct Mbccm {
     table: MethodTable<MbccmSettings>,
@@ -121,7 +121,7 @@ impl Mbccm {
     }
 }
 
-/// Stages by number.
+/// Number of the stage with associated clusters.
 const ASSOCIATED: usize = 1;
 
 impl Method for Mbccm {

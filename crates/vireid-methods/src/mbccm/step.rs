@@ -65,7 +65,7 @@ impl MemoryBanks {
     }
 }
 
-/// The memories by position.
+/// Positions of the memories among a step's look-ups.
 const OF_VISIBLE: usize = 0;
 const OF_INFRARED: usize = 1;
 const SHARED_VISIBLE: usize = 2;
@@ -86,9 +86,9 @@ pub fn stage1_step(
 
 /// Stage 2: each view against the memory of its own modality, both shared memories, and consistency between them.
 ///
-/// The loss parts are [`PARTS`], before their weights. The numbers of the look-ups are those of the method's description: 1 to 3 the specific memories (plain, augmented,
-/// infrared), 4 to 6 the shared memory of visible clusters, 7 to 9 that of infrared clusters; then each view against the
-/// memory of the other modality.
+/// The loss parts are [`PARTS`], before their weights. The numbers of the look-ups are those of the method's
+/// description: 1 to 3 the specific memories (plain, augmented, infrared), 4 to 6 the shared memory of visible clusters,
+/// 7 to 9 that of infrared clusters; then each view against the memory of the other modality.
 pub fn stage2_step(
     banks: &mut MemoryBanks,
     embeddings: &StepEmbeddings,

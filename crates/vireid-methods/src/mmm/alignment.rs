@@ -9,7 +9,7 @@ use vireid_losses::{
 use super::settings::{IntraNorm, MmmSettings};
 use vireid_train::method::{Outputs, StepLoss};
 
-/// What the objective knows of a batch beside its outputs: the slots' labels and the confidence of each view.
+/// What the objective knows of a batch besides its outputs: the slots' labels and the confidence of each view.
 #[derive(Debug, Clone)]
 pub struct BatchTrust {
     /// The label of each slot, equal for its visible and its infrared image.

@@ -40,11 +40,11 @@ pub use matching::{MatchedLabels, cluster_memories, filter, match_clusters};
 pub use samplers::{labelled, matched_batches, whole_set_batches};
 pub use settings::{Direction, IntraNorm, Matching, MmmSettings, Profile, SwitchOverrides, Switches};
 
-/// The second stage, with the joint memory.
+/// Number of the second stage, which has a joint memory.
 const WITH_JOINT: usize = 1;
-/// The third, on matched labels.
+/// Number of the third stage, which trains on matched labels.
 const MATCHED: usize = 2;
-/// Views of a visible image.
+/// How many views a visible image has in a batch.
 const VIEWS: usize = 2;
 
 /// What the registry knows of it.
@@ -55,7 +55,7 @@ pub const ENTRY: MethodEntry = MethodEntry {
     clustering: read_clustering,
 };
 
-/// The method.
+/// MMM, ready to be trained.
 #[derive(Debug)]
 pub struct Mmm {
     table: MethodTable<MmmSettings>,

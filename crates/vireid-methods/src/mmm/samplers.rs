@@ -15,7 +15,7 @@ pub fn labelled(labels: &MatchedLabels) -> PerModality<Vec<usize>> {
 /// Batches of `ids` labels with `images` images of either modality each, as many batches as one pass over the larger
 /// modality takes, rounded down, and one.
 ///
-/// Labels are drawn among those of visible images; one with fewer than `images` images of either modality is drawn anew,
+/// Labels are drawn among those of visible images; one with fewer than `images` images of either modality is drawn again,
 /// and may then come twice.
 ///
 /// # Errors

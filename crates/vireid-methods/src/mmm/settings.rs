@@ -11,7 +11,7 @@ use crate::parts::settings::Checked;
 pub struct MmmSettings {
     /// Which reading of the method; sets every switch that is not set by name.
     pub profile: Profile,
-    /// Temperature of the memories' logits.
+    /// Temperature: logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
     /// Weight of the old prototype in the memories.
     pub momentum: f64,
@@ -21,7 +21,7 @@ pub struct MmmSettings {
     pub joint_k2: usize,
     /// Largest Jaccard distance of neighbours in the joint clustering.
     pub joint_eps: f64,
-    /// Memories per cluster.
+    /// How many memories a cluster has in the matching, at least 1.
     pub memories: usize,
     /// Match visible clusters with infrared ones by their memories. Off, stage 3 trains on the joint clusters of the
     /// baseline (the ablation without multi-memory matching).
@@ -43,7 +43,7 @@ pub struct MmmSettings {
     pub switches: SwitchOverrides,
 }
 
-/// A reading of the method.
+/// A reading of the method: which of the code's and the paper's differences it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
@@ -128,13 +128,13 @@ switches! {
     weighted_prototypes: bool = false, false, false;
 }
 
-/// See [`MemoryMatching`].
+/// How clusters of the two modalities are matched: [`MemoryMatching`] as a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Matching {
-    /// Nearest.
+    /// Every visible cluster gets its cheapest infrared one; several may get the same.
     Nearest,
-    /// Bipartite, the rest nearest.
+    /// The assignment of pairs with the least total cost; visible clusters that are left over get their cheapest one.
     Hungarian,
 }
 
@@ -147,15 +147,15 @@ impl From<Matching> for MemoryMatching {
     }
 }
 
-/// See [`CostDirection`].
+/// Which side's memories search in the cost of a pair: [`CostDirection`] as a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// The infrared cluster's memories search.
+    /// Each memory of the infrared cluster looks for its nearest one of the visible cluster.
     Infrared,
-    /// The visible cluster's do.
+    /// Each memory of the visible cluster looks for its nearest one of the infrared cluster.
     Visible,
-    /// Both.
+    /// The mean of both costs.
     Symmetric,
 }
 

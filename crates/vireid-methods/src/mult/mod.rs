@@ -33,7 +33,7 @@ pub use labels::{TransferredModality, TransferredPair, transfer};
 pub use settings::{LabelSpace, MultSettings};
 pub use step::{BatchLabels, MemoryBanks, PARTS, SpaceLabels, association_step};
 
-/// The second stage.
+/// Number of the stage with associated clusters.
 const ASSOCIATED: usize = 1;
 
 /// What the registry knows of it.
@@ -44,7 +44,7 @@ pub const ENTRY: MethodEntry = MethodEntry {
     clustering: read_clustering,
 };
 
-/// The method.
+/// MULT, ready to be trained.
 #[derive(Debug)]
 pub struct Mult {
     table: MethodTable<MultSettings>,

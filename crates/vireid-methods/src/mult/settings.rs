@@ -8,7 +8,7 @@ use crate::parts::settings::Checked;
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MultSettings {
-    /// Temperature of all logits.
+    /// Temperature: logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
     /// Weight of the old prototype in the memories.
     pub momentum: f64,
@@ -38,9 +38,9 @@ pub struct MultSettings {
 pub enum LabelSpace {
     /// Visible clusters in even epochs, infrared ones in odd epochs (epochs counted over both stages).
     Alternating,
-    /// Visible clusters always.
+    /// Always that of the visible clusters.
     Visible,
-    /// Infrared clusters always.
+    /// Always that of the infrared clusters.
     Infrared,
 }
 

@@ -24,11 +24,11 @@ pub struct MemoryBanks {
     pub infrared: MemoryBank,
     /// Visible clusters, moved by infrared embeddings.
     pub infrared_in_visible_space: MemoryBank,
-    /// Visible clusters, moved by both.
+    /// Visible clusters, moved by the embeddings of both modalities.
     pub mixed_visible_space: MemoryBank,
     /// Infrared clusters, moved by visible embeddings.
     pub visible_in_infrared_space: MemoryBank,
-    /// Infrared clusters, moved by both.
+    /// Infrared clusters, moved by the embeddings of both modalities.
     pub mixed_infrared_space: MemoryBank,
 }
 
@@ -91,16 +91,16 @@ pub struct SpaceLabels {
 /// The labels of a batch: each modality over its own clusters and over the other's.
 #[derive(Debug, Clone)]
 pub struct BatchLabels {
-    /// Over its own clusters.
+    /// Labels of each modality's images over its own clusters.
     pub own: PerModality<SpaceLabels>,
-    /// Over the other modality's clusters.
+    /// Labels of each modality's images over the other modality's clusters.
     pub cross: PerModality<SpaceLabels>,
 }
 
 /// Names of the loss parts of [`association_step`].
 pub const PARTS: &[&str] = &["own_visible", "own_infrared", "mixed_visible", "mixed_infrared", "refinement"];
 
-/// The memories by position.
+/// Positions of the memories among a step's look-ups.
 const OWN_VISIBLE: usize = 0;
 const OWN_INFRARED: usize = 1;
 const GUEST: usize = 2;

@@ -18,15 +18,16 @@ use super::joint::{JointClustering, JointClusters};
 use super::labelling::{Labels, dbscan_labels, encode, rows_on};
 use super::settings::NeighbourSearch;
 
-/// Steps on each modality's own memory, and steps on the joint one, alternate.
+/// The kind of step that trains on each modality's own memory; it alternates with [`JOINT`]. A value of
+/// [`StepPlan::part`].
 pub const SPECIFIC: usize = 0;
-/// See [`SPECIFIC`].
+/// The kind of step that trains on the joint memory. A value of [`StepPlan::part`].
 pub const JOINT: usize = 1;
 
-/// How an epoch is clustered.
+/// How an epoch is clustered: within each modality, and in some stages both together.
 #[derive(Debug, Clone)]
 pub struct Clusterings<'a> {
-    /// Neighbours ranked within a modality.
+    /// Neighbours ranked within a modality (k1 of k-reciprocal encoding).
     pub k1: usize,
     /// Query expansion within each modality.
     pub expansion: PerModality<Expansion<'a>>,
@@ -36,7 +37,7 @@ pub struct Clusterings<'a> {
     pub eps_keys: PerModality<String>,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
-    /// Where neighbours are searched.
+    /// Whether the host or the training device searches for neighbours; the result is the same.
     pub search: NeighbourSearch,
     /// The clustering of both together, with its expansion.
     pub joint: Option<(JointClustering, Expansion<'a>)>,
@@ -46,16 +47,16 @@ pub struct Clusterings<'a> {
     pub figures: Vec<(&'static str, f64)>,
 }
 
-/// Labels and memories.
+/// The labels and memories of an epoch.
 #[derive(Debug)]
 pub struct Baseline {
-    /// Of each modality.
+    /// Pseudo-labels within each modality.
     pub labels: Labels,
-    /// One memory for each.
+    /// One memory for each modality: a prototype per cluster.
     pub banks: PerModality<MemoryBank>,
-    /// Of both together, where the stage has it and it found clusters of both.
+    /// Labels and memory of both together; `None` where the stage has none, or found no cluster with images of both.
     pub joint: Option<Joint>,
-    /// Of instances, for the losses that have one.
+    /// The memory of instances; `None` for losses without one.
     pub instances: Option<InstanceMemory>,
 }
 
@@ -72,7 +73,7 @@ pub struct Joint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JointSampler {
-    /// Each modality on its own, over cameras.
+    /// Each modality for itself, by [`camera_aware_batches`].
     Independent,
     /// The same labels in both modalities.
     #[default]

@@ -14,7 +14,7 @@ use vireid_train::method::StepLoss;
 /// How a contrast compares and moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contrast {
-    /// Temperature of the logits.
+    /// Temperature: logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
     /// What gradients see of the memories.
     pub bank_gradient: BankGradient,
@@ -91,7 +91,7 @@ impl Contrast {
     }
 }
 
-/// The views by position.
+/// Positions of the views among a step's look-ups.
 const VISIBLE: usize = 0;
 const INFRARED: usize = 1;
 

@@ -1,5 +1,5 @@
-//! A step of cluster contrast beside instance contrast, with memories that a rule moves after the gradient: what DMIC and
-//! ECUL train with.
+//! A step of cluster contrast together with instance contrast, with memories that a rule moves after the gradient: what
+//! DMIC and ECUL train with.
 
 use burn::tensor::Tensor;
 use vireid_core::{PerModality, Stream};
@@ -16,7 +16,7 @@ use super::lookups::Update;
 use super::update::UpdateRule;
 use vireid_train::method::{Outputs, StepLoss};
 
-/// Views of a visible image.
+/// How many views a visible image has in a batch.
 const VIEWS: usize = 2;
 
 /// The augmentations that the code of this line of methods shares: a plain and a channel-augmented visible view, a
@@ -28,12 +28,12 @@ pub fn published_recipes(padding: usize) -> ViewRecipes {
     ViewRecipes { visible: vec![with(&[]), with(&[ChannelPick])], infrared: vec![with(&[ChannelPickOrGrey(0.5)])] }
 }
 
-/// The instance-level term.
+/// The instance-level term of an objective. A weight of 0 turns it off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InstanceTerm {
-    /// Which.
+    /// What the term compares an image with.
     pub loss: InstanceLoss,
-    /// Its temperature.
+    /// Temperature of its logits, above 0.
     pub temperature: f64,
     /// Its weight in steps on the modalities' own memories, for either modality.
     pub own: f64,
@@ -41,16 +41,16 @@ pub struct InstanceTerm {
     pub joint: f64,
 }
 
-/// A step.
+/// A training step of cluster contrast with an instance-level term: what DMIC and ECUL have in common.
 #[derive(Debug, Clone, Copy)]
 pub struct ContrastStep {
-    /// Comparison with the memories.
+    /// How embeddings are compared with the memories of clusters.
     pub contrast: Contrast,
     /// What the cluster loss of a joint step averages over.
     pub joint_mean: JointMean,
     /// How memories move, once after the gradient.
     pub update: UpdateRule,
-    /// The instance-level term.
+    /// The term that compares images with images.
     pub instance: InstanceTerm,
     /// Whether the stage has joint steps too: then the losses of the other kind are reported as 0.
     pub has_joint: bool,

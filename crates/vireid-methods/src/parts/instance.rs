@@ -19,7 +19,7 @@ pub enum InstanceLoss {
     /// All training images, each as it was last seen.
     Memory,
     /// All training images, each as it was last seen since the stage began, by classes: an image's own entry counts for
-    /// it, and an image without a label is a class of its own.
+    /// it, and an image without a label is its own class.
     LastingMemory,
     /// A second memory per cluster, that holds one of its instances.
     SecondMemory,

@@ -20,9 +20,9 @@ pub enum InstanceMemory {
     Lasting(PerModality<MemoryBank>),
     /// An entry per cluster: one of its instances, drawn at random from every batch. It starts at the centroid.
     Picks {
-        /// Of the modalities' own clusters.
+        /// Entries of each modality's own clusters.
         own: PerModality<MemoryBank>,
-        /// Of the joint ones, where there are some.
+        /// Entries of the joint clusters; `None` without any.
         joint: Option<Box<MemoryBank>>,
     },
 }
@@ -34,11 +34,11 @@ pub struct InstanceBatch<'a> {
     pub unit: PerModality<Tensor<2>>,
     /// The training image of each row.
     pub images: PerModality<Vec<usize>>,
-    /// The label of each row.
+    /// The label of each row: a cluster, or a joint one where `is_joint`.
     pub labels: &'a PerModality<Vec<usize>>,
     /// The labels of all training images.
     pub all_labels: &'a PerModality<Vec<Option<usize>>>,
-    /// Whether labels are joint.
+    /// Whether `labels` and `all_labels` are clusters of both modalities together.
     pub is_joint: bool,
 }
 
@@ -113,7 +113,7 @@ impl InstanceMemory {
         }
     }
 
-    /// Adds it to a state.
+    /// Adds the memory to a state that a checkpoint keeps.
     pub fn put(&self, state: &mut MethodState) {
         let (kind, banks) = match self {
             Self::Images(banks) => ("images", banks),
@@ -129,7 +129,7 @@ impl InstanceMemory {
         state.put_rows(&format!("{kind}/infrared"), &banks.infrared.rows());
     }
 
-    /// Takes it from a state that has one.
+    /// The memory of a state; `None` when [`put`](Self::put) has added none.
     pub fn take(state: &MethodState, device: &Device) -> Option<Self> {
         let bank = |name: &str| Some(MemoryBank::new(state.rows(name, device)?, 0.0));
         let banks = |kind: &str| {
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    /// Of an image's two views the last one stays, where the memory that is made anew each epoch keeps their mean.
+    /// Of an image's two views the last one stays, where the memory that is rebuilt each epoch keeps their mean.
     #[test]
     fn a_lasting_memory_keeps_the_last_view() {
         let device = Device::default();

@@ -9,7 +9,7 @@ use vireid_train::MethodError;
 
 use super::settings::NeighbourSearch;
 
-/// Clusters of both modalities together.
+/// What clustering the images of both modalities together found.
 #[derive(Debug, Clone)]
 pub struct JointClusters {
     /// The cluster of each image; `None` is noise.
@@ -18,27 +18,27 @@ pub struct JointClusters {
     pub shared: PerModality<Vec<Option<usize>>>,
     /// One row per cluster, of length 1: the mean over modalities of the means within each.
     pub centroids: Embeddings,
-    /// Clusters that hold both modalities.
+    /// How many clusters hold images of both modalities.
     pub clusters_of_both: usize,
 }
 
 impl JointClusters {
-    /// Share of the clusters that hold both modalities.
+    /// Share of the clusters that hold images of both modalities, from 0 to 1; 0 without a cluster.
     pub fn association_rate(&self) -> f64 {
         self.clusters_of_both as f64 / self.centroids.rows().max(1) as f64
     }
 }
 
-/// Settings of a joint clustering.
+/// Settings of a joint clustering: DBSCAN over Jaccard distances of k-reciprocal neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JointClustering {
-    /// Neighbours ranked.
+    /// Neighbours ranked (k1 of k-reciprocal encoding).
     pub k1: usize,
-    /// Largest Jaccard distance of neighbours.
+    /// Largest Jaccard distance of neighbours, above 0 and below 1.
     pub eps: f64,
     /// Neighbours that make a core sample.
     pub min_samples: usize,
-    /// Where neighbours are searched.
+    /// Whether the host or the training device searches for neighbours; the result is the same.
     pub search: NeighbourSearch,
 }
 

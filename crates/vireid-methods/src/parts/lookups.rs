@@ -24,17 +24,17 @@ pub enum BankGradient {
 /// How the rows of a memory follow the embeddings of a look-up.
 pub type Update<'a> = Box<dyn FnMut(&mut MemoryBank, &Tensor<2>, &[usize]) + 'a>;
 
-/// One look-up of a step.
+/// A look-up of a step, by its number in [`Lookups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookUp(usize);
 
 /// A batch of embeddings and the gradient that has come back to it.
 struct View {
-    /// On the autodiff device.
+    /// The embeddings on the autodiff device.
     tracked: Tensor<2>,
-    /// Off it.
+    /// The embeddings off the autodiff device.
     plain: Tensor<2>,
-    /// Off it, rows of length 1.
+    /// The embeddings off the autodiff device, rows of length 1.
     unit: Tensor<2>,
     /// Gradient with respect to the normalised embeddings, so far.
     unit_gradient: Tensor<2>,
@@ -85,7 +85,7 @@ impl<'a> Lookups<'a> {
         Self { views, banks, entries: Vec::new(), temperature, rule, update: Box::new(MemoryBank::update) }
     }
 
-    /// Moves memories by another rule.
+    /// Moves memories by another rule than [`MemoryBank::update`].
     pub fn with_update(mut self, update: Update<'a>) -> Self {
         self.update = update;
         self

@@ -12,7 +12,7 @@ const MOST_SLOTS: usize = 1 << 18;
 /// How pseudo-labels are made: `[clustering]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusteringSettings {
-    /// Neighbours ranked.
+    /// Neighbours ranked (k1 of k-reciprocal encoding).
     pub k1: usize,
     /// Neighbours averaged.
     pub k2: usize,
@@ -20,7 +20,7 @@ pub struct ClusteringSettings {
     pub eps: PerModalityValue,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
-    /// Where neighbours are searched.
+    /// Whether the host or the training device searches for neighbours; the result is the same.
     pub neighbours: NeighbourSearch,
 }
 
@@ -46,7 +46,7 @@ pub struct PerModalityValue {
 /// What a step takes: `[sampler]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SamplerSettings {
-    /// Clusters per batch (P).
+    /// Clusters per batch and modality (P).
     pub clusters: usize,
     /// Instances per cluster and modality (K).
     pub instances: usize,

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use vireid_core::Stream;
 use vireid_memory::{MemoryBank, by_label};
 
-/// A rule for moving memories.
+/// How the embeddings of a batch move the memories of their clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UpdateRule {
-    /// Every sample in batch order; without momentum the last one stays.
+    /// Every sample moves its cluster's memory, in batch order; at momentum 0 the last one stays.
     Sequential,
     /// One sample of each cluster, drawn at random.
     Random,

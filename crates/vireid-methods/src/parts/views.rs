@@ -9,11 +9,11 @@ use vireid_memory::MemoryBank;
 use super::lookups::{BankGradient, LookUp, Lookups};
 use vireid_train::method::StepLoss;
 
-/// The views of a step by their position among its look-ups.
+/// Position of the plain visible view among the views of a step.
 pub const PLAIN: usize = 0;
-/// See [`PLAIN`].
+/// Position of the channel-augmented visible view.
 pub const AUGMENTED: usize = 1;
-/// See [`PLAIN`].
+/// Position of the infrared images.
 pub const INFRARED: usize = 2;
 
 /// The embeddings of a step on the autodiff device, not normalised.
@@ -27,12 +27,12 @@ pub struct StepEmbeddings {
     pub plain: Tensor<2>,
     /// Channel-augmented views of the same images.
     pub augmented: Tensor<2>,
-    /// Infrared images.
+    /// The infrared images.
     pub infrared: Tensor<2>,
 }
 
 impl StepEmbeddings {
-    /// Of a batch with `plain` plain views of visible images, followed by as many augmented ones.
+    /// The embeddings of a batch whose visible rows are `plain` plain views, followed by as many augmented ones.
     pub fn new(features: PerModality<Features>, plain: usize) -> Self {
         let visible = features.visible.embedding;
         Self {
@@ -51,9 +51,9 @@ impl StepEmbeddings {
 /// The labels of a step's slots: each slot holds a visible and an infrared image.
 #[derive(Debug, Clone, Copy)]
 pub struct StepLabels<'a> {
-    /// Visible clusters.
+    /// The visible cluster of each slot.
     pub visible: &'a [usize],
-    /// Infrared clusters.
+    /// The infrared cluster of each slot.
     pub infrared: &'a [usize],
 }
 

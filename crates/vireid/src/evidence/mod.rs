@@ -25,7 +25,7 @@ pub const FILE: &str = "evidence.json";
 pub const RANKED: &str = "ranked.png";
 pub const PAIRS: &str = "pairs.png";
 
-/// All of it, as kept in the run directory beside its two pictures.
+/// All of it, as kept in the run directory with its two pictures.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Evidence {
     /// Which images were searched: `test` or `training`.

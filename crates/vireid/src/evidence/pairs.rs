@@ -10,7 +10,7 @@ use vireid_methods::{RunConfig, cluster, registry};
 use super::{Embedded, spread};
 
 const PAIRS: usize = 8;
-/// Images of each side: few enough that every cluster has them, so that the sides stand below each other.
+/// Images of each side: few enough that every cluster has them, so that the sides are below each other.
 const IMAGES: usize = 4;
 
 /// An infrared and a visible cluster whose centroids are each other's nearest.

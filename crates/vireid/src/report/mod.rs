@@ -66,7 +66,7 @@ fn page(runs: &[Run]) -> String {
         escape(&title)
     );
     if runs.iter().any(Run::is_synthetic) {
-        html += "<p class=\"note\"><strong>Synthetic images.</strong> These figures say nothing about real data and stand beside no paper's.</p>";
+        html += "<p class=\"note\"><strong>Synthetic images.</strong> These figures say nothing about real data and can't be compared with a paper's.</p>";
     }
     for note in runs.iter().flat_map(Run::notes) {
         let _ = write!(html, "<p class=\"note\">{}</p>", escape(&note));

@@ -6,7 +6,7 @@ use super::chart::{BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, escape};
 
 const BANDS: [&str; 4] = ["kept", "from a split", "merged", "from noise"];
 
-/// One epoch.
+/// Where the clusters of one epoch came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Flow {
     pub epoch: f64,

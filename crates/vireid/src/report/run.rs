@@ -1,4 +1,4 @@
-//! What a run directory tells.
+//! What a run directory says.
 
 use std::path::{Path, PathBuf};
 
@@ -107,7 +107,7 @@ impl Files<'_> {
         if ended && trained < config.engine.epochs() {
             self.fault(
                 EVENTS,
-                format!("it tells of {trained} of the {} epochs that the run has ended with", config.engine.epochs()),
+                format!("it covers {trained} of the {} epochs that the run ended with", config.engine.epochs()),
             );
         }
         events
