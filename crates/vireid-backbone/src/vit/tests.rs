@@ -118,9 +118,9 @@ fn training_mode_needs_no_gradients() {
         [read(features.visible.embedding), read(features.infrared.embedding)].concat()
     };
     let expected = pass(&trained, &device.autodiff());
-    assert_close(&pass(&shadow, &Device::default()), &expected, 1e-4);
-    let mean = |net: &VitNet| values_of(&named_parameters(net), "neck.running_mean");
-    assert_close(&mean(&shadow), &mean(&trained.valid()), 1e-5);
+    assert_close(&pass(&shadow, &Device::default()), &expected, 0.0);
+    let mean = |net: &VitNet| values_of(&named_parameters(&net.valid()), "neck.running_mean");
+    assert_close(&mean(&shadow), &mean(&trained), 1e-6);
     assert!(largest_difference(&mean(&shadow), &vec![0.0; 48]) > 1e-3);
 }
 
@@ -157,17 +157,14 @@ fn step(config: &VitConfig, checkpointing: bool) -> (Vec<f32>, Vec<NamedParamete
     (value.unwrap().into_data().try_to_vec().unwrap(), named_parameters(&moved.valid()))
 }
 
-/// Without a gradient graph Burn's norms and softmax round otherwise, so the two agree but for rounding.
 #[test]
 fn a_checkpointed_step_is_a_plain_one() {
     for config in [VitConfig::tiny(), VitConfig::tiny().with_bn_groups(2).with_shared_patch_embedding(true)] {
         let (plain, checkpointed) = (step(&config, false), step(&config, true));
-        assert_close(&checkpointed.0, &plain.0, 1e-5);
+        assert!(checkpointed == plain, "to the bit");
         let untrained = named_parameters(&net(&config, &Device::default()));
-        for (((name, _, new), (_, _, expected)), (_, _, old)) in checkpointed.1.iter().zip(&plain.1).zip(&untrained) {
-            assert_close(new, expected, 2e-5);
-            assert_eq!(new == old, name == "neck.bias", "{name} moves unless it is frozen");
-        }
+        let still = plain.1.iter().zip(&untrained).filter(|(new, old)| new == old).map(|(new, _)| new.0.as_str());
+        assert_eq!(still.collect::<Vec<_>>(), ["neck.bias"], "everything else moves");
     }
 }
 
