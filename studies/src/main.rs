@@ -339,7 +339,7 @@ mod tests {
         let mut asked = 0;
         for line in script.lines().filter_map(|line| Some(line.split_once("\"$studies\" ")?.1)) {
             let words = line.split(" ;;").next().unwrap_or_default().replace("\"$@\"", "").replace("$images", "63");
-            let words: Vec<String> = words.split_whitespace().map(str::to_string).collect();
+            let words: Vec<String> = words.replace('"', "").split_whitespace().map(str::to_string).collect();
             understood(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
             asked += 1;
         }
