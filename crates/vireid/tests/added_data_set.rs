@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::module::AutodiffModule;
+use burn::module::Module;
 use vireid::{DataKind, DataSource, SourceArguments, TrainingOptions, train};
 use vireid_core::{Camera, Embeddings, Identity, PerModality, Streams};
 use vireid_data::synthetic::{HEIGHT, WIDTH, World, WorldSpec};
