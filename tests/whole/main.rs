@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod devices;
+mod engine_apart;
 mod methods;
 mod own_method;
 mod parity;

@@ -235,7 +235,7 @@ mod tests {
         state.put_labels("labels", &[Some(0), None, Some(1)]);
         state.put_values("scores", &[0.5, 1.0]);
         Checkpoint {
-            method: "mbccm".into(),
+            method: "own".into(),
             backbone: "small".into(),
             seed: 3,
             position: Position { epoch: 2, step: 5 },

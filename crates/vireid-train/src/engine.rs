@@ -547,7 +547,7 @@ mod tests {
     fn a_checkpoint_names_the_method_that_wrote_it() {
         let (folder, lost) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
         let mut engine = engine(folder.path(), 2, &lost).unwrap();
-        engine.config.method = "mbccm".into();
+        engine.config.method = "another".into();
         engine.save(CheckpointKind::Last).unwrap();
         let saved = Checkpoint::load(&engine.run.checkpoint(CheckpointKind::Last)).unwrap();
         assert_eq!(saved.method, "own");

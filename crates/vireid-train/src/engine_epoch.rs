@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use vireid_backbone::Backbone;
-use vireid_backbone::parameters::{fill_parameters, named_parameters};
+use vireid_backbone::parameters::fill_parameters;
 use vireid_core::{Camera, Embeddings, Modality, PerModality, Streams};
 use vireid_data::sampler::StepPlan;
 use vireid_data::{ImageList, Loader, LoaderConfig, ViewRecipes};
@@ -81,6 +81,7 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
     ) -> Result<(), MethodError> {
         // A forward pass on the autodiff device that no backward pass follows would keep its graph for ever, so the pass
         // runs on copies without one and hands the running statistics back.
+        let before = read_off_device(|| self.learner.running_statistics())?;
         let shadows: Vec<_> =
             self.devices.iter().map(|device| copy_to(&*self.learner, device).in_training_mode()).collect();
         let sizes = self.train.as_ref().map(|list| list.size());
@@ -93,11 +94,10 @@ impl<B: Backbone> Epoch for EngineEpoch<'_, B> {
             each(&batch.plan, forward(&shadows, self.devices, batch.pixels, sizes));
             self.observer.tick(stream, done + 1, total);
         }
-        let mut statistics = read_off_device(|| named_parameters(&shadows[0]))?
-            .into_iter()
-            .filter(|(name, ..)| name.ends_with("running_mean") || name.ends_with("running_var"))
-            .map(|(name, _, values)| (name, values))
-            .collect::<std::collections::BTreeMap<_, _>>();
+        let mut statistics = read_off_device(|| shadows[0].running_statistics())?;
+        if total > 0 && !before.is_empty() && before == statistics {
+            return Err(MethodError::StillStatistics(self.config.backbone.name.clone()));
+        }
         *self.learner = fill_parameters(self.learner.clone(), |name, _| statistics.remove(name));
         Ok(())
     }

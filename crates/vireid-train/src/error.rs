@@ -154,6 +154,11 @@ pub enum MethodError {
         /// The parts that its step gave.
         found: usize,
     },
+    /// A pass in training mode left a network's running statistics as they were.
+    #[error(
+        "VR0524: a training pass without gradients did not move the running statistics of {0}: its in_training_mode gives a network that normalises by them, and not by the batch"
+    )]
+    StillStatistics(String),
     /// A warning, not an obstacle: a memory is probably too small for the run.
     #[error(
         "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -66,6 +68,13 @@ impl<B: Backbone> Learner<B> {
             ["network", within @ ..] => B::group(within),
             _ => ParameterGroup::Head,
         }
+    }
+
+    /// The running statistics of batch norms by name. Reads them from their device.
+    pub(crate) fn running_statistics(&self) -> BTreeMap<String, Vec<f32>> {
+        let is_statistic = |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
+        let named = named_parameters(self).into_iter().map(|(name, _, values)| (name, values));
+        named.filter(|(name, _)| is_statistic(name)).collect()
     }
 
     /// Parameters and running statistics: the network's by its own names, and `classifier.weight`.

@@ -1,13 +1,4 @@
-//! The engine that trains any method with any network.
-//!
-//! A [`Method`] says how images are labelled and clusters associated, which memories there are, which images a step
-//! takes and what it minimises. [`Engine`] does what all methods share: extracting embeddings, stepping, evaluating,
-//! checkpointing. [`Session`] trains from a data set to a run directory, with any network that [`networks`] knows by name;
-//! [`TrainedNetwork`] uses what came out.
-//!
-//! Invariant: no method and no data set is named here.
-//! Invariant: true identities reach [`diagnostics`](events::ClusterReport) and evaluation only.
-//! Invariant: the step loop reads nothing back from the device but the losses, every few steps.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod cluster_flow;

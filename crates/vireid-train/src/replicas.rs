@@ -205,7 +205,7 @@ mod tests {
         forward(replicas, devices, batch(images.0, images.1), PerModality { visible: SIZE, infrared: SIZE })
     }
 
-    /// A stage whose batch norm is one group, as that of MMM's third: refused by the name of its own setting.
+    /// A stage whose batch norm is one group: refused by the name of its own setting.
     #[test]
     fn groups_that_devices_cannot_share_are_named() {
         let config = crate::testing::config(&["backbone.bn_groups=2", "stage2.bn_groups=1"]).engine;

@@ -177,8 +177,8 @@ mod tests {
         let eps = Schedule { from: 0.6, to: 0.5 };
         near(eps, Shape::Linear, [0.6, 0.597_959, 0.579_592, 0.551_02, 0.548_98, 0.518_367, 0.5]);
         near(eps, Shape::Cosine, [0.6, 0.599_897, 0.590_071, 0.551_603, 0.548_397, 0.508_096, 0.5]);
-        let regdb = Schedule { from: 0.2, to: 0.3 };
-        near(regdb, Shape::Linear, [0.2, 0.202_041, 0.220_408, 0.248_98, 0.251_02, 0.281_633, 0.3]);
+        let up = Schedule { from: 0.2, to: 0.3 };
+        near(up, Shape::Linear, [0.2, 0.202_041, 0.220_408, 0.248_98, 0.251_02, 0.281_633, 0.3]);
         near(eps, Shape::Step, [0.6, 0.6, 0.6, 0.6, 0.5, 0.5, 0.5]);
         near(eps, Shape::Fixed, [0.6; 7]);
         assert_near(eps.at(Shape::ThereAndBack, 49, 50), 0.6, 1e-12);
