@@ -249,7 +249,9 @@ mod tests {
     fn an_eps_that_rounding_decides_is_told() {
         for name in presets() {
             // RegDB's quick presets were chosen before this was known: 0.4, three rows of four.
-            let is_known = name.split('+').next().is_some_and(|base| base.ends_with("_regdb_quick"));
+            // DMIC's radius is a schedule, which is at no value for long.
+            let is_known =
+                name.split('+').next().is_some_and(|base| base.ends_with("_regdb_quick") && !base.starts_with("dmic_"));
             assert_eq!(notes(&preset(&name, &[]).unwrap()).is_empty(), !is_known, "{name}");
         }
         let notes = notes(&quick(&["clustering.k2=6", "clustering.eps.infrared=0.45"]).unwrap());
