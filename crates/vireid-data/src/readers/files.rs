@@ -63,7 +63,7 @@ impl Files {
             line => format!("{} line {line}", first.list.display()),
         };
         if first.list != list {
-            return wrong(format!("also the file of {place}; an image has one use and one modality"));
+            return wrong(format!("also in {place}; an image has one use and one modality"));
         }
         if first.identity != identity {
             return wrong(format!("somebody else in {place}"));

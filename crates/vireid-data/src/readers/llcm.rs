@@ -198,8 +198,8 @@ mod tests {
         let folder = layout();
         fs::write(folder.path().join("idx/train_vis.txt"), "vis/x.jpg 0\ntest_vis/cam2/0005/a.jpg 1\n").unwrap();
         let error = read_llcm(folder.path()).unwrap_err().to_string();
-        assert!(error.starts_with("VR0103") && error.contains("0005/a.jpg is the file of"), "{error}");
-        assert!(error.contains("train_vis.txt line 2 too"), "{error}");
+        assert!(error.starts_with("VR0103") && error.contains("0005/a.jpg is also in"), "{error}");
+        assert!(error.contains("train_vis.txt line 2;"), "{error}");
     }
 
     #[cfg(unix)]

@@ -123,7 +123,7 @@ mod tests {
         let path = folder.path().join("crops.parquet");
         let cases = [
             (["a.png", "b.png"], "binary camera (UTF8)", "the column 'camera' occurs twice"),
-            (["a.png", "./a.png"], "binary identity (UTF8)", "line 2: './a.png' is the file of line 1"),
+            (["a.png", "./a.png"], "binary identity (UTF8)", "line 2: './a.png' is the same file as line 1"),
         ];
         for (images, column, word) in cases {
             write(&path, images, column);

@@ -93,7 +93,7 @@ mod tests {
     fn one_file_for_two_uses_or_two_people() {
         let cases: [(&[u8], &[u8], &str); 3] = [
             (b"Visible/1/a.bmp 0\n", b"v/../Visible/1/a.bmp 0\n", "test_thermal_1.txt line 1"),
-            (b"v/./1.bmp 0\n", b"Thermal/1/a.bmp 0\n", "train_visible_1.txt line 1 too"),
+            (b"v/./1.bmp 0\n", b"Thermal/1/a.bmp 0\n", "train_visible_1.txt line 1;"),
             (b"Visible/1/a.bmp 0\nVisible/1/a.bmp 3\n", b"Thermal/1/a.bmp 0\n", "somebody else in"),
         ];
         for (visible, thermal, word) in cases {

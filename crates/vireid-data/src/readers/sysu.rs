@@ -229,7 +229,7 @@ mod tests {
         for word in ["hidden", "ipynb_checkpoints", "cam2/0001/more", "cam2/0009.jpg", "__MACOSX", "cam7"] {
             assert!(notes.contains(word), "{word}: {notes}");
         }
-        let twice = notes.split("count as one person's:").nth(1).unwrap();
+        let twice = notes.split("count as one person:").nth(1).unwrap();
         assert!(twice.contains("cam3/0002\n") && twice.contains("cam3/2\n"), "{notes}");
     }
 }
