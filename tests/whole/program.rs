@@ -154,7 +154,14 @@ impl Stop<'_> {
 }
 
 fn tiny<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    TINY.iter().flat_map(|set| ["--set", set]).chain(more.iter().copied()).collect()
+    let preset = more.iter().find(|word| word.contains('_')).copied().unwrap_or_default();
+    tiny_settings(preset).flat_map(|set| ["--set", set]).chain(more.iter().copied()).collect()
+}
+
+/// Those of [`TINY`] that a preset's method reads: DMIC has no fixed radius.
+pub fn tiny_settings(preset: &str) -> impl Iterator<Item = &'static str> {
+    let has_radius = !preset.starts_with("dmic");
+    TINY.into_iter().filter(move |set| has_radius || !set.starts_with("clustering.eps"))
 }
 
 pub fn stderr(output: &Output) -> String {

@@ -7,7 +7,7 @@ use vireid_data::readers::read_sysu;
 use vireid_methods::events::{Event, Observer};
 use vireid_methods::{Outcome, RunConfig, Session, SessionOptions, TrainingImages};
 
-use crate::program::{TINY, copy_folder, world};
+use crate::program::{copy_folder, tiny_settings, world};
 
 /// Watches a run, and leaves at the start of every epoch a copy of the run directory as a kill would leave it.
 struct Watch<'a> {
@@ -59,7 +59,8 @@ fn train(config: &RunConfig, out: &Path, copies: Option<&Path>, stop: Option<usi
 
 fn check(preset: &str, sets: &[&str], parts: &[&str], figures: &[&str]) {
     let own = ["stage1.epochs=2", "stage1.iterations=12", "stage2.iterations=12", "evaluation.every=10"];
-    let sets: Vec<String> = TINY.iter().chain(&own).chain(sets).map(|set| set.to_string()).collect();
+    let sets: Vec<String> =
+        tiny_settings(preset).chain(own).chain(sets.iter().copied()).map(ToString::to_string).collect();
     let config = vireid_methods::preset(preset, &sets).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
