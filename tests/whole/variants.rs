@@ -59,9 +59,9 @@ fn train(config: &RunConfig, out: &Path, copies: Option<&Path>, stop: Option<usi
 
 fn check(preset: &str, sets: &[&str], parts: &[&str], figures: &[&str]) {
     let own = ["stage1.epochs=2", "stage1.iterations=12", "stage2.iterations=12", "evaluation.every=10"];
-    let sets: Vec<String> =
-        tiny_settings(preset).chain(own).chain(sets.iter().copied()).map(ToString::to_string).collect();
-    let config = vireid_methods::preset(preset, &sets).unwrap();
+    let mut all: Vec<String> = tiny_settings(preset).map(String::from).collect();
+    all.extend(own.iter().chain(sets).map(ToString::to_string));
+    let config = vireid_methods::preset(preset, &all).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let results = |out: &Path| std::fs::read(out.join("results.json")).unwrap();

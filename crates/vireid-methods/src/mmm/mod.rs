@@ -72,7 +72,7 @@ pub enum Prepared {
     /// In the first two stages: labels and memories.
     Baseline(Box<Baseline>),
     /// In the third: matched labels, and how far they are trusted.
-    Matched(Matched),
+    Matched(Box<Matched>),
 }
 
 /// Matched labels with what stage 3 knows of them.
@@ -464,7 +464,7 @@ impl Method for Mmm {
         if !self.is_warm_up(at) {
             self.measure_confidence(&mut matched, epoch)?;
         }
-        Ok(Prepared::Matched(matched))
+        Ok(Prepared::Matched(Box::new(matched)))
     }
 
     fn plan(
@@ -536,7 +536,7 @@ impl Method for Mmm {
             // Whatever the weights of the losses: the pass also moves the running statistics that tests use.
             self.measure_prototypes(&mut matched, epoch)?;
         }
-        self.matched = Some(matched);
+        self.matched = Some(*matched);
         Ok(())
     }
 
@@ -544,7 +544,8 @@ impl Method for Mmm {
         let mut state = MethodState::default();
         match (prepared, &self.matched) {
             (Some(Prepared::Baseline(baseline)), _) => baseline.put(&mut state),
-            (Some(Prepared::Matched(matched)), _) | (None, Some(matched)) => matched.put(&mut state),
+            (Some(Prepared::Matched(matched)), _) => matched.put(&mut state),
+            (None, Some(matched)) => matched.put(&mut state),
             (None, None) => (),
         }
         state.put_cameras(&self.cameras);
@@ -560,7 +561,7 @@ impl Method for Mmm {
     fn restore_within(&mut self, state: &MethodState, _at: EpochAt, device: &Device) -> Option<Prepared> {
         self.cameras = state.cameras()?;
         Some(match Matched::is_in(state) {
-            true => Prepared::Matched(Matched::take(state, device)?),
+            true => Prepared::Matched(Box::new(Matched::take(state, device)?)),
             false => Prepared::Baseline(Box::new(Baseline::take(state, self.table.settings.momentum, device)?)),
         })
     }
