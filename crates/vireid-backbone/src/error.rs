@@ -40,7 +40,7 @@ pub enum BackboneError {
         /// What the names of each begin with.
         networks: Vec<String>,
     },
-    /// A weight is no finite number.
+    /// A weight is not a finite number.
     #[error("VR0305: weights {}: {name} holds a value that is not a finite number; take weights of a training that did not diverge, in a number type that is wide enough", path.display())]
     NotFinite {
         /// The file.
