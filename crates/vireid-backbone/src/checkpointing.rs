@@ -206,7 +206,7 @@ mod tests {
         check(config.with_bn_groups(3));
     }
 
-    /// Your own network that knows no pieces.
+    /// A network of your own that knows no pieces.
     #[test]
     fn a_network_in_one_piece_is_passed_whole() {
         #[derive(burn::module::Module, Debug)]

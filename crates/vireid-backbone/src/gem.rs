@@ -18,7 +18,17 @@ pub fn gem_pool(input: Tensor<4>, epsilon: f64) -> Tensor<2> {
     mean.add_scalar(epsilon).powf_scalar(1.0 / 3.0)
 }
 
-/// Generalised-mean pooling as first published, for any exponent and sign: `mean(max(x, epsilon)^p)^(1/p)`.
+/// Generalised-mean pooling as first published, for any exponent and sign: `mean(max(x, epsilon)^p)^(1/p)`. For networks of
+/// your own, and for golden cases; [`TwoStreamNet`](crate::TwoStreamNet) pools by [`gem_pool`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use vireid_backbone::gem_pool_clamped;
+///
+/// let input = Tensor::<4>::from_floats([[[[1.0, 7.0], [-5.0, 5.0]]]], &Device::default());
+/// let pooled = gem_pool_clamped(input, 2.0, 1e-6).into_scalar::<f32>();
+/// assert!((pooled - (75.0f32 / 4.0).sqrt()).abs() < 1e-4);
+/// ```
 ///
 /// # Shapes
 ///

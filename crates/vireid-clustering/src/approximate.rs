@@ -13,11 +13,11 @@ use crate::{ClusteringError, NeighbourRanking, nearest_across};
 /// (`cargo xtask bench clustering 100k,100k-hnsw`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApproximateNeighbours {
-    /// Links per sample and layer.
+    /// How many links a sample has in each layer.
     pub links: usize,
-    /// Candidates kept while building.
+    /// How many candidates are kept while building.
     pub build_width: usize,
-    /// Candidates kept while searching; at least the number of neighbours asked for.
+    /// How many candidates are kept while searching; at least the number of neighbours asked for.
     pub search_width: usize,
 }
 
@@ -35,7 +35,7 @@ pub struct ApproximateRanking {
     pub ranking: NeighbourRanking,
     /// Share of the true nearest neighbours that was found, over a random sample of rows.
     pub recall: f64,
-    /// Rows of that sample.
+    /// How many rows that sample had.
     pub sampled: usize,
 }
 

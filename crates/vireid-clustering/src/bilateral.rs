@@ -60,11 +60,7 @@ fn match_distances(
 }
 
 /// `|a|^2 + |b|^2 - 2 <a, b>` of every pair of rows, `left` by `right`, in f32.
-///
-/// # Errors
-///
-/// `VR0202` when the rows differ in dimension.
-pub fn squared_distances(left: &Embeddings, right: &Embeddings) -> Result<Vec<f32>, ClusteringError> {
+fn squared_distances(left: &Embeddings, right: &Embeddings) -> Result<Vec<f32>, ClusteringError> {
     if left.dim() != right.dim() {
         let what = "dimensions of the two sets of centroids";
         return Err(ClusteringError::Length { what, left: left.dim(), right: right.dim() });

@@ -1,4 +1,4 @@
-use vireid_core::{Embeddings, ModalityTag, PseudoLabels};
+use vireid_core::{ClusterTag, Embeddings, PseudoLabels};
 
 use crate::ClusteringError;
 
@@ -7,9 +7,9 @@ use crate::ClusteringError;
 /// # Errors
 ///
 /// `VR0202` when there are not as many labels as embeddings.
-pub fn centroids<M: ModalityTag>(
+pub fn centroids<T: ClusterTag>(
     embeddings: &Embeddings,
-    labels: &PseudoLabels<M>,
+    labels: &PseudoLabels<T>,
 ) -> Result<Embeddings, ClusteringError> {
     Ok(cluster_means(embeddings, labels)?.normalized())
 }
@@ -19,9 +19,9 @@ pub fn centroids<M: ModalityTag>(
 /// # Errors
 ///
 /// `VR0202` when there are not as many labels as embeddings.
-pub fn cluster_means<M: ModalityTag>(
+pub fn cluster_means<T: ClusterTag>(
     embeddings: &Embeddings,
-    labels: &PseudoLabels<M>,
+    labels: &PseudoLabels<T>,
 ) -> Result<Embeddings, ClusteringError> {
     if embeddings.rows() != labels.len() {
         let what = "embeddings and labels";

@@ -4,34 +4,34 @@ use vireid_core::{Coded, CoreError};
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClusteringError {
-    /// A parameter has no meaning.
+    /// A parameter is out of its range.
     #[error("VR0201: {name} = {value} is out of range: {expected}")]
     Parameter {
-        /// Name of the parameter.
+        /// The parameter's name.
         name: &'static str,
-        /// Its value.
+        /// The value that was given.
         value: String,
-        /// What would be accepted.
+        /// The values that would be accepted.
         expected: &'static str,
     },
     /// Two inputs that must agree in length do not.
     #[error("VR0202: {what}: {left} against {right}")]
     Length {
-        /// What was compared.
+        /// What the two lengths are of.
         what: &'static str,
-        /// Length of the first.
+        /// The first length.
         left: usize,
-        /// Length of the second.
+        /// The second length.
         right: usize,
     },
     /// The assignment solver refused the cost matrix.
     #[error("VR0203: no assignment exists for the {rows} x {columns} cost matrix: {reason}")]
     Assignment {
-        /// Rows of the matrix.
+        /// Number of rows of the matrix.
         rows: usize,
-        /// Columns of the matrix.
+        /// Number of columns of the matrix.
         columns: usize,
-        /// The solver's words.
+        /// What the solver said.
         reason: String,
     },
     /// A transport kernel is zero along a row or a column.
@@ -42,13 +42,13 @@ pub enum ClusteringError {
     Transport {
         /// Step at which it happened, from 0.
         step: usize,
-        /// Factor of the cost.
+        /// The factor of the costs, [`Sinkhorn::lambda`](crate::Sinkhorn::lambda).
         lambda: f64,
     },
     /// Labels cannot be transferred without images and clusters on both sides.
     #[error("VR0205: labels cannot be transferred: a modality has no image or no cluster")]
     NothingToTransfer,
-    /// Basic values are wrong.
+    /// Embeddings or labels are not valid as such.
     #[error(transparent)]
     Core(#[from] CoreError),
 }

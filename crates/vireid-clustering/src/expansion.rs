@@ -8,9 +8,9 @@ use crate::{ClusteringError, NeighbourRanking, SparseRows, nearest_across};
 /// Where a sample comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
-    /// Its modality.
+    /// The modality that it is of.
     pub modality: Modality,
-    /// Its camera; those of the two modalities are distinct even where their numbers agree.
+    /// The camera that took it; those of the two modalities are distinct even where their numbers agree.
     pub camera: Camera,
 }
 
@@ -18,73 +18,73 @@ pub struct Origin {
 /// so do the members of a group; neighbours come from the ranking, the sample itself (normally the first) included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expansion<'a> {
-    /// No expansion.
+    /// The encodings stay as they are.
     None,
     /// The plain mean of the `k2` nearest.
     Mean {
-        /// Neighbours averaged.
+        /// How many neighbours are averaged.
         k2: usize,
     },
     /// The `k2` nearest, each modality counting equally (the neighbour expansion of PCAL).
     ModalityBalanced {
-        /// Neighbours considered.
+        /// How many of the nearest are looked at.
         k2: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
     /// Modality-camera invariant expansion (DMIC's MIE): of the `k2` nearest, the mean of each camera, then over the
     /// cameras of a modality, then over modalities.
     ModalityCamera {
-        /// Neighbours considered.
+        /// How many of the nearest are looked at.
         k2: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
     /// The `k3` nearest of every camera among the `k2` nearest, weighted as [`Self::ModalityCamera`] (ECUL's EMCC as this
     /// project reads it, variant A). With `k3 >= k2` it is [`Self::ModalityCamera`].
     Capped {
-        /// Neighbours considered.
+        /// How many of the nearest are looked at.
         k2: usize,
-        /// Most members of a camera.
+        /// How many samples of one camera count at most.
         k3: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
     /// As [`Self::Capped`] among the `k2` nearest of *each* modality, however far (variant B).
     PerModality {
-        /// Neighbours considered per modality.
+        /// How many of the nearest of each modality are looked at.
         k2: usize,
-        /// Most members of a camera.
+        /// How many samples of one camera count at most.
         k3: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
     /// [`Self::ModalityCamera`] with `k2`, then the plain mean of the `k3` nearest (variant C).
     Sequential {
-        /// Neighbours of the first expansion.
+        /// How many neighbours the first expansion looks at.
         k2: usize,
-        /// Neighbours of the second.
+        /// How many neighbours the second expansion averages.
         k3: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
     /// The mean of two means: the `k2` nearest of the sample's own camera and the `k3` nearest of all others, as far as
     /// the ranking goes (variant D).
     SideSplit {
-        /// Neighbours of the own camera.
+        /// How many neighbours of the sample's own camera are averaged.
         k2: usize,
-        /// Neighbours from elsewhere.
+        /// How many neighbours of other cameras are averaged.
         k3: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
     /// As [`Self::ModalityCamera`], but only neighbours that have the sample among their `k3` nearest (variant E).
     Reciprocal {
-        /// Neighbours considered.
+        /// How many of the nearest are looked at.
         k2: usize,
         /// Depth at which a neighbour must rank the sample.
         k3: usize,
-        /// Of every sample.
+        /// Where every sample comes from.
         origins: &'a [Origin],
     },
 }

@@ -22,7 +22,18 @@ impl NeighbourGraph {
         Ok(Self::from_lists((0..near.rows()).map(|row| near.row(row).0.iter().copied())))
     }
 
-    /// The pairs of a dense `n x n` distance matrix (row-major) at most `eps` apart.
+    /// The pairs of a dense `n x n` distance matrix (row-major) at most `eps` apart: for distances of your own, of few
+    /// samples.
+    ///
+    /// ```
+    /// use vireid_clustering::{NeighbourGraph, dbscan};
+    ///
+    /// let distances = [0.0, 0.1, 0.9, 0.1, 0.0, 0.8, 0.9, 0.8, 0.0];
+    /// let graph = NeighbourGraph::from_dense(&distances, 3, 0.5)?;
+    /// assert_eq!(graph.neighbours(0), [0, 1]);
+    /// assert_eq!(dbscan(&graph, 2)?, [Some(0), Some(0), None]);
+    /// # Ok::<(), vireid_clustering::ClusteringError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -61,7 +72,7 @@ impl NeighbourGraph {
         self.len() == 0
     }
 
-    /// The samples within `eps` of a sample.
+    /// The samples within `eps` of a sample, itself included, by ascending index.
     pub fn neighbours(&self, sample: usize) -> &[u32] {
         &self.neighbours[self.starts[sample]..self.starts[sample + 1]]
     }

@@ -20,7 +20,7 @@ pub struct JaccardEncoding {
 }
 
 impl JaccardEncoding {
-    /// Encodes embeddings.
+    /// The encodings of embeddings, whose neighbours are ranked first.
     ///
     /// The steps: rank `k1` neighbours, the sample included; keep the mutual ones; add the mutual half-lists that overlap
     /// them by more than two thirds; weight by the softmax of minus the squared distance `2 - 2 <x, y>`; expand.

@@ -1,15 +1,29 @@
-use vireid_core::{Embeddings, Stream};
+use vireid_core::rand_core::Rng;
+use vireid_core::{Embeddings, draws};
 
 use crate::ClusteringError;
 
 /// Settings of k-means (Lloyd, with greedy k-means++ starts as scikit-learn makes them).
+///
+/// ```
+/// use rand_chacha::ChaCha12Rng;
+/// use vireid_clustering::KMeans;
+/// use vireid_core::Embeddings;
+/// use vireid_core::rand_core::SeedableRng;
+///
+/// let embeddings = Embeddings::new(vec![0.0, 0.1, 5.0, 5.2], 4, 1)?;
+/// let found = KMeans::new(2).fit(&embeddings, &mut ChaCha12Rng::seed_from_u64(7))?;
+/// assert_eq!(found.labels[0], found.labels[1]);
+/// assert_ne!(found.labels[1], found.labels[2]);
+/// # Ok::<(), vireid_clustering::ClusteringError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KMeans {
     /// Number of clusters.
     pub k: usize,
-    /// Starts, of which the one with the least inertia is kept.
+    /// Starts, of which the one with the least inertia is kept; at least one is made.
     pub restarts: usize,
-    /// Most iterations per start.
+    /// Most iterations per start; at least one is made.
     pub max_iterations: usize,
     /// The iteration ends when the centroids' squared movement is at most this times the mean variance of a feature.
     pub tolerance: f64,
@@ -22,31 +36,36 @@ impl KMeans {
     }
 }
 
-/// What k-means gives.
+/// The clusters that k-means found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KMeansClusters {
-    /// Cluster of every sample.
+    /// The number of each sample's cluster, below `k`.
     pub labels: Vec<usize>,
-    /// One row per cluster.
+    /// The mean of each cluster's samples, one row per cluster.
     pub centroids: Embeddings,
     /// Sum of the squared distances of samples to their centroids.
     pub inertia: f64,
 }
 
 impl KMeans {
-    /// Clusters embeddings; draws come from `stream`.
+    /// Clusters embeddings. Starts are drawn from any seeded generator, such as a [`Stream`](vireid_core::Stream) or those
+    /// of the `rand` crates; equal bits give equal clusters.
     ///
     /// # Errors
     ///
     /// `VR0201` when a setting is 0 or there are more clusters than samples.
-    pub fn fit(&self, embeddings: &Embeddings, stream: &mut Stream) -> Result<KMeansClusters, ClusteringError> {
+    pub fn fit(
+        &self,
+        embeddings: &Embeddings,
+        generator: &mut (impl Rng + ?Sized),
+    ) -> Result<KMeansClusters, ClusteringError> {
         if self.k == 0 || self.k > embeddings.rows() {
             let expected = "at least 1 and at most the number of samples";
             return Err(ClusteringError::Parameter { name: "k", value: self.k.to_string(), expected });
         }
         let mut best: Option<KMeansClusters> = None;
         for _ in 0..self.restarts.max(1) {
-            let run = self.run(embeddings, stream)?;
+            let run = self.run(embeddings, generator)?;
             if best.as_ref().is_none_or(|best| run.inertia < best.inertia) {
                 best = Some(run);
             }
@@ -54,10 +73,14 @@ impl KMeans {
         best.ok_or(ClusteringError::Parameter { name: "restarts", value: "0".into(), expected: "at least 1" })
     }
 
-    fn run(&self, embeddings: &Embeddings, stream: &mut Stream) -> Result<KMeansClusters, ClusteringError> {
+    fn run(
+        &self,
+        embeddings: &Embeddings,
+        generator: &mut (impl Rng + ?Sized),
+    ) -> Result<KMeansClusters, ClusteringError> {
         let dim = embeddings.dim();
         let limit = self.tolerance * mean_variance(embeddings);
-        let mut centroids = self.starts(embeddings, stream);
+        let mut centroids = self.starts(embeddings, generator);
         let mut labels = vec![usize::MAX; embeddings.rows()];
         for _ in 0..self.max_iterations.max(1) {
             let (next_labels, distances) = assign(embeddings, &centroids);
@@ -75,16 +98,18 @@ impl KMeans {
     }
 
     /// Greedy k-means++: of a few candidates drawn by squared distance, the one that lowers the inertia most.
-    fn starts(&self, embeddings: &Embeddings, stream: &mut Stream) -> Vec<f32> {
+    fn starts(&self, embeddings: &Embeddings, generator: &mut (impl Rng + ?Sized)) -> Vec<f32> {
         let rows = embeddings.rows();
         let candidates = 2 + (self.k as f64).ln() as usize;
-        let first = stream.below(rows);
+        let first = draws::below(generator, rows);
         let mut chosen = vec![first];
         let mut nearest: Vec<f64> = (0..rows).map(|row| distance(embeddings, row, embeddings.row(first))).collect();
         while chosen.len() < self.k {
             let drawn = (0..candidates).map(|_| {
-                let candidate =
-                    if nearest.iter().sum::<f64>() > 0.0 { stream.weighted(&nearest) } else { stream.below(rows) };
+                let candidate = match nearest.iter().sum::<f64>() > 0.0 {
+                    true => draws::weighted(generator, &nearest),
+                    false => draws::below(generator, rows),
+                };
                 let with: Vec<f64> = (0..rows)
                     .map(|row| distance(embeddings, row, embeddings.row(candidate)).min(nearest[row]))
                     .collect();
@@ -151,8 +176,10 @@ fn mean_variance(embeddings: &Embeddings) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rand_chacha::ChaCha8Rng;
     use vireid_compare::assert_near;
     use vireid_core::Streams;
+    use vireid_core::rand_core::{SeedableRng, TryRng};
 
     fn blobs(per_blob: usize, seed: u64) -> Embeddings {
         let mut stream = Streams::new(seed).stream("blobs", [0; 3]);
@@ -181,6 +208,50 @@ mod tests {
             }
         }
     }
+
+    /// Draws are made of 64 bits at a time, whoever makes the bits.
+    #[test]
+    fn equal_bits_give_equal_clusters() {
+        let embeddings = blobs(7, 5);
+        let key = [9; 32];
+        let mut by_hand = Bits(ChaCha8Rng::from_seed(key));
+        let found = KMeans::new(4).fit(&embeddings, &mut ChaCha8Rng::from_seed(key)).unwrap();
+        assert_eq!(KMeans::new(4).fit(&embeddings, &mut by_hand).unwrap(), found);
+        let dynamic: &mut dyn Rng = &mut ChaCha8Rng::from_seed(key);
+        assert_eq!(KMeans::new(4).fit(&embeddings, dynamic).unwrap(), found);
+    }
+
+    struct Bits(ChaCha8Rng);
+
+    impl TryRng for Bits {
+        type Error = std::convert::Infallible;
+
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            unreachable!("k-means draws 64 bits at a time")
+        }
+
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            self.0.try_next_u64()
+        }
+
+        fn try_fill_bytes(&mut self, _: &mut [u8]) -> Result<(), Self::Error> {
+            unreachable!("k-means draws 64 bits at a time")
+        }
+    }
+
+    /// Pins the numbers themselves: a change here changes every run of MMM.
+    #[test]
+    fn the_clusters_of_a_stream_are_pinned() {
+        let mut stream = Streams::new(11).stream("kmeans", [0; 3]);
+        let found = KMeans::new(4).fit(&blobs(6, 3), &mut stream).unwrap();
+        assert_eq!(
+            (found.labels.as_slice(), found.inertia.to_bits(), stream.next_u64()),
+            (&PINNED.0[..], PINNED.1, PINNED.2)
+        );
+    }
+
+    const PINNED: ([usize; 18], u64, u64) =
+        ([2, 2, 2, 2, 2, 2, 3, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1], 4_596_628_309_923_936_666, 17_936_791_689_941_714_643);
 
     #[test]
     fn equal_samples_and_too_many_clusters() {

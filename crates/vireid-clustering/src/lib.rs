@@ -1,16 +1,24 @@
-//! Embeddings to pseudo-labels, and pseudo-labels of two modalities to associations.
+// The README's links lead to files of the repository. Here they lead to the items: the first definition of a link counts.
+//! [`bilateral_match`]: crate::bilateral_match()
+//! [`centroids`]: crate::centroids()
+//! [`ClusteringError`]: crate::ClusteringError
+//! [`dbscan`]: crate::dbscan()
+//! [`Expansion`]: crate::Expansion
+//! [`JaccardEncoding`]: crate::JaccardEncoding
+//! [`KMeans`]: crate::KMeans
+//! [`LabelTransfer`]: crate::LabelTransfer
+//! [`linear_assignment`]: crate::linear_assignment()
+//! [`match_by_costs`]: crate::match_by_costs()
+//! [`memory_costs`]: crate::memory_costs()
+//! [`nearest_neighbours`]: crate::nearest_neighbours()
+//! [`NeighbourGraph`]: crate::NeighbourGraph
+//! [`Sinkhorn`]: crate::Sinkhorn
+//! [`sinkhorn_log`]: crate::sinkhorn_log()
+//! [`TransportKernel`]: crate::TransportKernel
+//! [`TwoGaussians`]: crate::TwoGaussians
+//! [`vote`]: crate::vote()
 //!
-//! The chain of an epoch: [`nearest_neighbours`] ranks every sample's neighbours, [`JaccardEncoding`] turns the ranking
-//! into sparse k-reciprocal encodings (widened by an [`Expansion`]), [`NeighbourGraph`] keeps the pairs within `eps`,
-//! [`dbscan`] labels them and [`centroids`] averages the clusters. [`bilateral_match`], [`vote`], [`match_by_costs`]
-//! and [`LabelTransfer`] associate the clusters of the two modalities, each as one published method does.
-//!
-//! Invariant: no N x N matrix is ever formed; memory grows with N times k. The one dense matrix is the kernel of a
-//! transport between the two modalities.
-//! Invariant: no file, image or device is seen here; functions take slices and return owned values.
-//! Invariant: no third-party numeric type appears in a signature.
-//! Invariant: results do not depend on the number of threads, except for approximate neighbours, which nobody gets
-//! without asking.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "hnsw")]
 mod approximate;
@@ -26,6 +34,8 @@ mod jaccard;
 mod kmeans;
 mod mixture;
 mod multi_memory;
+#[cfg(feature = "ndarray")]
+mod ndarrays;
 mod neighbours;
 mod reciprocal;
 mod sparse;
@@ -36,7 +46,7 @@ mod vote;
 #[cfg(feature = "hnsw")]
 pub use approximate::{ApproximateNeighbours, ApproximateRanking};
 pub use assignment::linear_assignment;
-pub use bilateral::{MatchOrientation, bilateral_match, squared_distances};
+pub use bilateral::{MatchOrientation, bilateral_match};
 pub use centroids::{centroids, cluster_means};
 pub use dbscan::dbscan;
 pub use error::ClusteringError;
@@ -51,8 +61,3 @@ pub use sparse::SparseRows;
 pub use transfer::{LabelTransfer, SoftLabels, TransferInput, TransferredLabels};
 pub use transport::{LogScaling, Scaling, Sinkhorn, TransportKernel, sinkhorn_log};
 pub use vote::{VotedPair, vote, vote_among};
-
-/// The README's example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

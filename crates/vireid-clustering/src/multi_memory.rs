@@ -23,11 +23,11 @@ pub enum CostDirection {
     SumOverInfrared,
     /// The visible cluster's (the paper).
     SumOverVisible,
-    /// Both, averaged.
+    /// The mean of both directions.
     Symmetric,
 }
 
-/// Who gets whom.
+/// How clusters are matched when the costs of all pairs are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryMatching {
     /// Every visible cluster the cheapest infrared one, the first on ties; several may take the same (the released code).

@@ -42,12 +42,17 @@ impl NeighbourRanking {
         self.rows
     }
 
-    /// Neighbours per sample.
+    /// Number of neighbours of each sample.
     pub fn k(&self) -> usize {
         self.k
     }
 
-    /// The neighbours of one sample.
+    /// All indices, row after row, without a copy.
+    pub fn into_indices(self) -> Vec<u32> {
+        self.indices
+    }
+
+    /// The neighbours of one sample, nearest first.
     pub fn row(&self, row: usize) -> &[u32] {
         &self.indices[row * self.k..(row + 1) * self.k]
     }

@@ -23,7 +23,15 @@ impl SparseRows {
         Self { starts, columns, values }
     }
 
-    /// The entries of a dense matrix with so many columns that pass `keep`.
+    /// The entries of a dense matrix (row-major, with so many columns) that pass `keep`: for distances of your own, of few
+    /// samples.
+    ///
+    /// ```
+    /// use vireid_clustering::SparseRows;
+    ///
+    /// let near = SparseRows::from_dense(&[0.0, 0.4, 1.0, 0.0], 2, |distance| distance < 1.0);
+    /// assert_eq!((near.row(0), near.row(1)), ((&[0, 1][..], &[0.0, 0.4][..]), (&[1][..], &[0.0][..])));
+    /// ```
     pub fn from_dense(values: &[f32], columns: usize, keep: impl Fn(f32) -> bool) -> Self {
         let rows = values.chunks(columns.max(1)).map(|row| {
             let kept = row.iter().enumerate().filter(|&(_, &value)| keep(value));
@@ -48,7 +56,7 @@ impl SparseRows {
         (&self.columns[range.clone()], &self.values[range])
     }
 
-    /// Column and value of a row's entries.
+    /// The column and the value of each of a row's stored entries, columns ascending.
     pub fn pairs(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
         let (columns, values) = self.row(row);
         columns.iter().copied().zip(values.iter().copied())

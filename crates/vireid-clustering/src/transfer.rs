@@ -38,6 +38,11 @@ impl SoftLabels {
         &self.values
     }
 
+    /// All values, sample after sample, without a copy.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
     /// The most likely class of every sample, the first on ties.
     pub fn hard(&self) -> Vec<usize> {
         self.values.chunks(self.classes).map(|row| argmax(row.iter().copied())).collect()
@@ -69,7 +74,7 @@ impl SoftLabels {
     }
 }
 
-/// Settings of the transfer.
+/// Settings of MULT's label transfer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelTransfer {
     /// Share of the initial labels that is kept in every round.
@@ -80,7 +85,7 @@ pub struct LabelTransfer {
     pub transport: Sinkhorn,
     /// Relative change, summed over all labels, at which the rounds end.
     pub tolerance: f64,
-    /// Most rounds.
+    /// How many rounds are made at most.
     pub max_rounds: usize,
 }
 
@@ -91,7 +96,7 @@ impl LabelTransfer {
     }
 }
 
-/// What the transfer works on.
+/// The samples of the two modalities and what is known of them before the transfer.
 #[derive(Debug, Clone, Copy)]
 pub struct TransferInput<'a> {
     /// Of length 1, every image, noise included.
@@ -102,7 +107,7 @@ pub struct TransferInput<'a> {
     pub distances: &'a PerModality<SparseRows>,
 }
 
-/// What the transfer gives. Classes are cluster numbers.
+/// The soft labels of all images in both label spaces. Classes are cluster numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransferredLabels {
     /// Each modality's images over its own clusters.

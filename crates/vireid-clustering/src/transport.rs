@@ -14,7 +14,7 @@ pub struct Sinkhorn {
     pub lambda: f64,
     /// The iteration stops when the relative changes of the column scaling, summed over columns, are at most this.
     pub tolerance: f64,
-    /// Most steps.
+    /// How many steps are made at most.
     pub max_steps: usize,
 }
 
@@ -50,18 +50,18 @@ pub struct TransportKernel {
 /// The plan of a transport problem as the scaling of its kernel: `plan[i][j] = row[i] * kernel[i][j] * column[j]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaling {
-    /// One factor per row.
+    /// The factor of each row.
     pub row: Vec<f32>,
-    /// One factor per column.
+    /// The factor of each column.
     pub column: Vec<f32>,
-    /// Steps taken.
+    /// How many steps were made.
     pub steps: usize,
     /// Whether the stopping rule was met before the last step.
     pub converged: bool,
 }
 
 impl TransportKernel {
-    /// Of a cost matrix, row-major.
+    /// The kernel of a cost matrix, row-major.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl TransportKernel {
         Ok(Self { values, rows, columns, settings })
     }
 
-    /// Of the squared distances between two sets of embeddings, which are never stored beside the kernel.
+    /// The kernel of the squared distances between two sets of embeddings, which are never stored beside the kernel.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl TransportKernel {
         rows.flat_map(|(kernel, u)| kernel.iter().zip(&scaling.column).map(move |(value, v)| u * value * v)).collect()
     }
 
-    /// Of every row the column that gets most of it, the first on ties; no row where there is no column.
+    /// The column that gets most of each row, the first on ties; empty where there is no column.
     pub fn row_argmax(&self, scaling: &Scaling) -> Vec<usize> {
         let rows = self.values.par_chunks(self.columns.max(1));
         rows.map(|kernel| argmax(kernel.iter().zip(&scaling.column).map(|(value, v)| value * v))).collect()
@@ -184,11 +184,11 @@ pub(crate) fn argmax(values: impl Iterator<Item = f32>) -> usize {
 /// column[j])`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogScaling {
-    /// One logarithm per row.
+    /// The logarithm of each row's factor.
     pub row: Vec<f64>,
-    /// One logarithm per column.
+    /// The logarithm of each column's factor.
     pub column: Vec<f64>,
-    /// Steps taken.
+    /// How many steps were made.
     pub steps: usize,
     /// Whether the stopping rule was met before the last step.
     pub converged: bool,

@@ -9,11 +9,11 @@ use crate::ClusteringError;
 /// Two clusters that were matched by the votes of their images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VotedPair {
-    /// The visible cluster.
+    /// The visible cluster of the pair.
     pub visible: ClusterId<Visible>,
-    /// The infrared cluster.
+    /// The infrared cluster of the pair.
     pub infrared: ClusterId<Infrared>,
-    /// Image pairs that voted for it.
+    /// How many pairs of images voted for it.
     pub votes: usize,
 }
 
@@ -37,7 +37,7 @@ pub fn vote(
     vote_among(visible, infrared, threshold, &|_, _| true)
 }
 
-/// As [`vote`], of the pairs of a visible and an infrared image for which `lawful` holds.
+/// As [`vote`], of the pairs of a visible and an infrared image for which `allowed` holds.
 ///
 /// # Errors
 ///
@@ -46,7 +46,7 @@ pub fn vote_among(
     visible: (&Embeddings, &PseudoLabels<Visible>),
     infrared: (&Embeddings, &PseudoLabels<Infrared>),
     threshold: f32,
-    lawful: &(dyn Fn(usize, usize) -> bool + Sync),
+    allowed: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<Vec<VotedPair>, ClusteringError> {
     let ((visible, visible_labels), (infrared, infrared_labels)) = (visible, infrared);
     let equal = |what, left: usize, right: usize| match left == right {
@@ -71,7 +71,7 @@ pub fn vote_among(
                 let i = number * BLOCK + row;
                 let Some(own) = visible_labels.as_slice()[i] else { continue };
                 for (j, &product) in products.iter().enumerate().filter(|&(_, &product)| product >= threshold) {
-                    let Some(other) = infrared_labels.as_slice()[j].filter(|_| lawful(i, j)) else { continue };
+                    let Some(other) = infrared_labels.as_slice()[j].filter(|_| allowed(i, j)) else { continue };
                     let pair = Tally { votes: 1, best: product, first: (i, j) };
                     let key = (own.index(), other.index());
                     tallies.entry(key).and_modify(|tally: &mut Tally| tally.add(pair)).or_insert(pair);

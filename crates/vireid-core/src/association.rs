@@ -1,6 +1,14 @@
 use crate::{ClusterId, Infrared, Visible};
 
 /// Which visible and which infrared clusters are taken for the same people: a many-to-many relation.
+///
+/// ```
+/// use vireid_core::{Association, ClusterId};
+///
+/// let both = Association::from_fn(1, 2, |_infrared, _visible| true);
+/// assert_eq!(both.visible_of(ClusterId::new(0)), [ClusterId::new(0), ClusterId::new(1)]);
+/// assert_eq!(both.infrared_of(ClusterId::new(1)), [ClusterId::new(0)]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Association {
     visible_of_infrared: Vec<Vec<ClusterId<Visible>>>,
@@ -46,12 +54,12 @@ impl Association {
             .flat_map(|(i, partners)| partners.iter().map(move |&v| (ClusterId::new(i), v)))
     }
 
-    /// Number of pairs.
+    /// Number of associated pairs.
     pub fn len(&self) -> usize {
         self.visible_of_infrared.iter().map(Vec::len).sum()
     }
 
-    /// Whether nothing is associated.
+    /// Whether no pair is associated.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,6 +1,16 @@
 use crate::CoreError;
 
-/// Embeddings of many samples on the host: row-major, one row per sample.
+/// Embeddings of many samples on the host: row-major, one row per sample, every value finite.
+///
+/// ```
+/// use vireid_core::Embeddings;
+///
+/// let rows = Embeddings::new(vec![3.0, 4.0, 0.0, 2.0], 2, 2)?.normalized();
+/// assert_eq!(rows.row(0), [0.6, 0.8]);
+/// assert_eq!(rows.select(&[1, 1]).rows(), 2);
+/// assert!(Embeddings::new(vec![f32::NAN], 1, 1).is_err());
+/// # Ok::<(), vireid_core::CoreError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
     values: Vec<f32>,
@@ -28,7 +38,7 @@ impl Embeddings {
         self.values.len() / self.dim
     }
 
-    /// Length of one embedding.
+    /// Number of values of one embedding.
     pub fn dim(&self) -> usize {
         self.dim
     }
@@ -41,6 +51,11 @@ impl Embeddings {
     /// All values, row after row.
     pub fn as_slice(&self) -> &[f32] {
         &self.values
+    }
+
+    /// All values, row after row, without a copy.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
     }
 
     /// The rows at `indices`, in that order.

@@ -1,9 +1,14 @@
-use crate::Modality;
-
 /// An error with a stable code.
 ///
 /// The message of every error of this workspace starts with its code (`VR0107: ...`), says what happened and where,
-/// and what to do about it. Codes are never reused for another meaning.
+/// and what to do about it. Codes are never reused for another meaning, so programs may act on them:
+///
+/// ```
+/// use vireid_core::{Coded, Embeddings};
+///
+/// let refused = Embeddings::new(vec![0.0; 3], 2, 2).unwrap_err();
+/// assert_eq!(refused.code(), "VR0001");
+/// ```
 pub trait Coded: std::error::Error {
     /// The six characters of the code, such as `VR0107`.
     fn code(&self) -> String {
@@ -11,36 +16,40 @@ pub trait Coded: std::error::Error {
     }
 }
 
-/// What can be wrong with the basic values.
+/// What can be wrong with embeddings and labels as they come in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoreError {
     /// The number of values is not rows times dimension.
     #[error("VR0001: {values} values can't be {rows} embeddings of dimension {dim}")]
     Shape {
-        /// Values given.
+        /// How many values were given.
         values: usize,
-        /// Rows promised.
+        /// How many rows they were said to be.
         rows: usize,
-        /// Dimension promised.
+        /// How long each row was said to be.
         dim: usize,
     },
-    /// A NaN or an infinity.
+    /// An embedding holds a NaN or an infinity.
     #[error(
         "VR0002: embedding {row} holds a value that is not finite; the network has diverged or an image is damaged: lower the learning rate, check the images"
     )]
     NotFinite {
-        /// The first such row.
+        /// The first row that holds such a value.
         row: usize,
     },
     /// Cluster numbers have a gap.
-    #[error("VR0003: {modality} clusters are not numbered without gaps: no sample has label {missing}")]
+    #[error("VR0003: {}clusters are not numbered without gaps: no sample has label {missing}", before_a_noun(.of))]
     LabelGap {
-        /// Modality of the labels.
-        modality: Modality,
-        /// The first unused number.
+        /// The name of the clusters' tag, such as `visible`; empty for that of a single set.
+        of: &'static str,
+        /// The smallest number that no sample has.
         missing: usize,
     },
+}
+
+fn before_a_noun(word: &str) -> String {
+    if word.is_empty() { String::new() } else { format!("{word} ") }
 }
 
 impl Coded for CoreError {}

@@ -1,17 +1,18 @@
 use std::fmt;
-use std::hash::Hash;
 
-/// What a camera sees.
+use crate::ClusterTag;
+
+/// The kind of light that a camera sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Modality {
-    /// Colour images.
+    /// Colour images, by daylight or lamps.
     Visible,
     /// Near-infrared or thermal images.
     Infrared,
 }
 
 impl Modality {
-    /// Both, visible first: the order of every concatenated batch.
+    /// Both modalities, visible first: the order of every concatenated batch.
     pub const ALL: [Modality; 2] = [Modality::Visible, Modality::Infrared];
 
     /// The name used in logs and keys.
@@ -30,7 +31,7 @@ impl fmt::Display for Modality {
 }
 
 /// A modality known to the type checker, so that an index of visible clusters can't be used for infrared ones.
-pub trait ModalityTag: Copy + fmt::Debug + Eq + Hash + Ord + Send + Sync + 'static {
+pub trait ModalityTag: ClusterTag {
     /// The same modality as a value.
     const MODALITY: Modality;
 }
@@ -54,9 +55,9 @@ impl ModalityTag for Infrared {
 /// One value for each modality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PerModality<T> {
-    /// The visible one.
+    /// The value of the visible modality.
     pub visible: T,
-    /// The infrared one.
+    /// The value of the infrared modality.
     pub infrared: T,
 }
 
@@ -69,12 +70,12 @@ impl<T> PerModality<T> {
         }
     }
 
-    /// Applies `f` to both.
+    /// What `f` makes of the two values, the visible one first.
     pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> PerModality<U> {
         PerModality { visible: f(self.visible), infrared: f(self.infrared) }
     }
 
-    /// References to both.
+    /// References to the two values.
     pub fn as_ref(&self) -> PerModality<&T> {
         PerModality { visible: &self.visible, infrared: &self.infrared }
     }

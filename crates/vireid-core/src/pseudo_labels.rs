@@ -1,43 +1,56 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::{CoreError, ModalityTag};
+use crate::{ClusterTag, CoreError};
 
-/// The number of a cluster of one modality, counted from 0.
+/// The number of a cluster, counted from 0, among the clusters that its tag stands for: those of one modality, or with
+/// `()` the only ones there are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClusterId<M: ModalityTag> {
+pub struct ClusterId<T: ClusterTag = ()> {
     index: u32,
-    modality: PhantomData<M>,
+    tag: PhantomData<T>,
 }
 
-impl<M: ModalityTag> ClusterId<M> {
-    /// The `index`-th cluster.
+impl<T: ClusterTag> ClusterId<T> {
+    /// The cluster of number `index`.
     pub fn new(index: usize) -> Self {
-        Self { index: index as u32, modality: PhantomData }
+        Self { index: index as u32, tag: PhantomData }
     }
 
-    /// Its position among the modality's clusters: the row of its centroid and of its memory.
+    /// The cluster's position among those of its tag: the row of its centroid and of its memory.
     pub fn index(self) -> usize {
         self.index as usize
     }
 }
 
-impl<M: ModalityTag> fmt::Debug for ClusterId<M> {
+impl<T: ClusterTag> fmt::Debug for ClusterId<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", M::MODALITY, self.index)
+        write!(f, "{}#{}", T::NAME, self.index)
     }
 }
 
-/// The pseudo-label of each sample of one modality; `None` is noise.
+/// The pseudo-label of each sample of one set; `None` is noise.
+///
+/// The samples of a modality carry its tag, so that nobody takes one modality's clusters for the other's. Whoever has a
+/// single set of samples leaves the tag out:
+///
+/// ```
+/// use vireid_core::PseudoLabels;
+///
+/// let labels: PseudoLabels = PseudoLabels::new(&[Some(1), None, Some(0), Some(1)])?;
+/// assert_eq!((labels.clusters(), labels.noise()), (2, 1));
+/// assert_eq!(labels.members(), [vec![2], vec![0, 3]]);
+/// # Ok::<(), vireid_core::CoreError>(())
+/// ```
 ///
 /// Invariant: clusters are numbered 0, 1, ... without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PseudoLabels<M: ModalityTag> {
-    labels: Vec<Option<ClusterId<M>>>,
+pub struct PseudoLabels<T: ClusterTag = ()> {
+    labels: Vec<Option<ClusterId<T>>>,
     clusters: usize,
 }
 
-impl<M: ModalityTag> PseudoLabels<M> {
+impl<T: ClusterTag> PseudoLabels<T> {
     /// Takes the labels of a clustering.
     ///
     /// # Errors
@@ -50,7 +63,7 @@ impl<M: ModalityTag> PseudoLabels<M> {
             used[label] = true;
         }
         if let Some(missing) = used.iter().position(|used| !used) {
-            return Err(CoreError::LabelGap { modality: M::MODALITY, missing });
+            return Err(CoreError::LabelGap { of: T::NAME, missing });
         }
         Ok(Self { labels: labels.iter().map(|label| label.map(ClusterId::new)).collect(), clusters })
     }
@@ -66,7 +79,7 @@ impl<M: ModalityTag> PseudoLabels<M> {
     }
 
     /// The label of every sample, in sample order.
-    pub fn as_slice(&self) -> &[Option<ClusterId<M>>] {
+    pub fn as_slice(&self) -> &[Option<ClusterId<T>>] {
         &self.labels
     }
 
@@ -123,7 +136,9 @@ mod tests {
     #[test]
     fn a_gap_is_an_error() {
         let gap = PseudoLabels::<Infrared>::new(&[Some(0), Some(2)]);
-        assert!(gap.unwrap_err().to_string().starts_with("VR0003: infrared"));
+        assert!(gap.unwrap_err().to_string().starts_with("VR0003: infrared clusters"));
+        let gap = PseudoLabels::<()>::new(&[Some(1)]);
+        assert!(gap.unwrap_err().to_string().starts_with("VR0003: clusters"));
     }
 
     #[test]

@@ -1,5 +1,9 @@
+use std::convert::Infallible;
+
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{Rng, SeedableRng, TryRng};
+
+use crate::draws;
 
 /// The random streams of a run, derived from one seed.
 ///
@@ -13,14 +17,9 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The streams of `seed`.
+    /// All streams that are derived from `seed`.
     pub fn new(seed: u64) -> Self {
         Self { seed }
-    }
-
-    /// The seed.
-    pub fn seed(&self) -> u64 {
-        self.seed
     }
 
     /// The stream of a name and up to three counters.
@@ -39,10 +38,12 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// One random stream.
+/// One random stream: a seeded generator that starts anew wherever its name and counters are asked for.
 ///
 /// Its distributions are computed with `libm`, never with the machine's own mathematics library: equal seeds give equal
 /// numbers to the last bit on every machine.
+///
+/// It is a generator of [`rand_core`](crate::rand_core) too, and fits wherever one is asked for.
 #[derive(Debug, Clone)]
 pub struct Stream {
     rng: ChaCha8Rng,
@@ -56,14 +57,14 @@ impl Stream {
         Self { rng: ChaCha8Rng::from_seed(key) }
     }
 
-    /// 64 random bits.
+    /// The next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.rng.next_u64()
     }
 
     /// Uniform in `[0, 1)`, on a grid of 2^-53.
     pub fn unit(&mut self) -> f64 {
-        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+        draws::unit(self)
     }
 
     /// Uniform in `[low, high)`.
@@ -78,17 +79,7 @@ impl Stream {
 
     /// Uniform in `0..n`, unbiased. Returns 0 for `n = 0`.
     pub fn below(&mut self, n: usize) -> usize {
-        if n < 2 {
-            return 0;
-        }
-        let n = n as u64;
-        let limit = u64::MAX - u64::MAX % n;
-        loop {
-            let draw = self.next_u64();
-            if draw < limit {
-                return (draw % n) as usize;
-            }
-        }
+        draws::below(self, n)
     }
 
     /// Normal with a mean and a standard deviation (Box-Muller, one of the pair).
@@ -110,14 +101,7 @@ impl Stream {
 
     /// A position drawn with the given weights (they need not sum to 1).
     pub fn weighted(&mut self, weights: &[f64]) -> usize {
-        let mut rest = self.unit() * weights.iter().sum::<f64>();
-        for (position, weight) in weights.iter().enumerate() {
-            rest -= weight;
-            if rest < 0.0 {
-                return position;
-            }
-        }
-        weights.len().saturating_sub(1)
+        draws::weighted(self, weights)
     }
 
     /// Puts the items in random order (Fisher-Yates).
@@ -137,6 +121,22 @@ impl Stream {
         }
         pool.truncate(count);
         pool
+    }
+}
+
+impl TryRng for Stream {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.rng.try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.rng.try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.rng.try_fill_bytes(bytes)
     }
 }
 
@@ -176,6 +176,15 @@ mod tests {
         assert_near(mean(&mut || (stream.arcsine() - 0.5).powi(2)), 0.125, 0.005);
         assert_near(mean(&mut || stream.below(5) as f64), 2.0, 0.03);
         assert_near(mean(&mut || stream.weighted(&[1.0, 3.0]) as f64), 0.75, 0.01);
+    }
+
+    #[test]
+    fn a_stream_is_a_generator() {
+        let stream = || Streams::new(3).stream("generator", [0; 3]);
+        assert_eq!(Rng::next_u64(&mut stream()), stream().next_u64());
+        let (mut bytes, mut word) = ([0; 8], stream());
+        Rng::fill_bytes(&mut stream(), &mut bytes);
+        assert_eq!(u64::from_le_bytes(bytes), word.next_u64());
     }
 
     #[test]

@@ -17,11 +17,11 @@ pub enum EvalError {
     /// Inputs that must agree in length do not.
     #[error("VR0402: {what}: {left} against {right}")]
     Length {
-        /// What was compared.
+        /// What the two lengths are of.
         what: &'static str,
-        /// Length of the first.
+        /// The first length.
         left: usize,
-        /// Length of the second.
+        /// The second length.
         right: usize,
     },
 }

@@ -1,16 +1,19 @@
-//! How good embeddings and pseudo-labels are.
+// The README's links lead to files of the repository. Here they lead to the items: the first definition of a link counts.
+//! [`CPythonRandom`]: crate::CPythonRandom
+//! [`llcm`]: mod@crate::llcm
+//! [`quality`]: mod@crate::quality
+//! [`rank_metrics`]: mod@crate::rank_metrics
+//! [`regdb`]: mod@crate::regdb
+//! [`single_shot`]: mod@crate::single_shot
+//! [`sysu`]: mod@crate::sysu
 //!
-//! A [`Protocol`] turns the embeddings of a test into [`Score`]s. [`sysu`], [`regdb`], [`llcm`] and [`own`] hold one each,
-//! [`rank_metrics`] what they share: cumulative matching (Rank-k), mean average precision and mean inverse negative penalty.
-//! [`quality`] compares pseudo-labels and cluster associations with the truth.
-//!
-//! Invariant: no file, image or device is seen here; functions take slices and return owned values.
-//! Invariant: this is one of the two places that accept an [`Identity`](vireid_core::Identity) (diagnostics is the
-//! other); nothing computed here can reach a loss.
+#![doc = include_str!("../README.md")]
 
 mod cpython;
 mod error;
 pub mod llcm;
+#[cfg(feature = "ndarray")]
+pub mod ndarrays;
 pub mod own;
 mod protocol;
 pub mod quality;
@@ -28,8 +31,3 @@ pub use rank_metrics::{CmcRule, RankMetrics};
 pub use score::{QueryCount, Score, Spread};
 pub use similarity::similarities;
 pub use single_shot::Annotations;
-
-/// The README's example is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -35,7 +35,23 @@ impl Protocol for LlcmProtocol {
     }
 }
 
-/// Scores distances (queries x gallery, smaller is nearer) of one gallery.
+/// Scores distances (queries x gallery, smaller is nearer) of one gallery; they may come from anywhere.
+///
+/// ```
+/// use vireid_core::{Camera, Identity};
+/// use vireid_eval::Annotations;
+/// use vireid_eval::llcm::evaluate_distances;
+///
+/// let of = |identities: &[u32], cameras: &[u16]| Annotations {
+///     identities: identities.iter().copied().map(Identity).collect(),
+///     cameras: cameras.iter().copied().map(Camera).collect(),
+/// };
+/// // An image of the query's person and camera is not looked at.
+/// let gallery = of(&[7, 9, 7], &[3, 1, 4]);
+/// let found = evaluate_distances(&[0.1, 0.2, 0.3], &of(&[7], &[3]), &gallery, 20)?;
+/// assert_eq!((found.rank(1), found.rank(2), found.map), (0.0, 1.0, 0.5));
+/// # Ok::<(), vireid_eval::EvalError>(())
+/// ```
 ///
 /// # Errors
 ///

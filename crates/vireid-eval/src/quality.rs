@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use vireid_core::{Association, Identity, Infrared, ModalityTag, PerModality, PseudoLabels, Visible};
+use vireid_core::{Association, ClusterTag, Identity, Infrared, PerModality, PseudoLabels, Visible};
 
-/// How well the clusters of one modality agree with the identities. Noise samples are left out of every figure.
+/// How well the clusters of one set of samples, such as a modality's, agree with the identities. Noise samples are left out of every figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelQuality {
     /// Adjusted Rand index; 1 is perfect, 0 is chance.
@@ -28,7 +28,13 @@ pub struct BCubed {
 }
 
 impl BCubed {
-    /// The harmonic mean of both.
+    /// The harmonic mean of precision and recall.
+    ///
+    /// ```
+    /// use vireid_eval::quality::BCubed;
+    ///
+    /// assert_eq!(BCubed { precision: 1.0, recall: 0.5 }.f1(), 2.0 / 3.0);
+    /// ```
     pub fn f1(&self) -> f64 {
         let sum = self.precision + self.recall;
         if sum == 0.0 { 0.0 } else { 2.0 * self.precision * self.recall / sum }
@@ -36,7 +42,7 @@ impl BCubed {
 }
 
 /// Compares pseudo-labels with identities, sample by sample.
-pub fn label_quality<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> LabelQuality {
+pub fn label_quality<T: ClusterTag>(labels: &PseudoLabels<T>, truth: &[Identity]) -> LabelQuality {
     let (predicted, truth): (Vec<usize>, Vec<u32>) =
         labels.as_slice().iter().zip(truth).filter_map(|(label, id)| label.map(|l| (l.index(), id.0))).unzip();
     let table = Contingency::new(&predicted, &truth);
@@ -216,7 +222,7 @@ pub fn joint_label_quality(labels: PerModality<&[Option<usize>]>, truth: PerModa
     }
 }
 
-fn majority_identities<M: ModalityTag>(labels: &PseudoLabels<M>, truth: &[Identity]) -> Vec<Identity> {
+fn majority_identities<T: ClusterTag>(labels: &PseudoLabels<T>, truth: &[Identity]) -> Vec<Identity> {
     labels
         .members()
         .iter()

@@ -5,7 +5,7 @@ use vireid_core::Identity;
 
 use crate::EvalError;
 
-/// What a rank counts.
+/// What a rank of the CMC curve counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CmcRule {
     /// Gallery images (RegDB).
@@ -19,13 +19,13 @@ pub enum CmcRule {
 pub struct RankMetrics {
     /// `cmc[k - 1]` is Rank-k; cut to the gallery's size when that is smaller than the depth asked for.
     pub cmc: Vec<f64>,
-    /// Mean average precision.
+    /// Mean average precision (mAP).
     pub map: f64,
     /// Mean inverse negative penalty (Ye et al., 2021).
     pub minp: f64,
     /// Queries that had a match in the gallery; all figures are means over these.
     pub valid_queries: usize,
-    /// All queries.
+    /// How many queries there were, with and without a match.
     pub queries: usize,
 }
 

@@ -51,7 +51,16 @@ pub(crate) fn both_directions(
     Ok(vec![Score::of(names[0], &[there]), Score::of(names[1], &[back])])
 }
 
-/// Scores distances (queries x gallery, smaller is nearer).
+/// Scores distances (queries x gallery, smaller is nearer), which may come from anywhere.
+///
+/// ```
+/// use vireid_core::Identity;
+/// use vireid_eval::regdb::evaluate_distances;
+///
+/// let found = evaluate_distances(&[0.1, 0.2], &[Identity(7)], &[Identity(9), Identity(7)], 20)?;
+/// assert_eq!((found.rank(1), found.rank(2), found.map), (0.0, 1.0, 0.5));
+/// # Ok::<(), vireid_eval::EvalError>(())
+/// ```
 ///
 /// # Errors
 ///

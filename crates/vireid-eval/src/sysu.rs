@@ -21,7 +21,7 @@ pub const TRIALS: u32 = 10;
 pub enum SearchMode {
     /// Cameras 1, 2, 4 and 5.
     All,
-    /// Cameras 1 and 2.
+    /// Cameras 1 and 2, which are inside.
     Indoor,
 }
 
@@ -76,11 +76,40 @@ impl Protocol for SysuProtocol {
 
 /// Draws a single-shot gallery: positions in `pool`, one per identity and camera of the mode, by ascending identity, then
 /// camera. Images of an identity and camera must stand in `pool` in file-name order.
+///
+/// ```
+/// use vireid_core::{Camera, Identity};
+/// use vireid_eval::Annotations;
+/// use vireid_eval::sysu::{SearchMode, draw_gallery};
+///
+/// let pool = Annotations {
+///     identities: [7, 7, 7, 9].map(Identity).to_vec(),
+///     cameras: [1, 4, 4, 2].map(Camera).to_vec(),
+/// };
+/// assert_eq!(draw_gallery(&pool, SearchMode::All, 0).len(), 3);
+/// assert_eq!(draw_gallery(&pool, SearchMode::Indoor, 0), [0, 3]);
+/// ```
 pub fn draw_gallery(pool: &Annotations, mode: SearchMode, trial: u32) -> Vec<usize> {
     single_shot::draw(pool, |camera| mode.cameras().contains(&camera.0), trial)
 }
 
-/// Scores distances (queries x gallery, smaller is nearer) of one gallery.
+/// Scores distances (queries x gallery, smaller is nearer) of one gallery; they may come from anywhere.
+///
+/// ```
+/// use vireid_core::{Camera, Identity};
+/// use vireid_eval::Annotations;
+/// use vireid_eval::sysu::evaluate_distances;
+///
+/// let of = |identities: &[u32], cameras: &[u16]| Annotations {
+///     identities: identities.iter().copied().map(Identity).collect(),
+///     cameras: cameras.iter().copied().map(Camera).collect(),
+/// };
+/// // Camera 2 stands where camera 3 does: what it took is not looked at.
+/// let gallery = of(&[7, 9, 7], &[2, 1, 4]);
+/// let found = evaluate_distances(&[0.1, 0.2, 0.3], &of(&[7], &[3]), &gallery, 20)?;
+/// assert_eq!((found.rank(1), found.rank(2), found.map), (0.0, 1.0, 0.5));
+/// # Ok::<(), vireid_eval::EvalError>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -49,10 +49,9 @@ fn checked<T, E: Coded>(answer: Result<T, E>) -> Option<T> {
         Ok(value) => return Some(value),
         Err(error) => error,
     };
-    let message = error.to_string();
-    let is_code = |text: &str| text.strip_prefix("VR").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    let code = message.get(..6).filter(|code| is_code(code) && message[6..].starts_with(": "));
-    assert!(code.is_some(), "an error without a code: {message}");
+    let (message, code) = (error.to_string(), error.code());
+    let is_code = code.strip_prefix("VR").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    assert!(is_code && message[code.len()..].starts_with(": "), "an error without a code: {message}");
     None
 }
 

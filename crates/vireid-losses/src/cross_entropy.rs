@@ -39,7 +39,7 @@ pub fn soft_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
 pub fn cross_entropy_gradient(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<2> {
     let [batch, _] = logits.dims();
     let minus_one = Tensor::<2>::ones([batch, 1], &logits.device()).neg();
-    // Not by a one-hot tensor: Burn refuses one of a single class, and a single cluster is a lawful outcome.
+    // Not by a one-hot tensor: Burn refuses one of a single class, and a single cluster is a valid outcome.
     let difference = softmax(logits, 1).scatter(1, labels.reshape([batch, 1]), minus_one, IndexingUpdateOp::Add);
     difference.div_scalar(batch as f64)
 }

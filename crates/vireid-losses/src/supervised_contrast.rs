@@ -14,7 +14,7 @@ pub fn supervised_contrast(unit: Tensor<2>, labels: &[usize], temperature: f64) 
     contrast_among(unit, labels, temperature, |_, _| true)
 }
 
-/// As [`supervised_contrast`], with positives only where `lawful(anchor, other)`.
+/// As [`supervised_contrast`], with positives only where `allowed(anchor, other)`.
 ///
 /// # Shapes
 ///
@@ -23,13 +23,13 @@ pub fn contrast_among(
     unit: Tensor<2>,
     labels: &[usize],
     temperature: f64,
-    lawful: impl Fn(usize, usize) -> bool,
+    allowed: impl Fn(usize, usize) -> bool,
 ) -> Tensor<1> {
     let count = labels.len();
     let device = unit.device();
     // Which pairs are positive is known on the host: 1 / (positives of the anchor * anchors with positives).
     let positives: Vec<Vec<usize>> = (0..count)
-        .map(|i| (0..count).filter(|&j| j != i && labels[j] == labels[i] && lawful(i, j)).collect())
+        .map(|i| (0..count).filter(|&j| j != i && labels[j] == labels[i] && allowed(i, j)).collect())
         .collect();
     let anchors = positives.iter().filter(|of| !of.is_empty()).count();
     if anchors == 0 {
