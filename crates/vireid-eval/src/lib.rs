@@ -1,6 +1,9 @@
 // The README's links lead to files of the repository. Here they lead to the items: the first definition of a link counts.
 //! [`CPythonRandom`]: crate::CPythonRandom
 //! [`llcm`]: mod@crate::llcm
+//! [`own`]: mod@crate::own
+//! [`Protocol`]: crate::Protocol
+//! [`Score`]: crate::Score
 //! [`quality`]: mod@crate::quality
 //! [`rank_metrics`]: mod@crate::rank_metrics
 //! [`regdb`]: mod@crate::regdb
