@@ -70,10 +70,11 @@ impl<B: Backbone> Learner<B> {
         }
     }
 
-    /// The running statistics of batch norms by name. Reads them from their device.
+    /// The running statistics of batch norms by name, the last batch's share of them included. Reads them from their device.
     pub(crate) fn running_statistics(&self) -> BTreeMap<String, Vec<f32>> {
         let is_statistic = |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
-        let named = named_parameters(self).into_iter().map(|(name, _, values)| (name, values));
+        // Burn keeps the last update aside until it is asked for, which visiting a module does not do.
+        let named = named_parameters(&self.valid()).into_iter().map(|(name, _, values)| (name, values));
         named.filter(|(name, _)| is_statistic(name)).collect()
     }
 
@@ -84,5 +85,27 @@ impl<B: Backbone> Learner<B> {
             (name.strip_prefix("network.").map(str::to_string).unwrap_or(name), shape, values)
         };
         named.into_iter().map(rename).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid_backbone::TwoStreamNetConfig;
+    use vireid_core::Streams;
+
+    /// The last batch of a pass was lost; of a pass of one batch, all of it.
+    #[test]
+    fn one_batch_moves_the_running_statistics_that_are_read() {
+        let device = Device::default();
+        let net = TwoStreamNetConfig::small().init(&device, &mut Streams::new(0).stream("init", [0; 3]));
+        let learner = Learner::new(net).in_training_mode();
+        let before = learner.running_statistics();
+        let images = |value: f64| Tensor::<4>::ones([2, 3, 32, 16], &device).mul_scalar(value);
+        learner.forward(images(1.0), images(2.0));
+        let after = learner.running_statistics();
+        assert!(!before.is_empty());
+        let still: Vec<&String> = before.keys().filter(|name| before[*name] == after[*name]).collect();
+        assert!(still.is_empty(), "{still:?}");
     }
 }
