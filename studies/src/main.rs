@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_build;
+mod bench_check;
 mod bench_checkpointing;
 mod bench_clustering;
 mod bench_launches;
@@ -149,6 +150,19 @@ enum Bench {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Checking the workspace after an edit
+    Check {
+        /// Files to touch, one after another
+        #[arg(
+            value_delimiter = ',',
+            default_value = "crates/vireid-methods/src/mbccm/mod.rs,crates/vireid-train/src/engine.rs,\
+                crates/vireid-data/src/loader.rs,crates/vireid/src/search.rs"
+        )]
+        files: Vec<PathBuf>,
+        /// File to write
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// The clustering engine at the size of SYSU-MM01 and beyond
     Clustering {
         /// Which works; `100k`, `million` and the same with `-hnsw` (approximate; long) only when named
@@ -224,6 +238,7 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
             Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } | Bench::Launches { out, .. } => {
                 out.as_deref()
             }
+            Bench::Check { out, .. } => out.as_deref(),
             Bench::OneClustering { .. } | Bench::One { .. } => None,
         },
         Task::Worlds(arguments) => arguments.out.as_deref(),
@@ -251,6 +266,7 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         }
         Task::Bench { what: Bench::Launches { device, out } } => bench_launches::run(&device, out.as_deref()),
         Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),
+        Task::Bench { what: Bench::Check { files, out } } => bench_check::run(&files, out.as_deref()),
         Task::Bench { what: Bench::Clustering { works, out } } => bench_clustering::run(&works, out.as_deref()),
         Task::Bench { what: Bench::OneClustering { work, share } } => bench_clustering::one(&work, share),
         Task::Bench { what: Bench::One { works, device, images, bf16, steps, checkpointing, convolution } } => {
