@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use crate::{Evaluation, Position};
 
-/// Where a run goes on.
+/// The place in a run that it goes on from.
 #[derive(Debug, Clone)]
 pub(crate) struct GoesOn {
     pub position: Position,
     /// Whether the epoch of the position has its labels already.
     pub prepared: bool,
-    /// The tests that it remembers.
+    /// The tests that its checkpoint remembers; any other is made again.
     pub evaluations: Vec<Evaluation>,
 }
 

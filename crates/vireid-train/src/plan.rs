@@ -20,7 +20,8 @@ const LITTLE: f64 = (1u32 << 29) as f64;
 const UNKNOWN: f64 = (1u32 << 26) as f64;
 
 impl TrainingImages {
-    /// Images, stages and memory of a run in a few lines.
+    /// Says in a few lines how many images a run has, what its stages are, and how much of the cache its decoded images
+    /// take.
     pub fn describe(&self, config: &EngineConfig) -> String {
         let (train, test) = (&self.train, &self.test.images);
         let decoded = self.decoded_bytes(config) as f64 / f64::from(1 << 20);

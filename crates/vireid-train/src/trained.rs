@@ -78,12 +78,13 @@ impl TrainedNetwork {
         &self.config.engine
     }
 
-    /// The same with the method's own sections.
+    /// The same settings with the method's own sections.
     pub fn run_config(&self) -> &RunConfig {
         &self.config
     }
 
-    /// A fingerprint of the parameters: embeddings of networks with different ones can't be compared.
+    /// A fingerprint of the parameters, 16 hexadecimal digits. Embeddings of networks with different ones can't be
+    /// compared.
     pub fn hash(&self) -> &str {
         &self.recipe.weights
     }
