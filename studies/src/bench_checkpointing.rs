@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::bench::{Failure, Measurement, measure};
 use crate::results;
 
-/// Network, images of a step, and whether in bf16.
+/// What is measured: network, images of a step, and whether in bf16.
 const STEPS: [(&str, &str, bool); 3] = [("small", "120", false), ("resnet50", "24", false), ("resnet50", "24", true)];
 
 #[derive(Serialize)]

@@ -32,10 +32,10 @@ const CHANGES: [&str; 11] = [
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File to write
+    /// File to write the report to
     #[arg(long, default_value = "docs/results/dials.json")]
     pub out: PathBuf,
-    /// Seeds of worlds
+    /// Seeds of the worlds that every change is tried on
     #[arg(long, value_delimiter = ',', default_values_t = [31, 32])]
     world_seeds: Vec<u64>,
 }

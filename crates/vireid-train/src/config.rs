@@ -58,7 +58,7 @@ impl RunConfig {
     /// Reads the text of a configuration file, then applies overrides of the form `key=value`, such as
     /// `stage2.epochs=30`.
     ///
-    /// Files of version 0.1, with `[stage1]` instead of `[[stages]]`, are read too.
+    /// Files of the older form, with `[stage1]` instead of `[[stages]]`, are read too.
     ///
     /// # Errors
     ///

@@ -51,11 +51,11 @@ impl Evaluation {
 
 /// Embeds the test images, each row of length 1, and scores them by their protocol. Without a protocol there is no
 /// score. `progress` is called with the number of images done. `network` must be off the autodiff device, as for
-/// [`extract`].
+/// [`extract`](extract()).
 ///
 /// # Errors
 ///
-/// `VR0502` when the identity of a test image is not known; what [`extract`] and the protocol refuse.
+/// `VR0502` when the identity of a test image is not known; what [`extract`](extract()) and the protocol refuse.
 pub fn evaluate<B: Backbone>(
     network: &B,
     test: &TestImages,

@@ -155,7 +155,7 @@ impl RunDir {
     pub fn open_unchanged(root: &Path, config: &RunConfig) -> Result<Self, MethodError> {
         let (run, found) = Self::open(root)?;
         let path = run.config_path();
-        let text = fs::read_to_string(&path).map_err(MethodError::io("reading", &path))?;
+        let text = fs::read_to_string(&path).map_err(MethodError::io("can't read", &path))?;
         let hash = format!("{:016x}", crate::system::fnv1a(text.bytes()));
         if run.environment("config_hash").is_some_and(|began| began != hash) {
             let message = format!(

@@ -108,8 +108,8 @@ impl Course {
         }
     }
 
-    /// What the course must have and does not, as the end of a sentence such as "it needs ..."; `None` for a course
-    /// that can be used.
+    /// What the course must be and is not, as the end of a sentence such as "it must be ..."; `None` for a course that
+    /// can be used.
     pub fn fault(&self) -> Option<&'static str> {
         let is_positive = |value: f64| value > 0.0 && value.is_finite();
         match self {

@@ -192,7 +192,7 @@ impl Session {
         format!("{text}\nrun directory: {}", self.run.root().display())
     }
 
-    /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].
+    /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`](crate::Engine::run).
     ///
     /// # Errors
     ///

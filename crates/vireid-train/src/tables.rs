@@ -111,8 +111,8 @@ fn are_tables(values: &[toml::Value]) -> bool {
     values.iter().all(toml::Value::is_table)
 }
 
-/// A table of version 0.1's form, with `[stage1]`, `[stage2]`, `[stage3]` and the settings of extraction among those of
-/// clustering, in today's form.
+/// Brings a table of the older form, with `[stage1]`, `[stage2]`, `[stage3]` and the settings of extraction among those
+/// of clustering, into today's form. Any other table is returned as it is.
 pub(crate) fn modernised(mut table: toml::Table) -> toml::Table {
     if table.contains_key("stages") || !table.contains_key("stage1") {
         return table;
