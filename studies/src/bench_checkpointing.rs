@@ -1,4 +1,5 @@
-//! `cargo xtask bench checkpointing`: what training steps cost in time and save in memory that make their activations again.
+//! `cargo xtask bench checkpointing`: the time that recomputing activations costs in training steps,
+//! and the memory that it saves.
 
 use std::path::Path;
 use std::process::Command;

@@ -42,14 +42,14 @@ pub struct Arguments {
 
 #[derive(Serialize)]
 struct Row {
-    /// Empty for the default world.
+    /// The dial and its value; empty for the default world.
     change: &'static str,
     /// All-search mAP of the untrained network, percent.
     map: Spread,
     /// Adjusted Rand index of the clusters of each modality.
     visible_ari: Spread,
     infrared_ari: Spread,
-    /// Clusters per training identity.
+    /// Clusters per training identity, in each modality.
     visible_clusters: Spread,
     infrared_clusters: Spread,
 }

@@ -1,4 +1,4 @@
-//! The files under `docs/results` that benchmarks write: with the command that makes them again.
+//! The files under `docs/results` that benchmarks write: with the command that measures them again.
 
 use std::path::Path;
 

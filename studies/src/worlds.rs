@@ -314,7 +314,7 @@ fn train(
     }
 }
 
-/// The command that makes the report again.
+/// The command that measures the report again.
 fn command(arguments: &Arguments) -> String {
     let list = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let mut text = format!(

@@ -175,7 +175,7 @@ impl Checkpoint {
         }
         if version < u64::from(FORMAT_VERSION) {
             return Err(bad(format!(
-                "written by an older program (format {version}, this one reads {FORMAT_VERSION})"
+                "written by an older program (format {version}, this one reads {FORMAT_VERSION}); start a new run"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;

@@ -205,7 +205,8 @@ impl EngineConfig {
 }
 
 fn filter_of(key: &str, name: &str) -> Result<ResizeFilter, MethodError> {
-    let message = || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear exist"));
+    let message =
+        || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear are the filters there are"));
     ResizeFilter::from_name(name).ok_or_else(message)
 }
 

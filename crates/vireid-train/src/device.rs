@@ -187,7 +187,7 @@ fn lent(name: &str) -> Result<Device, String> {
 
 #[cfg(not(feature = "remote"))]
 fn lent(_name: &str) -> Result<Device, String> {
-    Err("this build knows no devices of other hosts; build with --features remote".into())
+    Err("this build can't use the devices of other hosts; build with --features remote".into())
 }
 
 fn cpu() -> Vec<Device> {

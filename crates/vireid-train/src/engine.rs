@@ -87,7 +87,7 @@ impl<B: Backbone> Engine<B> {
         }
         let learner = Learner::new(build(&config.stages[0])?);
         if config.backbone.checkpointing && learner.network.pieces() < 2 {
-            let message = "this network makes its pass in one piece; leave backbone.checkpointing at false";
+            let message = "this network can't make its pass piece by piece; set backbone.checkpointing = false";
             return Err(MethodError::Config(message.into()));
         }
         Ok(Self {

@@ -58,7 +58,7 @@ pub enum MethodError {
     },
     /// A loss is NaN or infinite.
     #[error(
-        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, and what was saved before is kept: start anew with a lower learning_rate of its stage"
+        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, and what was saved before is kept: start again with a lower learning_rate for this stage"
     )]
     NotFinite {
         /// The epoch, counted from 0 over all stages.
@@ -103,13 +103,13 @@ pub enum MethodError {
     /// A run directory can't be used as asked.
     #[error("VR0510: {0}")]
     RunDir(String),
-    /// A run is to be started where one is.
+    /// A new run was asked for in a folder that holds one.
     #[error("VR0510: {} holds a run already: go on with it, or start in another folder", root.display())]
     RunExists {
         /// The folder that holds a run.
         root: PathBuf,
     },
-    /// There is no run where one is to be used.
+    /// The folder that was named as a run holds none.
     #[error("VR0510: there is no run in {}: {} is missing", root.display(), missing.display())]
     NoRun {
         /// The folder that was named as a run.
@@ -161,7 +161,7 @@ pub enum MethodError {
     StillStatistics(String),
     /// A warning, not an obstacle: a memory is probably too small for the run.
     #[error(
-        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"
+        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or choose a smaller network or input size"
     )]
     LittleMemory {
         /// `main memory`, or the name of the device whose memory it is.

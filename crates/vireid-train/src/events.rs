@@ -1,4 +1,4 @@
-//! What a run tells while it goes.
+//! What a run reports while it goes: events, figures of its labels, and who watches them.
 
 use std::collections::{HashMap, HashSet};
 

@@ -97,7 +97,7 @@ impl StepAt {
         Self { epoch, index, streams }
     }
 
-    /// The random stream of a name, this step's own: the same numbers whether or not the run was interrupted before.
+    /// A random stream that is this step's own, by a name: the same numbers whether or not the run was interrupted before.
     pub fn stream(&self, name: &str) -> Stream {
         self.streams.stream(name, [self.epoch.epoch as u64, self.index as u64, 0])
     }
@@ -177,7 +177,8 @@ pub trait Method: Send {
         Ok(())
     }
 
-    /// What a checkpoint must hold: within an epoch what was prepared for it, between two epochs what outlives them.
+    /// What a checkpoint must hold: within an epoch (`prepared` is there) what was prepared for it too, between two epochs
+    /// what outlives them.
     fn state(&self, prepared: Option<&Self::Prepared>) -> MethodState;
 
     /// Puts back what outlives epochs, from the state of a checkpoint between two epochs. `None` when the state is

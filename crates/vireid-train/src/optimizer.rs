@@ -17,7 +17,7 @@ use crate::{Devices, MethodError, StageSettings};
 /// use burn::optim::AdamWConfig;
 /// use vireid_train::Optimizer;
 ///
-/// // One of your own: the weight decay is the configuration's `optimizer.weight_decay`.
+/// // Your own: the weight decay is the configuration's `optimizer.weight_decay`.
 /// let own = Optimizer::new("my adamw", |weight_decay| {
 ///     AdamWConfig::new().with_weight_decay(weight_decay as f32).init()
 /// });
@@ -55,7 +55,7 @@ impl Optimizer {
         Self::new("adamw", |weight_decay| AdamWConfig::new().with_weight_decay(weight_decay as f32).init())
     }
 
-    /// The optimiser of a name that a stage's `optimizer` setting may have: `adam`, `sgd_nesterov` or `adamw`. `None`
+    /// The optimiser that a stage's `optimizer` setting names: `adam`, `sgd_nesterov` or `adamw`. `None`
     /// for any other.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|optimizer| optimizer.name == name)

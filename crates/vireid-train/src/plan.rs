@@ -40,7 +40,7 @@ impl TrainingImages {
         let testing = match self.test.protocol {
             Some(_) => format!("{} and {} for testing", test.visible.len(), test.infrared.len()),
             None => match Modality::ALL.into_iter().find(|modality| !test.get(*modality).is_empty()) {
-                Some(modality) => format!("{modality} ones alone for testing: nothing will be scored"),
+                Some(modality) => format!("only {modality} ones for testing: nothing will be scored"),
                 None => "none for testing: nothing will be scored".into(),
             },
         };
@@ -138,7 +138,7 @@ fn describe_needs(config: &EngineConfig, images: usize, needs: &[MemoryNeed]) ->
         .collect();
     let kept = if config.backbone.checkpointing { ", most of them not kept" } else { "" };
     lines.push(format!(
-        "(reckoned from a step of {} images with {:.1} million activations each{kept}, the weights, and decoded images in main \
+        "(estimated from a step of {} images with {:.1} million activations each{kept}, the weights, and decoded images in main \
          memory)",
         images,
         activations as f64 / 1e6

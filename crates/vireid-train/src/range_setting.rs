@@ -35,7 +35,8 @@ impl EngineConfig {
     /// `VR0502` for an unknown name, or limits that do not ascend as the numbers of single precision that they become.
     pub fn range(&self) -> Result<ValueRange, MethodError> {
         let refuse = |found: String| {
-            let message = format!("input.range = {found}; full, image and [lower, higher] number exist");
+            let message =
+                format!("input.range = {found}; full, image and two ascending numbers [lower, higher] can be used");
             Err(MethodError::Config(message))
         };
         match &self.input.range {

@@ -135,7 +135,7 @@ fn gather(mut parts: Vec<Outputs>, device: &Device) -> Outputs {
     }
 }
 
-/// Takes the gradients of some parameters, summed over the replicas, to a device. A step may have them in several containers.
+/// The gradients of some parameters, summed over the replicas, on a device. A step may have them in several containers.
 pub(crate) fn summed_gradients<M: Module>(
     gradients: &mut [Gradients],
     replicas: &[M],

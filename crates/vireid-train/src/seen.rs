@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vireid_core::{Identity, PerModality};
 use vireid_data::{ImageList, Names};
 
-/// Which images and people a network was trained on, kept in its run directory for whoever judges the network later.
+/// Which images and people a network was trained on, kept in its run directory for those who judge the network later.
 /// Training never reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainingRecord {

@@ -186,8 +186,9 @@ impl Session {
         }
         if self.repeated > 0 {
             let lines = self.repeated;
-            text +=
-                &format!("\n{lines} lines of the log tell what is done again; they are in events.repeated.jsonl now");
+            text += &format!(
+                "\n{lines} lines of the log are about work that is done again; they were moved to events.repeated.jsonl"
+            );
         }
         format!("{text}\nrun directory: {}", self.run.root().display())
     }

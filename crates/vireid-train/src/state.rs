@@ -24,7 +24,7 @@ impl MethodState {
         self.floats.insert(name.into(), (shape, values));
     }
 
-    /// The table of a name, put on a device; `None` where there is none, or it has not two dimensions.
+    /// The table of a name, put on a device; `None` where there is none, or it does not have two dimensions.
     ///
     /// # Shapes
     ///

@@ -102,7 +102,7 @@ pub(crate) fn activations(config: &EngineConfig) -> Result<Option<usize>, Method
     Ok(footprint(config)?.map(|footprint| footprint.activations))
 }
 
-/// Bytes that the activations of `images` images take in a training step on a device of a name: an estimate. `None` where
+/// Bytes that the activations of `images` images take in a training step on the device of that name: an estimate. `None` where
 /// what the network keeps is not known.
 ///
 /// # Errors

@@ -117,8 +117,8 @@ impl ClusteringSettings {
             .map(|(name, eps, rows)| {
                 format!(
                     "clustering.eps.{name} = {eps} is the distance of images that share {rows} of their k2 = {k2} expansion rows: \
-                     rounding decides whether they are neighbours, and labels may differ from another program's; take a value \
-                     beside it"
+                     rounding decides whether they are neighbours, and labels may differ from another program's; take a \
+                     slightly different value"
                 )
             })
             .collect()

@@ -113,7 +113,7 @@ pub fn names() -> Vec<String> {
     kinds().iter().flat_map(|kind| kind.names()).collect()
 }
 
-/// The kind of a name.
+/// The kind of network that has a name.
 ///
 /// # Errors
 ///
