@@ -1,4 +1,4 @@
-//! Your own network, trained by a method of the library on a drawn world.
+//! Your own network, registered by a name and trained by a method of the library on the synthetic world.
 //!
 //! ```text
 //! cargo run --example custom_backbone --release

@@ -1,4 +1,4 @@
-//! Images of your own that no reader knows, trained on and embedded by the library.
+//! Your own images in a layout that no reader knows: a network is trained on them and embeds them.
 //!
 //! ```text
 //! cargo run --example custom_dataset --release
@@ -21,7 +21,7 @@ const PEOPLE: [usize; 2] = [24, 8];
 /// Images of a person by each camera.
 const IMAGES: usize = 6;
 
-/// Draws people and keeps them under names of our own: `night-4-7.png` is the fourth person's image 7.
+/// Draws people and keeps them under names of your own making: `night-4-7.png` is the fourth person's image 7.
 fn draw(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     fs::create_dir_all(folder)?;
     let world = World::sysu(3, PEOPLE.iter().sum(), WorldSpec::sysu().dials);

@@ -27,18 +27,18 @@ const TRAIN: [&str; 6] =
 
 pub type Failure = Box<dyn std::error::Error>;
 
-/// What one process measured.
+/// What one process measured: seconds and images of one run, and the process's peak memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     pub seconds: f64,
     pub images: usize,
     pub peak_mib: f64,
-    /// Of the first run, with whatever a device compiles and tries out before it computes.
+    /// Seconds of the first run, with whatever a device compiles and tries out before it computes.
     #[serde(default)]
     first_seconds: f64,
 }
 
-/// One line of the report.
+/// One piece of work in the report, ours and the peer's.
 #[derive(Serialize)]
 struct Line {
     work: &'static str,
@@ -145,13 +145,13 @@ pub fn measure(command: &mut Command) -> Result<Measurement, Failure> {
 
 /// How a measurement differs from the benchmark's own.
 pub struct Variation {
-    /// Images per pass or step.
+    /// Images per pass or step, instead of the benchmark's own number.
     pub images: Option<usize>,
-    /// Number type of the convolutions.
+    /// The number type that convolutions compute in.
     pub precision: Precision,
-    /// As many steps, not timed.
+    /// Make this many steps and time none of them.
     pub steps: Option<usize>,
-    /// Whether a step makes its activations again instead of keeping them.
+    /// Whether a step recomputes its activations instead of keeping them.
     pub checkpointing: bool,
 }
 

@@ -1,4 +1,5 @@
-//! `cargo xtask bench checkpointing`: what training steps cost in time and save in memory that make their activations again.
+//! `cargo xtask bench checkpointing`: the time that recomputing activations costs in training steps,
+//! and the memory that it saves.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use crate::bench::{Failure, Measurement, measure};
 use crate::results;
 
-/// Network, images of a step, and whether in bf16.
+/// What is measured: network, images of a step, and whether in bf16.
 const STEPS: [(&str, &str, bool); 3] = [("small", "120", false), ("resnet50", "24", false), ("resnet50", "24", true)];
 
 #[derive(Serialize)]

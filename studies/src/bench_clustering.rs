@@ -29,7 +29,7 @@ const MIN_SAMPLES: usize = 4;
 /// Shares of the identities at which the growth of cost is measured.
 const SHARES: [f64; 4] = [0.125, 0.25, 0.5, 1.0];
 
-/// What one process measured.
+/// What one process measured of one work at one size.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     work: String,
@@ -44,7 +44,7 @@ pub struct Measurement {
     figures: Vec<(String, f64)>,
 }
 
-/// What the report holds.
+/// The report as it is written to a file.
 #[derive(Serialize)]
 struct Report {
     command: &'static str,
@@ -124,7 +124,7 @@ fn measure(work: &str, share: f64) -> Result<Measurement, Failure> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// One measurement, printed as JSON.
+/// Measures one work on a share of the identities, and prints the measurement as JSON.
 pub fn one(work: &str, share: f64) -> Result<(), Failure> {
     let measured = match work {
         "neighbours" => neighbours(share)?,

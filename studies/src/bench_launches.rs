@@ -26,7 +26,7 @@ struct Row {
     kernels: Vec<(String, f64)>,
 }
 
-/// Counts, prints and writes them.
+/// Counts the launches on a device, prints them and writes the report to `out`.
 pub fn run(device: &str, out: Option<&Path>) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (work, images) in STEPS {

@@ -17,7 +17,7 @@ use crate::steps::Steps;
 /// Largest error of a golden output, where the case itself allows less. Cases allow for a CPU's sums; a device that adds
 /// in another order, or in fused steps, is off by a few units in the last place of the largest term.
 const GOLDEN: f64 = 5e-5;
-/// Steps compared.
+/// Training steps that are compared.
 const STEPS: usize = 20;
 /// Largest relative difference of a loss at the first step, before anything has been trained on either device.
 const FIRST_STEP: f64 = 1e-4;

@@ -32,24 +32,24 @@ const CHANGES: [&str; 11] = [
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File to write
+    /// File to write the report to
     #[arg(long, default_value = "docs/results/dials.json")]
     pub out: PathBuf,
-    /// Seeds of worlds
+    /// Seeds of the worlds that every change is tried on
     #[arg(long, value_delimiter = ',', default_values_t = [31, 32])]
     world_seeds: Vec<u64>,
 }
 
 #[derive(Serialize)]
 struct Row {
-    /// Empty for the default world.
+    /// The dial and its value; empty for the default world.
     change: &'static str,
     /// All-search mAP of the untrained network, percent.
     map: Spread,
     /// Adjusted Rand index of the clusters of each modality.
     visible_ari: Spread,
     infrared_ari: Spread,
-    /// Clusters per training identity.
+    /// Clusters per training identity, in each modality.
     visible_clusters: Spread,
     infrared_clusters: Spread,
 }

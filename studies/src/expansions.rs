@@ -35,13 +35,13 @@ const VARIANTS: [(&str, EmccVariant); 8] = [
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File to write
+    /// File to write the report to
     #[arg(long, default_value = "docs/results/expansions.json")]
     pub out: PathBuf,
-    /// Seeds of worlds
+    /// Seeds of the worlds that every expansion is tried on
     #[arg(long, value_delimiter = ',', default_values_t = [21, 22, 23, 24, 25, 26, 27, 28, 29, 30])]
     world_seeds: Vec<u64>,
-    /// The worlds' camera dial
+    /// Value of the worlds' camera dial
     #[arg(long, default_value_t = 0.8)]
     camera: f64,
     /// Numbers of neighbours: ranked, considered, and the second count of the variants that have one; may be repeated

@@ -9,15 +9,15 @@ type Failure = Box<dyn std::error::Error>;
 /// How long it may take to open the device.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Ends with this value.
+/// A process that lends a device. It is ended when this value is dropped.
 pub struct Lender {
     process: Child,
-    /// The name under which the device is to be had.
+    /// The name by which the lent device is opened: `ws://host:port`.
     pub device: String,
 }
 
 impl Lender {
-    /// Starts one, and waits until it listens.
+    /// Starts a process that lends `device`, and waits until it listens, two minutes at most.
     pub fn start(device: &str) -> Result<Self, Failure> {
         // The system picks a free port; that another process takes it in between is unlikely and shows as an error.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();

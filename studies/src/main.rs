@@ -47,7 +47,7 @@ enum Task {
     },
     /// Make the small network's starting weights again
     Pretrain {
-        /// File to write
+        /// File to write the weights to
         #[arg(long, default_value = "crates/vireid-backbone/weights/small.safetensors")]
         out: PathBuf,
         /// Share of the steps to run, for a trial
@@ -73,10 +73,10 @@ enum Task {
     /// Lend a device, for the device tests
     #[command(hide = true)]
     Lend {
-        /// Which
+        /// Device to lend
         #[arg(long)]
         device: String,
-        /// Address to listen on
+        /// Address to listen on, as `host:port`
         #[arg(long)]
         listen: String,
     },
@@ -85,7 +85,7 @@ enum Task {
         /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]` or `auto`
         #[arg(long, default_value = "auto")]
         device: String,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -101,10 +101,10 @@ enum Bench {
         /// Processes per measurement; the best counts
         #[arg(long, default_value_t = 2)]
         rounds: usize,
-        /// Device of both
+        /// Device to measure on; PyTorch is measured on the same where it knows it
         #[arg(long, default_value = "cpu")]
         device: String,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -116,37 +116,37 @@ enum Bench {
         /// Processes per measurement; the best counts
         #[arg(long, default_value_t = 2)]
         rounds: usize,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Training steps that keep their activations beside steps that make them again
+    /// Training steps that keep their activations beside steps that recompute them
     Checkpointing {
         /// Processes per measurement; the best counts
         #[arg(long, default_value_t = 2)]
         rounds: usize,
-        /// Device
+        /// Device to measure on
         #[arg(long, default_value = "cpu")]
         device: String,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
     /// Kernels that a training step launches on a graphics card
     Launches {
-        /// Device
+        /// Device to measure on
         #[arg(long, default_value = "wgpu")]
         device: String,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
-    /// Building the program from nothing
+    /// Time and memory of building the program from nothing
     Build {
         /// Sets of features; features of one set are joined by `+`
         #[arg(value_delimiter = ',', default_value = "default,wgpu")]
         sets: Vec<String>,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
@@ -168,36 +168,36 @@ enum Bench {
         /// Which works; `100k`, `million` and the same with `-hnsw` (approximate; long) only when named
         #[arg(value_delimiter = ',', default_value = "neighbours,visible,infrared,joint,transfer")]
         works: Vec<String>,
-        /// File to write
+        /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
     },
     /// One measurement of the clustering engine, as JSON
     #[command(hide = true)]
     OneClustering {
-        /// Which work
+        /// Name of the work, such as `neighbours` or `visible`
         work: String,
-        /// Share of the identities
+        /// Share of the identities to take, above 0, up to 1
         share: f64,
     },
     /// Measurements in one process, a line of JSON each
     #[command(hide = true)]
     One {
-        /// `<network>-<kind>`, several separated by commas
+        /// What to measure, as `<network>-<kind>`; several separated by commas
         works: String,
-        /// Where
+        /// Device to measure on
         #[arg(long, default_value = "cpu")]
         device: String,
         /// Images per pass or step, instead of the benchmark's own
         #[arg(long)]
         images: Option<usize>,
-        /// Convolutions in bf16
+        /// Compute convolutions in bf16
         #[arg(long)]
         bf16: bool,
-        /// As many steps, and nothing measured
+        /// Make this many steps and measure nothing
         #[arg(long)]
         steps: Option<usize>,
-        /// Activations made again instead of kept, in steps
+        /// Recompute activations instead of keeping them, in steps
         #[arg(long)]
         checkpointing: bool,
         /// How a graphics card computes convolutions: `stock`, `product`, `fastest`, ...
@@ -298,7 +298,7 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    /// The files in the repository may be made anew, others' files may not be lost.
+    /// The files in the repository may be written again; other files may not be lost.
     #[test]
     fn a_report_is_known_again() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

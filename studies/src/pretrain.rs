@@ -144,7 +144,7 @@ fn project(image: &mut [f32], stream: &mut Stream) {
     }
 }
 
-/// Augmented views of some photos: pixels and whether each lost its colour.
+/// Augmented views of photos: pixels and whether each lost its colour.
 fn views(photos: &Photos, picks: &[usize], change: ColorChange, erase: f64, key: [u64; 2]) -> (Vec<f32>, Vec<bool>) {
     let streams = Streams::new(SEED);
     let made: Vec<(Vec<f32>, bool)> = picks

@@ -53,7 +53,7 @@ impl Steps {
         }
     }
 
-    /// The same with activations that are made again instead of kept, or not.
+    /// The same with activations that are recomputed instead of kept, or not.
     pub fn with_checkpointing(self, checkpointing: bool) -> Self {
         Self { checkpointing, ..self }
     }
@@ -83,7 +83,11 @@ impl Steps {
     }
 }
 
-/// Made-up images.
+/// Images of evenly distributed noise from -0.5 to 0.5: drawn on the host, so they are the same on every device.
+///
+/// # Shapes
+///
+/// - output: `[count, 3, height, width]`
 pub fn noise(count: usize, [height, width]: [usize; 2], stream: &mut Stream, device: &Device) -> Tensor<4> {
     let values: Vec<f32> = (0..count * 3 * height * width).map(|_| stream.unit() as f32 - 0.5).collect();
     Tensor::from_data(TensorData::new(values, [count, 3, height, width]), device)

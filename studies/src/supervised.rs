@@ -12,7 +12,7 @@ use vireid_data::{Loader, LoaderConfig, Sample};
 use vireid_losses::{batch_hard_triplet, cross_entropy, label_tensor};
 use vireid_methods::{Labels, MethodError, RunConfig, Score, TrainingImages, adam, build_network, evaluate, registry};
 
-/// Margin of the triplet loss.
+/// Margin of the triplet loss, as a distance between embeddings of length 1.
 pub const MARGIN: f64 = 0.3;
 const STEPS: usize = 1000;
 const RATE: f64 = 2e-3;
@@ -26,20 +26,29 @@ pub struct CosineClassifier {
 }
 
 impl CosineClassifier {
-    /// One direction per class.
+    /// A classifier with one random direction per class, in a space of `dim` numbers.
     pub fn new(classes: usize, dim: usize, device: &Device) -> Self {
         let init = Initializer::Normal { mean: 0.0, std: 0.1 };
         Self { directions: init.init([classes, dim], device) }
     }
 
-    /// Scaled cosines.
+    /// Cosines between embeddings and directions, times `scale`.
+    ///
+    /// # Shapes
+    ///
+    /// - `unit_embeddings`: `[batch, dim]`, rows of length 1
+    /// - output: `[batch, classes]`
     pub fn forward(&self, unit_embeddings: Tensor<2>, scale: f64) -> Tensor<2> {
         let directions = normalized(self.directions.val());
         unit_embeddings.matmul(directions.transpose()).mul_scalar(scale)
     }
 }
 
-/// Rows of length 1.
+/// Every row divided by its length.
+///
+/// # Shapes
+///
+/// - `rows` and output: `[batch, dim]`
 pub fn normalized(rows: Tensor<2>) -> Tensor<2> {
     let norms = rows.clone().powi_scalar(2).sum_dim(1).clamp_min(1e-24).sqrt();
     rows / norms

@@ -19,7 +19,7 @@ use vireid_methods::{
 
 use crate::supervised;
 
-/// A synthetic world's manner.
+/// The data set whose layout and protocol a synthetic world has.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Manner {
     Sysu,
@@ -44,19 +44,19 @@ impl Manner {
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File to write
+    /// File to write the report to
     #[arg(long)]
     pub out: Option<PathBuf>,
-    /// Manner of the world
+    /// Data set whose layout and protocol the worlds have
     #[arg(long, value_enum, default_value_t = Manner::Sysu)]
     world: Manner,
-    /// Methods to run
+    /// Methods to train on every world
     #[arg(long, value_delimiter = ',', default_value = "mbccm")]
     methods: Vec<String>,
     /// Seeds of worlds; presets are chosen on world 0, so measure on others
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
     world_seeds: Vec<u64>,
-    /// Training seeds on each world
+    /// Training seeds on every world
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1])]
     seeds: Vec<u64>,
     /// Also train each method's first stage alone, as long as the whole method trains
@@ -314,7 +314,7 @@ fn train(
     }
 }
 
-/// The command that makes the report again.
+/// The command that measures the report again.
 fn command(arguments: &Arguments) -> String {
     let list = |values: &[u64]| values.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let mut text = format!(

@@ -1,4 +1,4 @@
-//! Bad input: an error with a code, the cause and the way out; nothing lost.
+//! Bad input gives an error with a code, the cause and a way out, and nothing is lost.
 
 use std::fs;
 use std::path::Path;

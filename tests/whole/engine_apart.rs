@@ -1,4 +1,5 @@
-//! What the engine must not know, and what libraries must not draw with, by reading their files.
+//! The engine names no method and no data set, and no library depends on what draws on a terminal: checked by reading
+//! their files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

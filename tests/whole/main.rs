@@ -1,4 +1,4 @@
-//! Whole-program tests.
+//! Whole-program tests: the program and the library from data to results.
 
 // A test that meets an unexpected error should stop right there.
 #![allow(clippy::unwrap_used)]

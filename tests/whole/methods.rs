@@ -1,4 +1,4 @@
-//! Every method beyond the first trains, stops and goes on as it does, and refuses what has no meaning.
+//! Every method but MBCCM, which the other tests run, trains, stops and goes on, and refuses settings that mean nothing.
 
 #[cfg(unix)]
 use crate::program::Stop;

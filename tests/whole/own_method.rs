@@ -1,4 +1,4 @@
-//! Methods of your own, from the parts that the library has: every visible cluster goes with the infrared cluster whose
+//! Your own methods, made of the parts that the library has: every visible cluster goes with the infrared cluster whose
 //! centroid is nearest, and both modalities share a memory. They need no change to any file of the library.
 
 use std::sync::atomic::AtomicBool;

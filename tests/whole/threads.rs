@@ -1,4 +1,4 @@
-//! The number of threads is the machine's affair: it changes how long a run takes, and nothing that it finds.
+//! The number of threads changes how long a run takes, and nothing that it finds.
 
 use crate::program::{Run, stderr, world};
 

@@ -1,4 +1,4 @@
-//! A run leaves what it promises.
+//! What a run leaves in its directory, that the seed decides it, and that a resumed run keeps its account of seconds.
 
 use serde_json::Value;
 

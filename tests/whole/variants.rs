@@ -1,4 +1,5 @@
-//! The readings of DMIC and ECUL by other sources train, and a stop within an epoch or between two changes no byte.
+//! The readings of DMIC and ECUL that other sources give train too, and a stop within an epoch or between two changes no
+//! byte of what they find.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -19,13 +19,13 @@ macro_rules! preset_files {
 }
 pub(crate) use preset_files;
 
-/// Those of no method and no data set.
+/// The files that belong to no method and no data set.
 const SHARED: &[(&str, &str)] = preset_files!["base_paper", "base_quick"];
 const SIZES: [&str; 2] = ["paper", "quick"];
 /// A preset's list of inherited keys that its method does not read.
 const WITHOUT: &str = "without";
 
-/// The text of a file, and all files' names.
+/// Names and texts of all preset files.
 fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
     let of_methods = entries().into_iter().flat_map(|entry| entry.presets.iter().copied());
     let of_data_sets = data_sets().flat_map(|data_set| data_set.presets.iter().copied());
@@ -42,7 +42,9 @@ pub fn preset(name: &str, overrides: &[String]) -> Result<RunConfig, MethodError
     RunConfig::from_table(preset_table(name)?, overrides)
 }
 
-/// The names of the embedded presets, each layer by itself; layers may be put in a row.
+/// The names of all presets, those of registered methods and data sets among them: every method with every data set
+/// that has presets, in both sizes, alone and with each of its layers. Layers may also be put in a row, which is not
+/// listed.
 pub fn presets() -> impl Iterator<Item = String> {
     crate::registry::methods()
         .flat_map(|method| with_presets().map(move |data_set| (method, data_set.name)))
@@ -68,7 +70,7 @@ fn layers(method: &str, size: &str) -> impl Iterator<Item = &'static str> {
     files().filter_map(move |(name, _)| name.strip_prefix(&prefix))
 }
 
-/// The files of a preset by name, in the order in which they are laid over one another.
+/// The files of a preset, as name and text, in the order in which they are laid over one another.
 ///
 /// # Errors
 ///
@@ -94,7 +96,7 @@ pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodEr
     Ok(wanted.into_iter().filter_map(|name| text(&name).map(|text| (name, text))).collect())
 }
 
-/// A preset as one table.
+/// A preset as one table: its files laid over one another, and without the keys that its method does not read.
 fn preset_table(name: &str) -> Result<toml::Table, MethodError> {
     let mut table = toml::Table::new();
     for (_, text) in preset_layers(name)? {

@@ -10,33 +10,37 @@ use crate::{dmic, ecul, mbccm, mmm, mult};
 /// What the registry knows of a method.
 #[derive(Debug, Clone, Copy)]
 pub struct MethodEntry {
-    /// Its name: a configuration's `method`, and the beginning of its presets' names.
+    /// Its name: a configuration's `method`, and the beginning of its presets' names. Without `_`, which separates the
+    /// parts of a preset's name.
     pub name: &'static str,
     /// Builds it from the sections of a configuration that it reads.
     pub build: fn(&RunConfig) -> Result<Box<dyn AnyMethod>, MethodError>,
     /// Its preset files, by name and text: see [`presets`](crate::presets()).
     pub presets: &'static [(&'static str, &'static str)],
-    /// The clustering of one modality on its own that its configuration describes, for looking at clusters outside a run.
+    /// The clustering of one modality on its own that its configuration describes, for looking at clusters outside a
+    /// run; mostly [`read_clustering`].
     pub clustering: fn(&RunConfig) -> Result<ClusteringSettings, MethodError>,
 }
 
-/// Every method that comes with the project. To add one, write its module and list it here.
+/// Every method that this process knows, first those that come with the project. To add one, write its module and list
+/// it here.
 static METHODS: LazyLock<RwLock<Vec<MethodEntry>>> =
     LazyLock::new(|| RwLock::new(vec![mbccm::ENTRY, mult::ENTRY, mmm::ENTRY, dmic::ENTRY, ecul::ENTRY]));
 
-/// Makes a method of your own known by its name, with its presets, for the rest of the process. The newest of a name counts.
+/// Makes a method of your own known by its name, with its presets, for the rest of the process. A method that had the
+/// name before is replaced.
 pub fn register(entry: MethodEntry) {
     let mut entries = METHODS.write().unwrap_or_else(PoisonError::into_inner);
     entries.retain(|known| known.name != entry.name);
     entries.push(entry);
 }
 
-/// All methods.
+/// The entries of all methods: the built-in ones, then those that were registered.
 pub fn entries() -> Vec<MethodEntry> {
     METHODS.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// The names of the methods.
+/// The names of all methods, in the order of [`entries`].
 pub fn methods() -> impl Iterator<Item = &'static str> {
     entries().into_iter().map(|entry| entry.name)
 }
@@ -51,11 +55,12 @@ pub fn build(config: &RunConfig) -> Result<Box<dyn AnyMethod>, MethodError> {
     (entry(&config.engine.method)?.build)(config)
 }
 
-/// The clustering of one modality on its own that a configuration describes, of whichever method it is.
+/// The clustering of one modality on its own that a configuration describes. For a method that is not known here,
+/// `[clustering]` is read as most methods have it.
 ///
 /// # Errors
 ///
-/// `VR0501`, `VR0502` for what stands in `[clustering]`.
+/// `VR0501` for an unknown key of `[clustering]`, `VR0502` for an unusable value.
 pub fn clustering(config: &RunConfig) -> Result<ClusteringSettings, MethodError> {
     // A run of a method that this program does not know has its clusters looked at too.
     entry(&config.engine.method).map_or(read_clustering as fn(&RunConfig) -> _, |entry| entry.clustering)(config)

@@ -10,19 +10,21 @@ use vireid_backbone::parameters::NamedParameter;
 
 use crate::{Evaluation, MethodError, MethodState};
 
-/// Version of the checkpoint format; a larger one in a file means a newer program wrote it.
+/// Version of the checkpoint format that this build writes and reads. A file with any other version is refused with
+/// `VR0507`.
 pub const FORMAT_VERSION: u32 = 2;
-/// Metadata key of the header.
+/// Key of the header, JSON text, in the metadata of the safetensors file.
 const HEADER: &str = "vireid";
-/// Name of the optimiser's record.
+/// Name of the tensor that holds the optimiser's record as bytes.
 const OPTIMIZER: &str = "optimizer";
 
-/// Which of a run's two checkpoints.
+/// Which of the two checkpoints that a run keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckpointKind {
-    /// The newest.
+    /// The newest: saved after every epoch and when a run is interrupted. A run goes on from it.
     Last,
-    /// The one with the highest test mAP: selected on test data.
+    /// The one with the highest mAP in a test after some training. It is selected on test data, so label its scores so.
+    /// A run without a test set has none.
     Best,
 }
 
@@ -39,9 +41,9 @@ impl CheckpointKind {
 /// How far a run has come: `step` steps of `epoch` are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Position {
-    /// Epoch, counted from 0.
+    /// The epoch that is under way, counted from 0 over all stages. After the last it is the number of epochs.
     pub epoch: usize,
-    /// Steps of it.
+    /// Steps of that epoch that are done; 0 between two epochs.
     pub step: usize,
 }
 
@@ -62,23 +64,24 @@ struct Header {
 /// optimiser's record as bytes. Random streams have no state beyond the seed and the position.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// Name of the method.
+    /// Name of the method that wrote it. A run of another method refuses it (`VR0508`).
     pub method: String,
-    /// Name of the backbone.
+    /// `backbone.name` of the run. A run with another network refuses it (`VR0508`).
     pub backbone: String,
-    /// Seed of the run.
+    /// Seed of the run. With `position` it is all there is to know of the random streams.
     pub seed: u64,
-    /// How far it has come.
+    /// How far the run had come when it was saved.
     pub position: Position,
-    /// Scores so far.
+    /// Every test so far, the oldest first, the one of the untrained network included.
     pub evaluations: Vec<Evaluation>,
-    /// Parameters and running statistics.
+    /// Parameters and running statistics as name, shape and values in f32: the network's by its own names, and
+    /// `classifier.weight` where a stage has a classifier.
     pub model: Vec<NamedParameter>,
-    /// The optimiser's record.
+    /// What the optimiser remembers, in Burn's record format.
     pub optimizer: Vec<u8>,
-    /// Whether the epoch of the position has its labels and memories already.
+    /// Whether the epoch of the position has its labels and memories already; they are in `state` then.
     pub prepared: bool,
-    /// What the method keeps.
+    /// What [`Method::state`](crate::Method::state) gave: labels and memories, or what outlives an epoch.
     pub state: MethodState,
 }
 
@@ -150,11 +153,12 @@ impl Checkpoint {
         write_atomically(path, &bytes)
     }
 
-    /// Reads a file.
+    /// Reads a checkpoint, all of it into memory. Whether its parameters are those of a network shows only when they
+    /// are loaded into one.
     ///
     /// # Errors
     ///
-    /// `VR0507` when it is missing, truncated, not a checkpoint, or from a newer program.
+    /// `VR0507` when it is missing, truncated, not a checkpoint, or from a newer or older format.
     pub fn load(path: &Path) -> Result<Self, MethodError> {
         let bad = |reason: String| MethodError::BadCheckpoint { path: path.into(), reason };
         let bytes = fs::read(path).map_err(|error| bad(error.to_string()))?;
@@ -171,7 +175,7 @@ impl Checkpoint {
         }
         if version < u64::from(FORMAT_VERSION) {
             return Err(bad(format!(
-                "written by an older program (format {version}, this one reads {FORMAT_VERSION})"
+                "written by an older program (format {version}, this one reads {FORMAT_VERSION}); start a new run"
             )));
         }
         let header: Header = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
@@ -206,7 +210,11 @@ impl Checkpoint {
     }
 }
 
-/// Writes under a temporary name, syncs, renames.
+/// Writes under a temporary name, syncs to disk, renames: `path` holds the old bytes or the new ones, never a part.
+///
+/// # Errors
+///
+/// `VR0509`; the temporary file is removed then.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), MethodError> {
     let temporary = path.with_extension("tmp");
     let write = || -> std::io::Result<()> {

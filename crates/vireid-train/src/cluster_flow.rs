@@ -5,24 +5,26 @@ use serde::Serialize;
 /// Share of a cluster's images that an earlier cluster must give to be one of its sources.
 const SOURCE: f64 = 0.25;
 
-/// Where the clusters of an epoch come from, by the labels that their images had the epoch before. Every cluster is kept,
-/// split, merged or born.
+/// Where the clusters of an epoch come from, judged by the labels that their images had in the epoch before. An earlier
+/// cluster is a source of a cluster when it gives at least a quarter of its images. Every cluster is kept, split,
+/// merged or born.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ClusterFlow {
-    /// From one earlier cluster that is no other's source.
+    /// Clusters with one source, which is a source of no other cluster.
     pub kept: usize,
-    /// From one earlier cluster that is a source of others too.
+    /// Clusters with one source, which is a source of other clusters too.
     pub split: usize,
-    /// From several earlier clusters.
+    /// Clusters with several sources.
     pub merged: usize,
-    /// From images without a cluster.
+    /// Clusters without a source: no earlier cluster gave them a quarter of their images.
     pub born: usize,
-    /// Earlier clusters that are nobody's source.
+    /// Earlier clusters that are a source of none.
     pub gone: usize,
 }
 
 impl ClusterFlow {
-    /// Of two labellings of the same images.
+    /// Compares two labellings of the same images in the same order. `None` is noise; the numbers of the clusters mean
+    /// nothing.
     pub fn between(before: &[Option<usize>], now: &[Option<usize>]) -> Self {
         let mut clusters: BTreeMap<usize, (usize, BTreeMap<usize, usize>)> = BTreeMap::new();
         for (before, now) in before.iter().zip(now) {

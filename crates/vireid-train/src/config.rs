@@ -14,32 +14,33 @@ const MOST_EPOCHS: usize = 1 << 24;
 /// What the engine reads of a run's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineConfig {
-    /// Name of the method.
+    /// Name of the method, as [`Method::name`](crate::Method::name) gives it.
     pub method: String,
-    /// Name of the preset this started from.
+    /// Name of the preset that this started from. For people to read: nothing is looked up by it.
     pub preset: String,
-    /// Seed of all random streams.
+    /// Seed of all random streams; the same seed, data and settings give the same run on the same device.
     pub seed: u64,
-    /// How images are read.
+    /// Size and filter of images, and how they are loaded: `[input]`.
     pub input: InputSettings,
-    /// Which network.
+    /// The network and its starting weights: `[backbone]`.
     pub backbone: BackboneSettings,
-    /// How images are embedded.
+    /// How training images are embedded to be labelled: `[extraction]`.
     pub extraction: ExtractionSettings,
-    /// What all stages' optimisers have in common.
+    /// What the optimisers of all stages have in common: `[optimizer]`.
     pub optimizer: OptimizerSettings,
-    /// When and how to test.
+    /// When and how to test: `[evaluation]`.
     pub evaluation: EvaluationSettings,
-    /// One entry per stage of the method.
+    /// One `[[stages]]` entry per stage of the method, in order; at least one. [`Engine::new`](crate::Engine::new)
+    /// refuses another number than the method has.
     pub stages: Vec<StageSettings>,
 }
 
 /// Everything that decides what a run computes: what the engine reads, and the method's own table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunConfig {
-    /// What the engine reads.
+    /// The sections that the engine reads, checked.
     pub engine: EngineConfig,
-    /// All other sections: the method reads them, and refuses those that it does not know.
+    /// All other sections, unchecked: the method reads them when it is built, and refuses those that it does not know.
     pub method: toml::Table,
 }
 
@@ -49,14 +50,15 @@ impl Serialize for RunConfig {
     }
 }
 
-/// The sections that the engine reads.
+/// The sections that the engine reads; all others are the method's.
 const OF_THE_ENGINE: [&str; 9] =
     ["method", "preset", "seed", "input", "backbone", "extraction", "optimizer", "evaluation", "stages"];
 
 impl RunConfig {
-    /// A configuration file with overrides of the form `key=value`, such as `stage2.epochs=30`.
+    /// Reads the text of a configuration file, then applies overrides of the form `key=value`, such as
+    /// `stage2.epochs=30`.
     ///
-    /// Files of version 0.1, with `[stage1]` instead of `[[stages]]`, are read too.
+    /// Files of the older form, with `[stage1]` instead of `[[stages]]`, are read too.
     ///
     /// # Errors
     ///
@@ -66,7 +68,7 @@ impl RunConfig {
         Self::from_table(text.parse().map_err(|error| MethodError::Config(format!("{error}")))?, overrides)
     }
 
-    /// The same from a table.
+    /// As [`from_toml`](Self::from_toml), from a table that has been read or put together already.
     ///
     /// # Errors
     ///
@@ -82,7 +84,8 @@ impl RunConfig {
         Ok(Self { engine, method })
     }
 
-    /// The configuration as TOML, for the run directory.
+    /// The configuration as TOML, the stages last: the `config.toml` of a run directory. [`from_toml`](Self::from_toml)
+    /// reads it back.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.table()).unwrap_or_default()
     }
@@ -96,7 +99,7 @@ impl RunConfig {
         table
     }
 
-    /// A number that differs between configurations.
+    /// A fingerprint of all settings, 16 hexadecimal digits: equal for equal configurations. Not a cryptographic one.
     pub fn hash(&self) -> String {
         format!("{:016x}", crate::system::fnv1a(self.to_toml().bytes()))
     }
@@ -109,12 +112,13 @@ impl RunConfig {
 }
 
 impl EngineConfig {
-    /// Epochs of all stages.
+    /// Epochs of all stages together, at least 1.
     pub fn epochs(&self) -> usize {
         self.stages.iter().map(|stage| stage.epochs).sum()
     }
 
-    /// Which epoch of which stage an epoch is; after the last, the end of the last stage.
+    /// The stage that an epoch is in, and its place there. `epoch` is counted from 0 over all stages; one after the
+    /// last gives the end of the last stage.
     pub fn at(&self, epoch: usize) -> EpochAt {
         let stages = &self.stages;
         let (mut stage, mut first) = (0, 0);
@@ -125,17 +129,17 @@ impl EngineConfig {
         EpochAt { stage, epoch, in_stage: epoch - first, of: stages[stage].epochs }
     }
 
-    /// The settings of the stage of an epoch.
+    /// The settings of the stage that an epoch is in.
     pub fn stage(&self, at: EpochAt) -> &StageSettings {
         &self.stages[at.stage]
     }
 
-    /// The size that images are resized to.
+    /// The size in pixels that every image is resized to.
     pub fn size(&self) -> ImageSize {
         ImageSize { height: self.input.height, width: self.input.width }
     }
 
-    /// The filter that training images are resized with.
+    /// The filter that training images are resized with: `input.filter`.
     ///
     /// # Errors
     ///
@@ -144,7 +148,7 @@ impl EngineConfig {
         filter_of("input.filter", &self.input.filter)
     }
 
-    /// The filter that test images are resized with.
+    /// The filter that test images are resized with: `evaluation.filter`, or `input.filter` where that is not set.
     ///
     /// # Errors
     ///
@@ -201,7 +205,8 @@ impl EngineConfig {
 }
 
 fn filter_of(key: &str, name: &str) -> Result<ResizeFilter, MethodError> {
-    let message = || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear exist"));
+    let message =
+        || MethodError::Config(format!("{key} = '{name}'; lanczos, bicubic and bilinear are the filters there are"));
     ResizeFilter::from_name(name).ok_or_else(message)
 }
 

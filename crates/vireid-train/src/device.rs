@@ -15,15 +15,16 @@ const ACCELERATORS: [(&str, bool); 3] =
 /// A device that this build can use on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceEntry {
-    /// The name that `--device` takes.
+    /// The name that [`parse_device`] and `--device` take, such as `cpu` or `cuda:0`.
     pub name: String,
-    /// What the device calls itself.
+    /// What the driver calls the device, or `unnamed`; of the CPU its number of threads.
     pub description: String,
-    /// Whether it is a card, not a CPU that plays one.
+    /// Whether it is a graphics card. A CPU that plays one, such as a software renderer, is not.
     pub is_card: bool,
 }
 
-/// The devices that this build can use on this machine. Opens each of them.
+/// The devices that this build can use on this machine, the CPU first. Opens each of them and lets it compute two
+/// numbers, so the first call may take seconds.
 pub fn available_devices() -> Vec<DeviceEntry> {
     let mut entries = Vec::new();
     if cfg!(feature = "flex") {
@@ -46,12 +47,14 @@ pub fn available_devices() -> Vec<DeviceEntry> {
     entries
 }
 
-/// Features that would let a build use more kinds of devices.
+/// Features that this build lacks, each of which would let it use another kind of device: of `cuda`, `vulkan` and
+/// `wgpu`.
 pub fn missing_features() -> Vec<&'static str> {
     ACCELERATORS.into_iter().filter(|(_, linked)| !linked).map(|(kind, _)| kind).collect()
 }
 
-/// The names themselves, with the first card there is in the place of `auto`, the CPU where there is none.
+/// Names of devices, separated by commas, with every `auto` replaced by the first card there is, or `cpu` where there
+/// is none. Other names are kept, even unknown ones.
 pub fn resolve_device(names: &str) -> String {
     let resolve = |name: &str| {
         if name != "auto" {
@@ -64,12 +67,14 @@ pub fn resolve_device(names: &str) -> String {
     names.split(',').map(|name| resolve(name.trim())).collect::<Vec<_>>().join(",")
 }
 
-/// The device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto`, or `ws://host:port[#n]` for one that another host
-/// lends; the token that its server asks for is in the environment variable `VIREID_TOKEN`.
+/// Opens the device of a name: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto`, or `ws://host:port[#n]` for one
+/// that another host lends. `n` is 0 where it is left out. The token that a lending host asks for is read from the
+/// environment variable `VIREID_TOKEN`.
 ///
 /// # Errors
 ///
-/// `VR0504` when the build does not link the backend, the name is unknown, there is no such device or it does not answer.
+/// `VR0504` when the build does not link the backend, the name is unknown, or there is no such device or it does not
+/// answer.
 pub fn parse_device(name: &str) -> Result<Device, MethodError> {
     open(&resolve_device(name)).map_err(|reason| MethodError::NoDevice {
         name: name.into(),
@@ -93,34 +98,35 @@ impl From<Device> for Devices {
 }
 
 impl Devices {
-    /// The one that holds weights, memories and optimiser.
+    /// The device that holds weights, memories and optimiser.
     pub fn first(&self) -> &Device {
         &self.first
     }
 
-    /// All but the first.
+    /// The devices that get a copy of the network every step; empty in a run on one device.
     pub fn others(&self) -> &[Device] {
         &self.others
     }
 
-    /// The first, then the others.
+    /// All devices in the order of the parts of a batch that they take, the first device first.
     pub fn iter(&self) -> impl Iterator<Item = &Device> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// How many, at least one.
+    /// How many parts a batch is split into: at least one. A device that is named twice counts twice.
     pub fn count(&self) -> usize {
         1 + self.others.len()
     }
 
-    /// Their autodiff sides.
+    /// The same devices on their autodiff side, which records what gradients need.
     pub fn autodiff(&self) -> Self {
         let side = |device: &Device| device.clone().autodiff();
         Self { first: side(&self.first), others: self.others.iter().map(side).collect() }
     }
 }
 
-/// The devices of names separated by commas, such as `cuda:0,cuda:1`. One device named twice takes two parts of a batch.
+/// Opens the devices of names separated by commas, such as `cuda:0,cuda:1`. A device that is named twice takes two
+/// parts of a batch.
 ///
 /// # Errors
 ///
@@ -181,7 +187,7 @@ fn lent(name: &str) -> Result<Device, String> {
 
 #[cfg(not(feature = "remote"))]
 fn lent(_name: &str) -> Result<Device, String> {
-    Err("this build knows no devices of other hosts; build with --features remote".into())
+    Err("this build can't use the devices of other hosts; build with --features remote".into())
 }
 
 fn cpu() -> Vec<Device> {

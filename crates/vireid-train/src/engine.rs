@@ -24,12 +24,12 @@ use crate::running::AnyMethod;
 use crate::step_memory::images_per_step;
 use crate::{Devices, EngineConfig, Evaluation, MethodError, RunDir, StageSettings, TestImages, evaluate};
 
-/// How a run ended.
+/// How [`Engine::run`] ended, when nothing went wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// All epochs are done.
+    /// All epochs are done. Holds every test of the run, the oldest first; empty without a test set.
     Finished(Vec<Evaluation>),
-    /// It was asked to stop and has saved its position.
+    /// It was asked to stop, and has saved this position: [`Engine::resume`] goes on from it.
     Interrupted(Position),
 }
 
@@ -60,13 +60,13 @@ pub struct Engine<B: Backbone> {
 impl<B: Backbone> Engine<B> {
     /// An engine at the start of a run.
     ///
-    /// `devices` are one [`Device`](burn::tensor::Device), or several that each take a part of every batch: then a network
-    /// that treats a batch in groups must make its groups within the part that it gets.
+    /// `devices` are one [`Device`](burn::tensor::Device), or several that each take a part of every batch. With
+    /// several, a network that treats a batch in groups must make its groups within the part that it gets.
     ///
     /// # Errors
     ///
-    /// `VR0502` when the settings have another number of stages than the method, or ask for checkpointing of a network in one
-    /// piece; what building the network refuses.
+    /// `VR0502` when the settings have another number of stages than the method, name an unknown optimiser, or ask for
+    /// checkpointing of a network in one piece; what building the network refuses.
     pub fn new(
         config: EngineConfig,
         method: Box<dyn AnyMethod>,
@@ -87,7 +87,7 @@ impl<B: Backbone> Engine<B> {
         }
         let learner = Learner::new(build(&config.stages[0])?);
         if config.backbone.checkpointing && learner.network.pieces() < 2 {
-            let message = "this network makes its pass in one piece; leave backbone.checkpointing at false";
+            let message = "this network can't make its pass piece by piece; set backbone.checkpointing = false";
             return Err(MethodError::Config(message.into()));
         }
         Ok(Self {
@@ -114,7 +114,9 @@ impl<B: Backbone> Engine<B> {
     ///
     /// # Errors
     ///
-    /// `VR0507` for a damaged checkpoint, `VR0508` for one of another method, backbone, seed or data set.
+    /// `VR0507` for a damaged checkpoint, `VR0508` for one of another method, backbone or seed, or with other
+    /// parameters; what building the network refuses. The data are not compared here: [`Session`](crate::Session) does
+    /// that.
     pub fn resume(&mut self) -> Result<(), MethodError> {
         let path = self.run.checkpoint(CheckpointKind::Last);
         if !path.exists() {
@@ -163,12 +165,12 @@ impl<B: Backbone> Engine<B> {
         Ok(())
     }
 
-    /// Where the run goes on.
+    /// Where the run stands: the position, whether its epoch has labels, and the tests so far.
     pub(crate) fn goes_on(&self) -> GoesOn {
         GoesOn { position: self.position, prepared: self.method.is_prepared(), evaluations: self.evaluations.clone() }
     }
 
-    /// Seconds spent so far in this process.
+    /// Seconds by activity that this process has spent on the run; what earlier processes spent is not in it.
     pub fn seconds(&self) -> Seconds {
         self.seconds
     }
@@ -178,12 +180,12 @@ impl<B: Backbone> Engine<B> {
         &self.learner().network
     }
 
-    /// The method.
+    /// The method that it trains with, and what that has prepared.
     pub fn method(&self) -> &dyn AnyMethod {
         self.method.as_ref()
     }
 
-    /// Images of the largest step, views counted.
+    /// Images of the largest step of the run, each counted once per view.
     pub(crate) fn images_per_step(&self) -> usize {
         images_per_step(&self.config, self.method.as_ref())
     }
@@ -207,11 +209,13 @@ impl<B: Backbone> Engine<B> {
         learner.with_classifier(classes, self.devices.autodiff().first(), &mut stream)
     }
 
-    /// Trains to the end, or until `interrupt` is set: then the running step is finished and everything saved.
+    /// Trains to the end, or until `interrupt` is set: then the running step is finished and everything saved. The
+    /// untrained network is tested first.
     ///
     /// # Errors
     ///
-    /// Whatever stops a run; the last checkpoint stays as it was.
+    /// Whatever stops a run, such as `VR0505` (no cluster), `VR0506` (a loss that is not finite), `VR0511` (a device
+    /// that failed) or `VR0509` (a full disk). The last checkpoint stays as it was.
     pub fn run(&mut self, observer: &mut dyn Observer, interrupt: &AtomicBool) -> Result<Outcome, MethodError> {
         if self.evaluations.is_empty() {
             self.evaluate("untrained", observer)?;

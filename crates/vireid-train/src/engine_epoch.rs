@@ -16,7 +16,7 @@ use crate::quiet::read_off_device;
 use crate::replicas::{copy_to, forward};
 use crate::{Devices, EngineConfig, MethodError, extract};
 
-/// The engine's side of an [`Epoch`].
+/// What the engine lends a method for one call between steps: an [`Epoch`].
 pub(crate) struct EngineEpoch<'a, B: Backbone> {
     pub(crate) stage: &'static str,
     pub(crate) at: EpochAt,

@@ -8,16 +8,16 @@ use vireid_data::sampler::StepPlan;
 use crate::method::Outputs;
 use crate::{EngineConfig, MethodError};
 
-/// Which epoch it is. All are counted from 0.
+/// An epoch and its place in the run. Stages and epochs are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochAt {
-    /// The stage.
+    /// The stage that the epoch is in.
     pub stage: usize,
-    /// The epoch, over all stages.
+    /// The epoch, counted over all stages.
     pub epoch: usize,
-    /// The epoch within the stage.
+    /// The epoch, counted from the start of its stage.
     pub in_stage: usize,
-    /// Epochs of the stage.
+    /// How many epochs the stage has.
     pub of: usize,
 }
 
@@ -38,29 +38,33 @@ pub struct Labelling<'a> {
 
 /// An epoch as a method sees it. True identities are not among what it can ask for.
 pub trait Epoch {
-    /// Which epoch it is.
+    /// Which epoch the method is called for.
     fn at(&self) -> EpochAt;
 
-    /// What the engine reads of the settings of the run; its own a method has read when it was built.
+    /// The engine's settings of the run. A method has read its own settings when it was built.
     fn config(&self) -> &EngineConfig;
 
-    /// The device that trains; not its autodiff side.
+    /// The first of the run's devices, off its autodiff side: memories belong there.
     fn device(&self) -> &Device;
 
-    /// The run's random streams.
+    /// The run's random streams. Name one for each purpose and key it by the epoch, so that a resumed run draws the
+    /// same numbers.
     fn streams(&self) -> Streams;
 
-    /// The cameras of the training images.
+    /// The camera of each training image, in the order of the lists.
     fn cameras(&self) -> PerModality<Vec<Camera>>;
 
-    /// Embeds the training images with the network as it is.
+    /// Embeds all training images with the network as it is, in inference mode: one row per image, in the order of the
+    /// lists. With `extraction.flip_average` rows are means over an image and its mirror image, and shorter than 1.
     ///
     /// # Errors
     ///
-    /// `VR0113` when an image can't be read any more, `VR0002` when the network answers with NaN.
+    /// `VR0113` when an image can't be read any more, `VR0002` when the network answers with NaN, `VR0511` when a
+    /// device fails.
     fn embeddings(&mut self) -> Result<PerModality<Embeddings>, MethodError>;
 
-    /// Shows labels to whoever watches the run, with the truth beside them where it is known.
+    /// Shows labels to whoever watches the run, with the truth beside them where it is known. Call it once for each
+    /// labelling of an epoch.
     fn report(&mut self, labelling: &Labelling<'_>);
 
     /// Sends batches through the network in training mode (batch statistics, which move the running ones) without
@@ -69,7 +73,8 @@ pub trait Epoch {
     ///
     /// # Errors
     ///
-    /// `VR0113` when an image can't be read any more, `VR0511` when the device fails.
+    /// `VR0113` when an image can't be read any more, `VR0511` when the device fails, `VR0524` when the network's
+    /// running statistics did not move.
     fn pass(
         &mut self,
         stream: &'static str,
@@ -78,6 +83,6 @@ pub trait Epoch {
         each: &mut dyn FnMut(&StepPlan, Outputs),
     ) -> Result<(), MethodError>;
 
-    /// Tells that a long activity moved on: `done` of `total`.
+    /// Tells that a long activity moved on: `done` of `total`. Its name is shown on a progress bar.
     fn tick(&mut self, activity: &'static str, done: usize, total: usize);
 }

@@ -7,39 +7,39 @@ use vireid_core::{Coded, CoreError, Modality, one_line};
 use vireid_data::DataError;
 use vireid_eval::EvalError;
 
-/// What can stop a run.
+/// Whatever can stop a run or keep it from starting. Every message begins with its code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MethodError {
     /// A key that no setting has.
     #[error("VR0501: there is no setting '{key}'{}", suggestion.as_ref().map_or(String::new(), |s| format!("; did you mean '{s}'?")))]
     UnknownKey {
-        /// The key as given.
+        /// The key as it was written, with the sections it is in.
         key: String,
-        /// The nearest existing key.
+        /// The existing key that is spelled most like it; `None` where there are no keys.
         suggestion: Option<String>,
     },
     /// A setting's value can't be used.
     #[error("VR0502: configuration: {0}")]
     Config(String),
-    /// No such preset or method.
+    /// A name that no preset or method has.
     #[error("VR0503: there is no {what} '{name}'; there are: {}", known.join(", "))]
     Unknown {
-        /// Preset or method.
+        /// What the name is of: `preset` or `method`.
         what: &'static str,
-        /// The name as given.
+        /// The name as it was written.
         name: String,
-        /// Existing names.
+        /// All names that there are.
         known: Vec<String>,
     },
-    /// The device is not there.
+    /// A device can't be opened.
     #[error("VR0504: no device '{name}': {reason}; this build on this machine has: {}", available.join(", "))]
     NoDevice {
-        /// The name as given.
+        /// The name as it was written.
         name: String,
-        /// Why not.
+        /// Why it can't be opened, as a part of a sentence.
         reason: String,
-        /// Devices there are.
+        /// Names of the devices that could be opened instead.
         available: Vec<String>,
     },
     /// Clustering found nothing.
@@ -47,47 +47,47 @@ pub enum MethodError {
         "VR0505: epoch {epoch}: clustering found no {modality} cluster, {noise} of {noise} samples are noise; raise {setting}, or start from weights that separate people better"
     )]
     NoClusters {
-        /// Epoch, counted from 0.
+        /// The epoch, counted from 0 over all stages.
         epoch: usize,
-        /// Modality without clusters.
+        /// The modality that has no cluster.
         modality: Modality,
-        /// Number of its samples.
+        /// How many images it has: all of them are noise.
         noise: usize,
         /// The method's setting of the largest distance of neighbours.
         setting: String,
     },
     /// A loss is NaN or infinite.
     #[error(
-        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, and what was saved before is kept: start anew with a lower learning_rate of its stage"
+        "VR0506: epoch {epoch}, step {step}: the loss '{part}' is {value}; training stopped, and what was saved before is kept: start again with a lower learning_rate for this stage"
     )]
     NotFinite {
-        /// Epoch, counted from 0.
+        /// The epoch, counted from 0 over all stages.
         epoch: usize,
-        /// Step, counted from 0.
+        /// The step within the epoch, counted from 0.
         step: usize,
-        /// Which part of the loss.
+        /// The part of the loss, one of [`Method::loss_parts`](crate::Method::loss_parts).
         part: String,
-        /// NaN or an infinity.
+        /// Its value: NaN or an infinity.
         value: f32,
     },
     /// A checkpoint can't be read.
     #[error("VR0507: checkpoint {}: {reason}", path.display())]
     BadCheckpoint {
-        /// The file.
+        /// The checkpoint that was to be read.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it, as a part of a sentence.
         reason: String,
     },
     /// A checkpoint belongs to another run.
     #[error("VR0508: checkpoint {} was made with {what} '{found}', this run has '{expected}'; resume the run it belongs to, or start a new one", path.display())]
     ForeignCheckpoint {
-        /// The file.
+        /// The checkpoint that belongs to another run.
         path: PathBuf,
-        /// What differs.
+        /// What differs, such as `method`, `backbone`, `seed`, `data` or `parameters`.
         what: &'static str,
-        /// In the checkpoint.
+        /// Its value in the checkpoint.
         found: String,
-        /// In the run.
+        /// Its value in the run that was to go on.
         expected: String,
     },
     /// A file of the run directory can't be written or read.
@@ -103,16 +103,16 @@ pub enum MethodError {
     /// A run directory can't be used as asked.
     #[error("VR0510: {0}")]
     RunDir(String),
-    /// A run is to be started where one is.
+    /// A new run was asked for in a folder that holds one.
     #[error("VR0510: {} holds a run already: go on with it, or start in another folder", root.display())]
     RunExists {
-        /// The folder.
+        /// The folder that holds a run.
         root: PathBuf,
     },
-    /// There is no run where one is to be used.
+    /// The folder that was named as a run holds none.
     #[error("VR0510: there is no run in {}: {} is missing", root.display(), missing.display())]
     NoRun {
-        /// The folder.
+        /// The folder that was named as a run.
         root: PathBuf,
         /// The file that makes a folder a run.
         missing: PathBuf,
@@ -120,13 +120,13 @@ pub enum MethodError {
     /// Two processes want to write the same run.
     #[error("VR0516: another process is training in {}; wait for it, or start in another folder", root.display())]
     RunInUse {
-        /// The folder.
+        /// The run directory that is locked.
         root: PathBuf,
     },
     /// A folder without a run has a file that a run would write over.
     #[error("VR0517: {} is there already, and a run in its folder would write over it; start in an empty folder", path.display())]
     ForeignFile {
-        /// The file.
+        /// The file that would be lost.
         path: PathBuf,
     },
     /// A device does not give its results any more.
@@ -147,11 +147,11 @@ pub enum MethodError {
         "VR0523: {method}: a step's loss has {found} parts, and loss_parts names {named}; every step must report all of them"
     )]
     LossParts {
-        /// Name of the method.
+        /// Name of the method whose step it was.
         method: String,
-        /// The parts that it names.
+        /// The parts that `loss_parts` names, separated by commas.
         named: String,
-        /// The parts that its step gave.
+        /// How many parts its step gave.
         found: usize,
     },
     /// A pass in training mode left a network's running statistics as they were.
@@ -161,29 +161,29 @@ pub enum MethodError {
     StillStatistics(String),
     /// A warning, not an obstacle: a memory is probably too small for the run.
     #[error(
-        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or a smaller network or input"
+        "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or choose a smaller network or input size"
     )]
     LittleMemory {
-        /// Which memory.
+        /// `main memory`, or the name of the device whose memory it is.
         place: String,
-        /// What the run needs, in GiB.
+        /// What the run needs, in GiB; an estimate.
         needed: f64,
-        /// What is free, in GiB.
+        /// What is free now, in GiB.
         available: f64,
     },
-    /// From the data set.
+    /// A data set or one of its images can't be used: `VR01xx`.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// From clustering.
+    /// Clustering or association refused its input: `VR02xx`.
     #[error(transparent)]
     Clustering(#[from] ClusteringError),
-    /// From the network.
+    /// A network or its weights can't be used: `VR03xx`.
     #[error(transparent)]
     Backbone(#[from] BackboneError),
-    /// From evaluation.
+    /// Embeddings can't be scored: `VR04xx`.
     #[error(transparent)]
     Eval(#[from] EvalError),
-    /// From basic values.
+    /// A basic value is not valid, such as an embedding with NaN: `VR00xx`.
     #[error(transparent)]
     Core(#[from] CoreError),
 }

@@ -11,35 +11,37 @@ use crate::{Devices, EngineConfig, MethodError, SeenPeople, extract};
 /// The test images of a run and how they are scored.
 #[derive(Debug, Clone)]
 pub struct TestImages {
-    /// Visible and infrared test images.
+    /// The test images of each modality; both empty without a test set.
     pub images: PerModality<Arc<ImageList>>,
-    /// Whose protocol applies; `None` when there is nothing to test.
+    /// The protocol that scores them; `None` when there is nothing to score, and then no test is made.
     pub protocol: Option<Arc<dyn Protocol>>,
-    /// How many of the people the network under test was trained on, where that was looked up.
+    /// How many of the test's people the network was trained on; `None` where that was not looked up.
     pub seen_people: Option<SeenPeople>,
 }
 
 /// The scores of a network at one moment of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Which moment: `untrained`, `stage 1`, `epoch 5`, `final`.
+    /// Which test of the run it is: `untrained`, `stage 1`, `epoch 5`, `final`.
     pub moment: String,
-    /// Epochs trained before it.
+    /// How many epochs, over all stages, were trained before it.
     pub epochs: usize,
-    /// One entry per search mode or direction.
+    /// One score per search mode or direction, in the protocol's order.
     pub scores: Vec<Score>,
-    /// How many of the test's people the network was trained on, where that is known.
+    /// How many of the test's people the network was trained on; `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_people: Option<SeenPeople>,
 }
 
 impl Evaluation {
-    /// The mAP of the first search mode, by which the best checkpoint is chosen (on test data: label it so).
+    /// The mAP of the first search mode, as a percentage; 0 without a score. The best checkpoint is chosen by it, on
+    /// test data: label it so.
     pub fn first_map(&self) -> f64 {
         self.scores.first().map_or(0.0, |score| score.map.mean)
     }
 
-    /// What weakens the scores: queries that do not count, people that the network was trained on.
+    /// A sentence for each thing that weakens the scores: queries that do not count, people that the network was
+    /// trained on.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.scores.iter().filter_map(Score::warning).collect();
         warnings.extend(self.seen_people.and_then(|seen| seen.warning()));
@@ -47,11 +49,13 @@ impl Evaluation {
     }
 }
 
-/// Embeds the test images, each row of length 1, and scores them by their protocol; no score where there is none.
+/// Embeds the test images, each row of length 1, and scores them by their protocol. Without a protocol there is no
+/// score. `progress` is called with the number of images done. `network` must be off the autodiff device, as for
+/// [`extract`](extract()).
 ///
 /// # Errors
 ///
-/// `VR0502` when a test image's identity is not known; what extraction and the protocol refuse.
+/// `VR0502` when the identity of a test image is not known; what [`extract`](extract()) and the protocol refuse.
 pub fn evaluate<B: Backbone>(
     network: &B,
     test: &TestImages,

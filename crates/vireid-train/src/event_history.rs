@@ -1,17 +1,17 @@
-//! A run's log after the run went back: killed behind its last checkpoint, it goes on from that, and does again what the log
-//! tells already.
+//! The log of a run that went back. A run that was killed goes on from its last checkpoint, and repeats what the log tells
+//! already.
 
 use serde_json::Value;
 
 use crate::{Evaluation, Position};
 
-/// Where a run goes on.
+/// The place in a run that it goes on from.
 #[derive(Debug, Clone)]
 pub(crate) struct GoesOn {
     pub position: Position,
     /// Whether the epoch of the position has its labels already.
     pub prepared: bool,
-    /// The tests that it remembers.
+    /// The tests that its checkpoint remembers; any other is repeated.
     pub evaluations: Vec<Evaluation>,
 }
 
@@ -51,7 +51,7 @@ fn begins(stage: &Value) -> Option<Position> {
     Some(Position { epoch: first + done / steps, step: done % steps })
 }
 
-/// The events of a log without those that a run did again later.
+/// The events of a log, each as parsed JSON, without those that the run repeated later.
 ///
 /// Runs cut their log when they go on; a log that an older version wrote has such steps, epochs and tests twice.
 pub fn without_repeated(events: Vec<Value>) -> Vec<Value> {

@@ -1,4 +1,4 @@
-//! What a run tells while it goes.
+//! What a run reports while it goes: events, figures of its labels, and who watches them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,61 +19,61 @@ use crate::epoch::Labelling;
 pub enum Event {
     /// A stage begins, or goes on after a resume.
     Stage {
-        /// Its name.
+        /// The stage's name, as the method calls it.
         name: String,
-        /// Its first epoch.
+        /// The stage's first epoch, counted from 0 over all stages.
         first_epoch: usize,
-        /// Its number of epochs.
+        /// How many epochs the stage has.
         epochs: usize,
-        /// Steps of an epoch.
+        /// How many steps its first epoch in this process has.
         steps: usize,
-        /// Steps of the stage that are done already.
+        /// How many of the stage's steps are done already: above 0 after a resume.
         done: usize,
     },
-    /// An epoch's pseudo-labels.
+    /// An epoch's pseudo-labels, once for each labelling that the method reports.
     Clusters(Box<ClusterReport>),
-    /// A training step.
+    /// A training step is done. Told in bundles, when the losses are read off the device.
     Step {
-        /// Epoch, counted from 0.
+        /// The epoch, counted from 0 over all stages.
         epoch: usize,
-        /// Step, counted from 0.
+        /// The step within the epoch, counted from 0.
         step: usize,
-        /// Learning rate.
+        /// The learning rate of the epoch; the trunk may get a share of it.
         learning_rate: f64,
-        /// Loss by parts.
+        /// The loss's parts by name, in the order of [`Method::loss_parts`](crate::Method::loss_parts).
         losses: Vec<(&'static str, f32)>,
     },
     /// The first step of a process is done, with whatever its device compiled for it.
     FirstStep {
-        /// Epoch, counted from 0.
+        /// The epoch, counted from 0 over all stages.
         epoch: usize,
-        /// Step, counted from 0.
+        /// The step within the epoch, counted from 0.
         step: usize,
-        /// What it took.
+        /// Seconds from the batch to the updated weights.
         seconds: f64,
     },
-    /// An epoch is over.
+    /// An epoch is over, and the method has finished it.
     Epoch {
-        /// Epoch, counted from 0.
+        /// The epoch, counted from 0 over all stages.
         epoch: usize,
-        /// Mean loss by parts.
+        /// Means of the loss's parts over the epoch's steps in this process.
         losses: Vec<(&'static str, f32)>,
         /// How many seconds each kind of work took.
         seconds: Seconds,
     },
-    /// The test set was scored.
+    /// The test images were embedded and scored.
     Evaluation {
-        /// The scores.
+        /// The scores, and the moment of the run that they are of.
         #[serde(flatten)]
         evaluation: Evaluation,
-        /// What it took.
+        /// Seconds for embedding and scoring.
         seconds: f64,
     },
     /// The run stops early on request.
     Interrupted {
-        /// Epoch it stopped in.
+        /// The epoch it stopped in, counted from 0 over all stages.
         epoch: usize,
-        /// Steps of that epoch done.
+        /// How many steps of that epoch are done.
         step: usize,
     },
 }
@@ -81,22 +81,22 @@ pub enum Event {
 /// Seconds by activity. On a device that works asynchronously, waiting is booked where it happens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, serde::Deserialize)]
 pub struct Seconds {
-    /// Waiting for batches.
+    /// Waiting for batches that the loader had not ready.
     pub load: f64,
-    /// Forward passes and losses.
+    /// Forward passes, losses and the memories' updates.
     pub forward: f64,
-    /// Backward passes and the optimiser.
+    /// Backward passes and the optimiser's steps.
     pub backward: f64,
-    /// Embedding the training set.
+    /// Embedding the training images to label them.
     pub extraction: f64,
-    /// Clustering and association.
+    /// Clustering and association: all of an epoch's preparation but embedding.
     pub clustering: f64,
-    /// Testing.
+    /// Embedding and scoring the test images.
     pub evaluation: f64,
 }
 
 impl Seconds {
-    /// Adds another account.
+    /// Adds the seconds of another account, activity by activity.
     pub fn add(&mut self, other: Seconds) {
         self.load += other.load;
         self.forward += other.forward;
@@ -106,7 +106,7 @@ impl Seconds {
         self.evaluation += other.evaluation;
     }
 
-    /// All of it.
+    /// The sum over all activities. What is in none of them, such as writing checkpoints, is not counted.
     pub fn total(&self) -> f64 {
         self.load + self.forward + self.backward + self.extraction + self.clustering + self.evaluation
     }
@@ -115,37 +115,37 @@ impl Seconds {
 /// The pseudo-labels of an epoch, seen with the truth where it is known. Computed for people; training never reads it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClusterReport {
-    /// Name of the stage.
+    /// Name of the stage that the epoch is in.
     pub stage: &'static str,
-    /// Epoch, counted from 0.
+    /// The epoch, counted from 0 over all stages.
     pub epoch: usize,
-    /// Which of the epoch's labels these are, where there are several.
+    /// Which of the epoch's labellings this is; empty where there is only one.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub moment: &'static str,
-    /// Clusters of visible images.
+    /// The clusters of the visible training images.
     pub visible: ModalityReport,
-    /// Clusters of infrared images.
+    /// The clusters of the infrared training images.
     pub infrared: ModalityReport,
-    /// The association, where the stage has one.
+    /// The association of the two modalities' clusters, where the stage has one.
     pub association: Option<AssociationReport>,
     /// The labels in one space for both modalities, where the stage has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joint: Option<JointReport>,
-    /// Other figures of the labelling.
+    /// Other figures of the labelling by name, such as the threshold that made it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<(&'static str, f64)>,
 }
 
-/// Labels in one space for both modalities.
+/// Labels in one space for both modalities, and how well they agree with the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct JointReport {
-    /// Labels that some image has.
+    /// How many labels some image of either modality has.
     pub clusters: usize,
-    /// Of them, those that images of both modalities have.
+    /// How many of those labels images of both modalities have.
     pub shared: usize,
-    /// Images without a label.
+    /// How many images of either modality have no label.
     pub noise: usize,
-    /// Adjusted Rand index over the labelled images of both modalities, where the identities are known.
+    /// Adjusted Rand index over the labelled images of both modalities; `None` where an identity is not known.
     pub ari: Option<f64>,
     /// Share of the pairs of a visible and an infrared image under one label that are of one identity.
     pub pair_precision: Option<f64>,
@@ -153,14 +153,14 @@ pub struct JointReport {
     pub pair_recall: Option<f64>,
 }
 
-/// The clusters of one modality.
+/// The clusters of the training images of one modality.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ModalityReport {
-    /// Number of clusters.
+    /// How many clusters were found.
     pub clusters: usize,
-    /// Samples without a cluster.
+    /// How many images have no cluster.
     pub noise: usize,
-    /// Samples.
+    /// How many images there are, noise included.
     pub samples: usize,
     /// Adjusted Rand index between these labels and those of the epoch before, over the images that both label. Needs no
     /// truth. `None` in a run's first epoch and right after a resume.
@@ -168,19 +168,19 @@ pub struct ModalityReport {
     /// Where the clusters come from, by the labels of the epoch before; known when `stability` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<ClusterFlow>,
-    /// How well the clusters agree with the identities, where all are known.
+    /// How well the clusters agree with the identities; `None` where an identity is not known.
     #[serde(flatten)]
     pub agreement: Option<Agreement>,
 }
 
-/// How well clusters agree with identities.
+/// How well clusters agree with identities, over the images that have a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Agreement {
-    /// Adjusted Rand index.
+    /// Adjusted Rand index: 1 for equal partitions, about 0 for random ones.
     pub ari: f64,
-    /// Normalised mutual information.
+    /// Normalised mutual information, from 0 to 1.
     pub nmi: f64,
-    /// Purity.
+    /// Share of the images that are of their cluster's most frequent identity, from 0 to 1.
     pub purity: f64,
     /// B-cubed precision: falls when clusters mix identities.
     pub b_cubed_precision: f64,
@@ -188,16 +188,16 @@ pub struct Agreement {
     pub b_cubed_recall: f64,
 }
 
-/// The association of clusters.
+/// Which clusters of the two modalities were associated, and how rightly.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AssociationReport {
-    /// Associated pairs.
+    /// How many pairs of a visible and an infrared cluster were associated.
     pub pairs: usize,
-    /// Share of the clusters of either modality that found a partner. Needs no truth.
+    /// Share of all clusters, of both modalities together, that have a partner. Needs no truth.
     pub partnered: f64,
-    /// Share of pairs that are right, where the identities are known.
+    /// Share of the pairs that are right; `None` where an identity is not known or there is no pair.
     pub precision: Option<f64>,
-    /// Share of right pairs that are found, where the identities are known.
+    /// Share of the right pairs that were found; `None` where an identity is not known or no pair is right.
     pub recall: Option<f64>,
 }
 
@@ -316,16 +316,17 @@ impl ModalityReport {
     }
 }
 
-/// Somebody who watches a run.
+/// Whoever watches a run: a progress bar, a log. All calls come from the thread that trains.
 pub trait Observer {
-    /// Something happened.
+    /// Called when something happened, before training goes on. It can't stop the run.
     fn event(&mut self, event: &Event);
 
-    /// A long activity moved on: `done` of `total` images.
+    /// Called when a long activity, such as `embedding` or `testing`, moved on: `done` of `total`. Does nothing unless
+    /// it is overridden.
     fn tick(&mut self, _activity: &'static str, _done: usize, _total: usize) {}
 }
 
-/// Nobody watches.
+/// An observer for runs that nobody watches.
 impl Observer for () {
     fn event(&mut self, _event: &Event) {}
 }

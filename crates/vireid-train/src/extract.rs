@@ -15,13 +15,15 @@ const AHEAD: usize = 2;
 
 /// Embeds every image of a list, in order, with the network in inference mode.
 ///
-/// With `flip_average` an embedding is the mean over the image and its mirror image, not normalised again. `network` must
-/// be off the autodiff device ([`Module::valid`](burn::module::Module::valid)) and on the first of `devices`: nothing is
-/// kept for gradients. Several devices take whole batches in turn. `progress` is called with the number of images done.
+/// With `flip_average` an embedding is the mean over the image and its mirror image, not normalised again. `network`
+/// must be off the autodiff device ([`Module::valid`](burn::module::Module::valid)) and on the first of `devices`, so
+/// that nothing is kept for gradients. `batch` is the number of images per pass, at least 1; several devices take whole
+/// batches in turn. `progress` is called with the number of images done.
 ///
 /// # Errors
 ///
-/// `VR0113` when an image can't be read any more, `VR0002` when the network answers with NaN, `VR0511` when a device fails.
+/// `VR0113` when an image can't be read any more, `VR0002` when the network answers with NaN, `VR0502` when it gives
+/// another number of values than images and [`Backbone::dim`] make, `VR0511` when a device fails.
 pub fn extract<B: Backbone>(
     network: &B,
     images: &ImageList,

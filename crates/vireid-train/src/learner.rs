@@ -20,6 +20,8 @@ pub(crate) struct Learner<B: Backbone> {
 }
 
 impl<B: Backbone> Learner<B> {
+    /// A network without a classifier, with parameters numbered by their place, so that a resumed optimiser finds its
+    /// own.
     pub(crate) fn new(network: B) -> Self {
         number_parameters(Self { network, classifier: None })
     }
@@ -36,11 +38,13 @@ impl<B: Backbone> Learner<B> {
         number_parameters(self)
     }
 
-    /// Classes of the classifier.
+    /// How many classes the classifier tells apart; `None` without a classifier.
     pub(crate) fn classes(&self) -> Option<usize> {
         self.classifier.as_ref().map(|classifier| classifier.weight.dims()[1])
     }
 
+    /// A training pass over one batch of both modalities, with logits where there is a classifier.
+    ///
     /// # Shapes
     ///
     /// - as [`Backbone::forward`]
@@ -48,7 +52,7 @@ impl<B: Backbone> Learner<B> {
         self.classify(self.network.forward(visible, infrared))
     }
 
-    /// Outputs of which the features are known.
+    /// Outputs for features that the network has given already.
     pub(crate) fn classify(&self, features: PerModality<Features>) -> Outputs {
         let classify = |classifier: &Linear| {
             let of = |features: &Features| classifier.forward(features.embedding.clone());

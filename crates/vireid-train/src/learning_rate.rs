@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RateShape {
-    /// Evenly. From a small rate to a large one it is a warm-up.
+    /// By the same amount every epoch. From a small rate to a large one it is a warm-up.
     #[default]
     Linear,
     /// By half a cosine, slowly at both ends.
@@ -23,14 +23,14 @@ pub enum RateShape {
 /// piece's last.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RatePiece {
-    /// First epoch of the stage that it holds for.
+    /// First epoch that it holds for, counted from 0 within the stage. The first piece starts at 0, the others ascend.
     pub from: usize,
-    /// The rate at that epoch.
+    /// The learning rate at that epoch, above 0.
     pub rate: f64,
-    /// The rate that it moves to; it stays where there is none.
+    /// The rate that it moves to, above 0. Without one the rate stays as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<f64>,
-    /// How it moves there.
+    /// How it moves from `rate` to `to`; linear unless something else is named.
     #[serde(default, skip_serializing_if = "is_linear")]
     pub shape: RateShape,
 }

@@ -13,15 +13,15 @@ use crate::{MethodError, Optimizer};
 /// One of a method's stages. Its epochs, steps and learning rates are settings; what is here is the method's own.
 #[derive(Debug, Clone, Copy)]
 pub struct Stage {
-    /// Its name, shown on progress bars.
+    /// Name of the stage, as events, reports and progress bars show it.
     pub name: &'static str,
-    /// What it starts from.
+    /// What network and optimiser it starts from.
     pub start: StageStart,
-    /// How it steps, where the settings of the stage name no other optimiser.
+    /// The optimiser it steps with, where the settings of the stage name no other.
     pub optimizer: Optimizer,
 }
 
-/// What a stage starts from.
+/// What network and optimiser a stage starts from. The first stage of a run always starts fresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StageStart {
     /// Network and optimiser as the stage before left them.
@@ -35,25 +35,26 @@ pub enum StageStart {
 /// One line of what a method is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The stage, or `all`.
+    /// Name of the stage that has it, or `all`.
     pub stage: &'static str,
-    /// Labeller, associator, memories, objective, sampler, ...
+    /// Which part it is: labeller, associator, memories, objective, sampler, ...
     pub part: &'static str,
-    /// What it is, with its settings.
+    /// What the method takes for that part, with its settings, in words.
     pub what: String,
 }
 
 impl Part {
-    /// A line.
+    /// A part of a stage (or of `all`), and what the method takes for it.
     pub fn new(stage: &'static str, part: &'static str, what: impl Into<String>) -> Self {
         Self { stage, part, what: what.into() }
     }
 }
 
-/// What the network gave for a batch.
+/// What the network gave for a batch, on the first device.
 #[derive(Debug, Clone)]
 pub struct Outputs {
-    /// Features, view after view of each modality's images, on the autodiff device in a step.
+    /// Features of the images, view after view within each modality. On the autodiff device in a step, off it in
+    /// [`Epoch::pass`].
     pub features: PerModality<Features>,
     /// Logits of the classifier, where the stage has one.
     ///
@@ -63,10 +64,14 @@ pub struct Outputs {
     pub logits: Option<PerModality<Tensor<2>>>,
 }
 
-/// What a step minimises.
+/// What a step minimises, and what it tells of it.
 #[derive(Debug)]
 pub struct StepLoss {
-    /// A scalar whose gradient is the step's. Its value need not be the loss: see `parts`.
+    /// A scalar on the autodiff device whose gradient is the step's. Its value need not be the loss; `parts` has that.
+    ///
+    /// # Shapes
+    ///
+    /// - `[1]`
     pub objective: Tensor<1>,
     /// The loss by parts, off the autodiff device, in the order of [`Method::loss_parts`].
     ///
@@ -76,10 +81,10 @@ pub struct StepLoss {
     pub parts: Tensor<1>,
 }
 
-/// Which step it is.
+/// A step and its place in the run, with the random streams that are its own.
 #[derive(Debug, Clone, Copy)]
 pub struct StepAt {
-    /// The epoch.
+    /// The epoch that the step belongs to.
     pub epoch: EpochAt,
     /// The step within the epoch, counted from 0; a resumed run goes on counting.
     pub index: usize,
@@ -92,7 +97,7 @@ impl StepAt {
         Self { epoch, index, streams }
     }
 
-    /// The random stream of a name, this step's own: the same numbers whether or not the run was interrupted before.
+    /// A random stream that is this step's own, by a name: the same numbers whether or not the run was interrupted before.
     pub fn stream(&self, name: &str) -> Stream {
         self.streams.stream(name, [self.epoch.epoch as u64, self.index as u64, 0])
     }
@@ -108,25 +113,25 @@ pub trait Method: Send {
     /// Labels and memories of an epoch.
     type Prepared: Send;
 
-    /// Its name, as in the registry.
+    /// Name of the method, as a configuration's `method` gives it. Checkpoints are refused by a method of another name.
     fn name(&self) -> &str;
 
-    /// Its stages, in order.
+    /// The stages in order, at least one. A configuration must have as many `[[stages]]`.
     fn stages(&self) -> Vec<Stage>;
 
-    /// What it is made of, part by part, for listings and comparisons.
+    /// What the method is made of, part by part, for listings and comparisons.
     fn composition(&self) -> Vec<Part>;
 
-    /// What its settings make worth knowing before a run.
+    /// Sentences on what its settings make worth knowing before a run; none unless this is overridden.
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The augmented views of a batch.
+    /// The augmented views that each image of a batch has in an epoch: one list of transforms per view.
     fn recipes(&self, at: EpochAt) -> ViewRecipes;
 
-    /// Most images of a modality that a step of the epoch takes, each of which may have several views: what the plan of a
-    /// run's memory and time goes by.
+    /// The most images of a modality that a step of the epoch takes, each of which may have several views. The plan of
+    /// a run's memory and time goes by it.
     fn largest_batch(&self, at: EpochAt) -> usize;
 
     /// Makes the epoch's labels and memories.
@@ -150,7 +155,8 @@ pub trait Method: Send {
         stream: &mut Stream,
     ) -> Result<Vec<StepPlan>, MethodError>;
 
-    /// Classes of a classifier on the embeddings, where the stage trains one.
+    /// How many classes a classifier on the embeddings has, where the stage trains one. `None`, the default, is no
+    /// classifier.
     fn classes(&self, _prepared: &Self::Prepared) -> Option<usize> {
         None
     }
@@ -159,10 +165,10 @@ pub trait Method: Send {
     /// does not have.
     fn loss_parts(&self, at: EpochAt) -> &'static [&'static str];
 
-    /// The objective of one batch; moves the memories.
+    /// The objective of one batch. It moves the memories too; the engine steps the network afterwards.
     fn step(&mut self, prepared: &mut Self::Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss;
 
-    /// After the last step of an epoch: what outlives it goes into the method.
+    /// Called after the last step of an epoch. What is to outlive the epoch goes into the method here.
     ///
     /// # Errors
     ///
@@ -171,14 +177,17 @@ pub trait Method: Send {
         Ok(())
     }
 
-    /// What a checkpoint must hold: within an epoch what was prepared for it, between two epochs what outlives them.
+    /// What a checkpoint must hold: within an epoch (`prepared` is there) what was prepared for it too, between two epochs
+    /// what outlives them.
     fn state(&self, prepared: Option<&Self::Prepared>) -> MethodState;
 
-    /// Puts back what outlives epochs, from the state of a checkpoint between two epochs; `None` when it is incomplete.
+    /// Puts back what outlives epochs, from the state of a checkpoint between two epochs. `None` when the state is
+    /// incomplete, which refuses the checkpoint with `VR0507`. The default suits methods that keep nothing.
     fn restore(&mut self, _state: &MethodState, _device: &Device) -> Option<()> {
         Some(())
     }
 
-    /// The same from the state of a checkpoint within the epoch `at`, and what was prepared for it.
+    /// Puts back everything from the state of a checkpoint within the epoch `at`, and returns what was prepared for it.
+    /// `None` when the state is incomplete.
     fn restore_within(&mut self, state: &MethodState, at: EpochAt, device: &Device) -> Option<Self::Prepared>;
 }

@@ -17,7 +17,7 @@ use crate::{Devices, MethodError, StageSettings};
 /// use burn::optim::AdamWConfig;
 /// use vireid_train::Optimizer;
 ///
-/// // One of your own: the weight decay is the configuration's `optimizer.weight_decay`.
+/// // Your own: the weight decay is the configuration's `optimizer.weight_decay`.
 /// let own = Optimizer::new("my adamw", |weight_decay| {
 ///     AdamWConfig::new().with_weight_decay(weight_decay as f32).init()
 /// });
@@ -32,27 +32,31 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// One that `build` makes for a weight decay. All parameters get the same learning rate.
+    /// An optimiser of your own, which `build` makes for a weight decay. All parameters get the same learning rate,
+    /// until [`with_trunk_share`](Self::with_trunk_share) says otherwise.
     pub fn new(name: &'static str, build: fn(f64) -> ModuleOptimizer) -> Self {
         Self { name, build, trunk_share: 1.0 }
     }
 
-    /// See [`adam`].
+    /// Adam as [`adam`] makes it, with one learning rate for all parameters: `adam`.
     pub fn adam() -> Self {
         Self::new("adam", adam)
     }
 
-    /// See [`sgd_nesterov`], with momentum 0.9; the head has the learning rate, the trunk a tenth of it.
+    /// SGD as [`sgd_nesterov`](sgd_nesterov()) makes it, with momentum 0.9; the head has the learning rate, the trunk a
+    /// tenth of it: `sgd_nesterov`.
     pub fn sgd_nesterov() -> Self {
         Self::new("sgd_nesterov", |weight_decay| sgd_nesterov(MOMENTUM, weight_decay)).with_trunk_share(TRUNK_SHARE)
     }
 
-    /// Burn's AdamW: Adam whose weight decay is not part of the gradient.
+    /// Burn's AdamW, whose weight decay is not part of the gradient, with one learning rate for all parameters:
+    /// `adamw`.
     pub fn adamw() -> Self {
         Self::new("adamw", |weight_decay| AdamWConfig::new().with_weight_decay(weight_decay as f32).init())
     }
 
-    /// Those that a configuration can name, in `optimizer` of a stage.
+    /// The optimiser that a stage's `optimizer` setting names: `adam`, `sgd_nesterov` or `adamw`. `None`
+    /// for any other.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|optimizer| optimizer.name == name)
     }
@@ -61,13 +65,14 @@ impl Optimizer {
         [Self::adam(), Self::sgd_nesterov(), Self::adamw()]
     }
 
-    /// The same with a share of the learning rate, from 0 to 1, for what the network declares as its trunk.
+    /// The same with a share of the learning rate, from 0 to 1, for what the network declares as its trunk; see
+    /// [`Backbone::group`].
     #[must_use]
     pub fn with_trunk_share(self, trunk_share: f64) -> Self {
         Self { trunk_share, ..self }
     }
 
-    /// Its name.
+    /// The name it was made with, for listings. Only the built-in ones can be asked for by it.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -88,7 +93,7 @@ impl Optimizer {
 
 /// Share of the learning rate that [`Optimizer::sgd_nesterov`] gives the trunk.
 const TRUNK_SHARE: f64 = 0.1;
-/// Momentum of [`Optimizer::sgd_nesterov`].
+/// The momentum that [`Optimizer::sgd_nesterov`] takes.
 const MOMENTUM: f64 = 0.9;
 
 /// Adam as PyTorch defines it: betas 0.9 and 0.999, epsilon 1e-8, weight decay as an L2 term in the gradient.
@@ -102,7 +107,7 @@ pub fn sgd_nesterov(momentum: f64, weight_decay: f64) -> ModuleOptimizer {
     SgdNesterov::new(momentum, weight_decay).init()
 }
 
-/// The optimiser of a stage.
+/// The optimiser of a running stage, with what it remembers.
 pub(crate) struct StageOptimizer {
     trunk_share: f64,
     optimizer: ModuleOptimizer,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use vireid_data::transform::{Transform, apply, to_planar};
 use vireid_data::{DataError, ImageList, ImageSize};
 
-/// Images on a device.
+/// Puts images on a device. `pixels` are all images of `size`, one after another and channel by channel.
 ///
 /// # Shapes
 ///
@@ -17,7 +17,11 @@ pub(crate) fn image_tensor(pixels: Vec<f32>, size: ImageSize, device: &Device) -
     Tensor::from_data(TensorData::new(pixels, [count, 3, size.height, size.width]), device)
 }
 
-/// Some images, normalised, one after another and channel by channel.
+/// Some images of a list, normalised, one after another and channel by channel.
+///
+/// # Errors
+///
+/// `VR0113` when an image can't be read any more.
 pub(crate) fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>, DataError> {
     let views: Result<Vec<Vec<f32>>, DataError> = range
         .into_par_iter()

@@ -20,7 +20,8 @@ const LITTLE: f64 = (1u32 << 29) as f64;
 const UNKNOWN: f64 = (1u32 << 26) as f64;
 
 impl TrainingImages {
-    /// Images, stages and memory of a run in a few lines.
+    /// Says in a few lines how many images a run has, what its stages are, and how much of the cache its decoded images
+    /// take.
     pub fn describe(&self, config: &EngineConfig) -> String {
         let (train, test) = (&self.train, &self.test.images);
         let decoded = self.decoded_bytes(config) as f64 / f64::from(1 << 20);
@@ -39,7 +40,7 @@ impl TrainingImages {
         let testing = match self.test.protocol {
             Some(_) => format!("{} and {} for testing", test.visible.len(), test.infrared.len()),
             None => match Modality::ALL.into_iter().find(|modality| !test.get(*modality).is_empty()) {
-                Some(modality) => format!("{modality} ones alone for testing: nothing will be scored"),
+                Some(modality) => format!("only {modality} ones for testing: nothing will be scored"),
                 None => "none for testing: nothing will be scored".into(),
             },
         };
@@ -137,7 +138,7 @@ fn describe_needs(config: &EngineConfig, images: usize, needs: &[MemoryNeed]) ->
         .collect();
     let kept = if config.backbone.checkpointing { ", most of them not kept" } else { "" };
     lines.push(format!(
-        "(reckoned from a step of {} images with {:.1} million activations each{kept}, the weights, and decoded images in main \
+        "(estimated from a step of {} images with {:.1} million activations each{kept}, the weights, and decoded images in main \
          memory)",
         images,
         activations as f64 / 1e6

@@ -3,13 +3,15 @@ use vireid_data::ValueRange;
 
 use crate::{EngineConfig, MethodError};
 
-/// Which numbers of an image with more than 8 bits become its grey levels.
+/// Which numbers of an image with more than 8 bits become its grey levels: `input.range`. Images of 8 bits are not
+/// touched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "input.range is full, image or [lower, higher]")]
 pub enum RangeSetting {
-    /// `full`: what the file's type can hold; `image`: each image's own.
+    /// `full`, the default: all that the file's type can hold. `image`: each image from its own lowest number to its
+    /// highest.
     Named(String),
-    /// From the first to the second, in the files' numbers.
+    /// From the first number, which becomes black, to the second, which becomes white, in the files' numbers.
     Limits([f64; 2]),
 }
 
@@ -33,7 +35,8 @@ impl EngineConfig {
     /// `VR0502` for an unknown name, or limits that do not ascend as the numbers of single precision that they become.
     pub fn range(&self) -> Result<ValueRange, MethodError> {
         let refuse = |found: String| {
-            let message = format!("input.range = {found}; full, image and [lower, higher] number exist");
+            let message =
+                format!("input.range = {found}; full, image and two ascending numbers [lower, higher] can be used");
             Err(MethodError::Config(message))
         };
         match &self.input.range {

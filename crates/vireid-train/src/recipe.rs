@@ -16,21 +16,22 @@ const WITHOUT_EFFECT: [(&str, &[&str]); 3] = [
 /// All that an embedding depends on besides its image. Embeddings of different recipes can't be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddingRecipe {
-    /// A fingerprint of the network's parameters.
+    /// A fingerprint of the network's parameters, 16 hexadecimal digits; see
+    /// [`TrainedNetwork::hash`](crate::TrainedNetwork::hash).
     pub weights: String,
     /// Settings by name, as JSON text: the size of images, their filter and, where it is not the full one, their range of
     /// numbers, the network's kind and precision, averaging over mirror images, length and dimension of an embedding.
     pub settings: BTreeMap<String, String>,
 }
 
-/// Where two recipes differ.
+/// A setting in which two recipes differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipeDifference {
-    /// Name of the setting.
+    /// Name of the setting, such as `input.filter`.
     pub field: String,
-    /// Its value in the first recipe.
+    /// Its value in the first recipe, as JSON; `not recorded` where that recipe lacks it.
     pub found: String,
-    /// Its value in the second.
+    /// Its value in the second recipe, likewise.
     pub expected: String,
 }
 
@@ -53,7 +54,7 @@ impl EmbeddingRecipe {
         Self { weights: weights.into(), settings }
     }
 
-    /// The first setting by which two recipes of the same weights differ.
+    /// The first setting in which two recipes differ, the weights left aside. `None` when the settings agree.
     pub fn difference(&self, other: &Self) -> Option<RecipeDifference> {
         let value = |of: &Self, field: &str| of.settings.get(field).map_or("not recorded".into(), String::clone);
         let mut fields = self.settings.keys().chain(other.settings.keys());

@@ -48,7 +48,8 @@ pub(crate) fn forward<B: Backbone>(
     gather(outputs.collect(), devices.first())
 }
 
-/// [`forward`] of a training step, with the passes that are to be made again where activations are not kept.
+/// [`forward`] of a training step, with the passes that are to be run again for their gradients where activations are
+/// not kept.
 pub(crate) fn pass_with<B: Backbone>(
     checkpointing: bool,
     replicas: &[Learner<B>],
@@ -66,7 +67,7 @@ pub(crate) fn pass_with<B: Backbone>(
     (gather(outputs.collect(), devices.first()), passes)
 }
 
-/// The gradients of a step, in as many containers as there are pieces of passes to make again.
+/// The gradients of a step, in one container for the loss and one for each piece of a pass that is run again.
 pub(crate) fn gradients_with<B: Backbone>(
     passes: Vec<CheckpointedPass>,
     replicas: &[Learner<B>],
@@ -134,7 +135,7 @@ fn gather(mut parts: Vec<Outputs>, device: &Device) -> Outputs {
     }
 }
 
-/// Takes the gradients of some parameters, summed over the replicas, to a device. A step may have them in several containers.
+/// The gradients of some parameters, summed over the replicas, on a device. A step may have them in several containers.
 pub(crate) fn summed_gradients<M: Module>(
     gradients: &mut [Gradients],
     replicas: &[M],

@@ -34,12 +34,12 @@ pub struct RunDir {
     root: PathBuf,
 }
 
-/// Keeps other processes out of a run directory while it is held. The system lets go of it when the process ends, however it
-/// ends.
+/// Keeps other processes out of a run directory while it is held. Dropping it unlocks; so does the end of the process,
+/// however it comes.
 #[derive(Debug)]
 pub struct RunLock {
     path: PathBuf,
-    /// Closing it unlocks.
+    /// The locked file. Closing it unlocks.
     _file: File,
 }
 
@@ -50,11 +50,11 @@ impl Drop for RunLock {
 }
 
 impl RunDir {
-    /// Starts a new run in a folder that is [vacant](Self::vacant).
+    /// Starts a new run in a folder that is [vacant](Self::vacant). The lock is let go of at once.
     ///
     /// # Errors
     ///
-    /// `VR0510`, `VR0516` and `VR0517` when it is not, `VR0509` when the file system refuses.
+    /// `VR0510`, `VR0516` and `VR0517` when it is not vacant, `VR0509` when the file system refuses.
     pub fn create(root: &Path, config: &RunConfig, environment: &impl Serialize) -> Result<Self, MethodError> {
         let run = Self::vacant(root)?;
         run.start(config, environment)?;
@@ -94,11 +94,12 @@ impl RunDir {
         }
     }
 
-    /// Makes the folder and what a run begins with. What an earlier start without a checkpoint has left is deleted.
+    /// Makes the folder and the files that a run begins with, `config.toml` last: a folder with that file is a run.
+    /// What an earlier start without a checkpoint has left is deleted. `environment` is written as `environment.json`.
     ///
     /// # Errors
     ///
-    /// `VR0509` when the file system refuses, `VR0516` when another process is at it.
+    /// `VR0509` when the file system refuses, `VR0516` when another process is training there.
     pub fn start(&self, config: &RunConfig, environment: &impl Serialize) -> Result<RunLock, MethodError> {
         let checkpoints = self.root.join("checkpoints");
         fs::create_dir_all(&checkpoints).map_err(MethodError::io("can't make folder", &checkpoints))?;
@@ -112,11 +113,12 @@ impl RunDir {
         Ok(lock)
     }
 
-    /// Keeps other processes out of the folder, where the file system can.
+    /// Keeps other processes out of the folder while the lock is held. Some network drives know no locks; there it does
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// `VR0516` when one is in it, `VR0509` when the file system refuses.
+    /// `VR0516` when another process holds it, `VR0509` when the file system refuses.
     pub fn lock(&self) -> Result<RunLock, MethodError> {
         let path = self.root.join(LOCK);
         let file = OpenOptions::new().create(true).append(true).open(&path);
@@ -153,7 +155,7 @@ impl RunDir {
     pub fn open_unchanged(root: &Path, config: &RunConfig) -> Result<Self, MethodError> {
         let (run, found) = Self::open(root)?;
         let path = run.config_path();
-        let text = fs::read_to_string(&path).map_err(MethodError::io("reading", &path))?;
+        let text = fs::read_to_string(&path).map_err(MethodError::io("can't read", &path))?;
         let hash = format!("{:016x}", crate::system::fnv1a(text.bytes()));
         if run.environment("config_hash").is_some_and(|began| began != hash) {
             let message = format!(
@@ -171,17 +173,18 @@ impl RunDir {
         Ok(run)
     }
 
-    /// The folder.
+    /// The run's folder, as it was given.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where a checkpoint is.
+    /// The path of a checkpoint, whether it exists or not.
     pub fn checkpoint(&self, kind: CheckpointKind) -> PathBuf {
         self.root.join("checkpoints").join(kind.file_name())
     }
 
-    /// The fingerprint of the data that the run was started with: of their contents, 64 digits, or of earlier versions 16.
+    /// The fingerprint of the data that the run was started with: of the images' contents, 64 hexadecimal digits, or,
+    /// in runs of earlier versions, of names and lengths, 16 digits.
     ///
     /// # Errors
     ///
@@ -201,18 +204,18 @@ impl RunDir {
         Some(environment.get(key)?.as_str()?.to_string())
     }
 
-    /// Writes a JSON file of the run.
+    /// Writes a JSON file into the run's folder: whole, or not at all.
     ///
     /// # Errors
     ///
-    /// `VR0509`.
+    /// `VR0509` when the file system refuses, `VR0510` when the value can't be written as JSON.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), MethodError> {
         let text =
             serde_json::to_string_pretty(value).map_err(|error| MethodError::RunDir(format!("{name}: {error}")))?;
         write_atomically(&self.root.join(name), (text + "\n").as_bytes())
     }
 
-    /// A JSON file of the run; nothing where it is missing or not of that kind.
+    /// Reads a JSON file of the run's folder. `None` where it is missing or not of that kind.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(&fs::read_to_string(self.root.join(name)).ok()?).ok()
     }
@@ -221,19 +224,20 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// `VR0509`.
+    /// `VR0509` when the file can't be opened.
     pub fn event_log(&self) -> Result<EventLog, MethodError> {
         let path = self.root.join(EVENTS);
         let file = OpenOptions::new().create(true).append(true).open(&path);
         Ok(EventLog { file: file.map_err(MethodError::io("can't open", &path))? })
     }
 
-    /// Moves the events that a run will do again from `events.jsonl` to `events.repeated.jsonl`, and a last line that was cut
-    /// short with them, so that nothing stands in the log twice and nothing is lost. Returns how many lines were moved.
+    /// Moves the events that a run will do again from `events.jsonl` to `events.repeated.jsonl`, and with them a last
+    /// line that was cut short, so that nothing stands in the log twice and nothing is lost. Returns how many lines
+    /// were moved.
     ///
     /// # Errors
     ///
-    /// `VR0509`.
+    /// `VR0509` when the file system refuses.
     pub(crate) fn rewind_events(&self, to: &GoesOn) -> Result<usize, MethodError> {
         let path = self.root.join(EVENTS);
         let log = match fs::read(&path) {
@@ -264,11 +268,11 @@ impl RunDir {
         Ok(moved.len())
     }
 
-    /// Which images and people the run trained on.
+    /// Which images and people the run was trained on.
     ///
     /// # Errors
     ///
-    /// `VR0510` when the run does not tell so that it can be compared: an older version began it, or the file is damaged.
+    /// `VR0510` when that can't be told: an older version began the run, or the file is damaged.
     pub fn training_record(&self) -> Result<TrainingRecord, MethodError> {
         let path = self.root.join(TrainingRecord::FILE);
         let cant_tell = |reason: String| {
@@ -291,7 +295,7 @@ impl RunDir {
     }
 }
 
-/// The log of a run.
+/// The log of a run, a JSON object per line.
 const EVENTS: &str = "events.jsonl";
 /// Lines of the log that tell what a run did again later.
 const REPEATED_EVENTS: &str = "events.repeated.jsonl";

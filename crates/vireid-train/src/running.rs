@@ -59,7 +59,7 @@ pub trait AnyMethod: Send {
     fn restore(&mut self, state: &MethodState, within: Option<EpochAt>, device: &Device) -> Option<()>;
 }
 
-/// A method as the engine takes it.
+/// A method as the engine takes it, with nothing prepared.
 pub fn boxed<M: Method + 'static>(method: M) -> Box<dyn AnyMethod> {
     Box::new(Running { method, prepared: None })
 }

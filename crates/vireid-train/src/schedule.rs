@@ -6,19 +6,20 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// How a value moves from one end to the other over the epochs of a stage.
+/// How a value moves from one end to the other over the epochs of a stage. The value at the last epoch is the other
+/// end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
     /// By the same amount every epoch.
     Linear,
-    /// Slowly at both ends: half a cosine.
+    /// By half a cosine, slowly at both ends.
     Cosine,
     /// At once, halfway through the stage.
     Step,
-    /// Evenly to the other end and back.
+    /// Evenly to the other end by the middle of the stage, and back by its last epoch.
     ThereAndBack,
-    /// It stays at the first end.
+    /// Not at all: it stays at the first end.
     Fixed,
 }
 
@@ -47,14 +48,15 @@ pub struct Piece {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Course {
-    /// From one end to the other.
+    /// From one end to the other, as a [`Shape`] leads.
     Ends(Schedule),
     /// `from * factor^(e / over)`, `e` counted from the piece's first epoch. The last piece goes on to the stage's end.
     Pieces(Vec<Piece>),
 }
 
 impl Shape {
-    /// Share of the way from the first end to the other, from 0 to 1, at epoch `epoch` (counted from 0) of `epochs`.
+    /// Share of the way from the first end to the other, from 0 to 1, at epoch `epoch` (counted from 0) of `epochs`. 0
+    /// in a stage of one epoch.
     pub fn at(self, epoch: usize, epochs: usize) -> f64 {
         let u = if epochs > 1 { epoch as f64 / (epochs - 1) as f64 } else { 0.0 };
         match self {
@@ -68,14 +70,15 @@ impl Shape {
 }
 
 impl Schedule {
-    /// The value at an epoch of a stage.
+    /// The value at epoch `epoch` (counted from 0) of a stage of `epochs`.
     pub fn at(self, shape: Shape, epoch: usize, epochs: usize) -> f64 {
         self.from + (self.to - self.from) * shape.at(epoch, epochs)
     }
 }
 
 impl Course {
-    /// The value at an epoch of a stage. `shape` leads from one end to the other; pieces have their own.
+    /// The value at epoch `epoch` (counted from 0) of a stage of `epochs`. `shape` leads from one end to the other;
+    /// pieces have their own. NaN for a course without pieces, which [`fault`](Self::fault) finds.
     pub fn at(&self, shape: Shape, epoch: usize, epochs: usize) -> f64 {
         let pieces = match self {
             Course::Ends(ends) => return ends.at(shape, epoch, epochs),
@@ -97,7 +100,7 @@ impl Course {
         ((self.at(shape, epoch, epochs) + 0.5).floor().max(1.0) as usize).min(most.max(1))
     }
 
-    /// The ends of the course, or of each piece.
+    /// The first and the last value of the course, or of each piece: what a range is checked by.
     pub fn ends(&self) -> Vec<f64> {
         match self {
             Course::Ends(Schedule { from, to }) => vec![*from, *to],
@@ -105,7 +108,8 @@ impl Course {
         }
     }
 
-    /// What the course must be and is not, if anything.
+    /// What the course must be and is not, as the end of a sentence such as "it must be ..."; `None` for a course that
+    /// can be used.
     pub fn fault(&self) -> Option<&'static str> {
         let is_positive = |value: f64| value > 0.0 && value.is_finite();
         match self {

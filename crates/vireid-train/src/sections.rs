@@ -4,47 +4,50 @@ use vireid_backbone::Precision;
 use crate::RangeSetting;
 use crate::learning_rate::{RatePiece, rate_at};
 
-/// How images are read.
+/// How images are read, resized and loaded: `[input]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InputSettings {
-    /// Height in pixels.
+    /// Height in pixels that every image is resized to, at least 1.
     pub height: usize,
-    /// Width in pixels.
+    /// Width in pixels that every image is resized to, at least 1.
     pub width: usize,
-    /// `lanczos`, `bicubic` or `bilinear`.
+    /// The filter that images are resized with: `lanczos`, `bicubic` or `bilinear`.
     pub filter: String,
-    /// `full`, `image`, or the two numbers that become black and white; of images with more than 8 bits.
+    /// `full` (the default), `image`, or the two numbers that become black and white; for images with more than 8 bits.
     // Left out where it is the default, so that older runs keep their configuration's hash.
     #[serde(default, skip_serializing_if = "RangeSetting::is_full")]
     pub range: RangeSetting,
-    /// Black border in pixels that random crops are cut from.
+    /// Width in pixels of the black border that random crops are cut from; 0 is none.
     pub padding: usize,
-    /// Memory for decoded images in MiB.
+    /// Memory for decoded images in MiB. What does not fit is decoded again each time.
     pub cache_mib: usize,
-    /// Loader threads.
+    /// Threads that load and augment batches.
     pub workers: usize,
-    /// Batches prepared ahead.
+    /// How many batches are made ready ahead of their step.
     pub prefetch: usize,
 }
 
-/// Which network.
+/// The network and its starting weights: `[backbone]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackboneSettings {
-    /// A name of [`networks`](crate::networks): `resnet18`, `resnet34`, `resnet50`, `small`, or one that you registered.
+    /// A name of [`networks::names`](crate::networks::names()), such as `resnet50`, `small`, `vit_base_16`, or one that
+    /// you registered.
     pub name: String,
-    /// A `.pth` or `.safetensors` file, `builtin:small`, or `none`.
+    /// The starting weights: a `.pth` or `.safetensors` file, `builtin:small` for those in the program, or `none` for
+    /// random ones.
     pub weights: String,
-    /// AGW's non-local blocks.
+    /// Whether a residual network has AGW's non-local blocks.
     pub non_local: bool,
-    /// Parts of a batch that batch norm treats separately.
+    /// How many parts of a batch batch norm treats separately, at least 1. Several devices share them evenly.
     pub bn_groups: usize,
-    /// Stride on the first 1x1 convolution of a bottleneck.
+    /// Whether a bottleneck has its stride on the first 1x1 convolution, and not on the 3x3 one.
     pub stride_in_1x1: bool,
-    /// `f32` or `bf16`, of the convolutions; all else is f32.
+    /// Number type of the convolutions, `f32` (the default) or `bf16`; all else is f32.
     // Left out where it is the default, so that older runs keep their configuration's hash.
     #[serde(default, skip_serializing_if = "is_f32")]
     pub precision: Precision,
-    /// Make each block's activations anew for its gradients instead of keeping them.
+    /// Whether each block's activations are recomputed for its gradients instead of kept: less memory, longer steps.
+    /// Off unless set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub checkpointing: bool,
 }
@@ -53,30 +56,32 @@ fn is_f32(precision: &Precision) -> bool {
     *precision == Precision::F32
 }
 
-/// How images are embedded, to be labelled and in tests.
+/// How images are embedded: `[extraction]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExtractionSettings {
-    /// Average the embeddings of an image and its mirror image before they are labelled.
+    /// Whether training images get the mean of the embeddings of the image and its mirror image before they are
+    /// labelled. Tests have a setting of their own.
     pub flip_average: bool,
-    /// Images per batch.
+    /// Images per pass, at least 1, in tests too.
     pub batch: usize,
 }
 
-/// What all stages' optimisers have in common.
+/// What the optimisers of all stages have in common: `[optimizer]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OptimizerSettings {
-    /// Weight of the L2 term in the gradient.
+    /// Weight decay that the optimiser is made with: the weight of the L2 term in the gradient, but for `adamw`, which
+    /// decays weights apart from it.
     pub weight_decay: f64,
 }
 
-/// One stage.
+/// The settings of one stage: an entry of `[[stages]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageSettings {
-    /// Its epochs.
+    /// How many epochs the stage has. 0 leaves it out; one stage at least must have some.
     pub epochs: usize,
     /// Steps per epoch; 0 where a method's number of steps follows from the data.
     pub iterations: usize,
-    /// The rate over the epochs of the stage: pieces in a row, the first from epoch 0 on.
+    /// The learning rate over the epochs of the stage: pieces in a row, the first from epoch 0 on.
     pub learning_rate: Vec<RatePiece>,
     /// The optimiser by name, where it is not the method's own choice; see [`Optimizer::named`](crate::Optimizer::named).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,20 +95,20 @@ pub struct StageSettings {
 }
 
 impl StageSettings {
-    /// The learning rate of an epoch of the stage.
+    /// The learning rate at an epoch, counted from 0 within the stage.
     pub fn rate(&self, in_stage: usize) -> f64 {
         rate_at(&self.learning_rate, in_stage, self.epochs)
     }
 }
 
-/// When and how to test.
+/// When and how to test: `[evaluation]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationSettings {
-    /// Test every this many epochs; the end of a stage is always tested.
+    /// Test after every this many epochs, at least 1. The end of a stage is always tested.
     pub every: usize,
-    /// Gallery draws that are averaged.
+    /// How many galleries are drawn and averaged, at least 1, where the protocol draws any.
     pub trials: u32,
-    /// Average the embeddings of an image and its mirror image.
+    /// Whether test images get the mean of the embeddings of the image and its mirror image.
     pub flip_average: bool,
     /// `input.filter` of test images, where it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vireid_core::{Identity, PerModality};
 use vireid_data::{ImageList, Names};
 
-/// Which images and people a network was trained on, kept in its run directory for whoever judges the network later.
+/// Which images and people a network was trained on, kept in its run directory for those who judge the network later.
 /// Training never reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrainingRecord {
@@ -22,7 +22,7 @@ const KEPT: usize = 16;
 /// How many of the people that a network is judged by it was trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenPeople {
-    /// People that it is judged by.
+    /// How many people the network is judged by.
     pub of: usize,
     /// Of them, those with an image that stands in the training set, under whichever name and path.
     pub by_image: usize,
@@ -33,7 +33,7 @@ pub struct SeenPeople {
 impl TrainingRecord {
     pub(crate) const FILE: &str = "training_set.json";
 
-    /// Of the training images of a data set. Files that can't be read any more are left out.
+    /// The record of a data set's training images. Files that can't be read any more are left out.
     pub fn of(train: &PerModality<Arc<ImageList>>, names: &Names) -> Self {
         let lists = [&*train.visible, &*train.infrared];
         let samples = lists.iter().flat_map(|list| list.samples());
@@ -70,7 +70,8 @@ impl TrainingRecord {
 }
 
 impl SeenPeople {
-    /// What to tell about it; `None` where all people are new to the network.
+    /// A sentence that says how many people were seen, and what that means for the scores. `None` where all people are
+    /// new to the network.
     pub fn warning(&self) -> Option<String> {
         let SeenPeople { of, by_image, by_name } = *self;
         // They may be read from a file.

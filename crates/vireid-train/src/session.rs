@@ -17,34 +17,35 @@ use crate::{
 /// What a training session is started with.
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
-    /// The settings; those of the run itself when resuming.
+    /// The settings. To resume, those of the run itself: [`RunDir::open`] reads them.
     pub config: RunConfig,
-    /// The run directory.
+    /// The run directory. It is made if it does not exist, and must not hold a finished run unless that is resumed.
     pub out: PathBuf,
-    /// Go on with the run in `out`.
+    /// Whether to go on with the run in `out`, and not to start a new one.
     pub resume: bool,
     /// Names of the devices, separated by commas; see [`parse_devices`].
     pub device: String,
 }
 
-/// What stood around a run.
+/// What a run was started with, besides its settings: `environment.json`.
 #[derive(Serialize)]
 struct Environment {
     version: &'static str,
+    /// Names of the devices, separated by commas, none of them `auto`.
     device: String,
     data: String,
-    /// Of the images' contents.
+    /// A fingerprint of the images' contents.
     data_manifest: String,
-    /// Of their names and lengths.
+    /// A fingerprint of the images' names and lengths alone.
     data_quick_manifest: String,
     synthetic: bool,
     seed: u64,
     config_hash: String,
-    /// That computed on the CPU, however many the machine has.
+    /// How many threads computed on the CPU, however many the machine has.
     threads: usize,
 }
 
-/// What a run found: the same bytes for the same data, settings and device.
+/// What a run found: the same bytes for the same data, settings and device. `results.json`.
 #[derive(Serialize)]
 struct Results<'a> {
     data: &'a str,
@@ -58,7 +59,7 @@ struct Results<'a> {
     evaluations: &'a [Evaluation],
 }
 
-/// What a run cost, over all its sessions; differs from run to run.
+/// What a run cost, over all processes that trained it. Differs from run to run. `cost.json`.
 #[derive(Default, Serialize, Deserialize)]
 struct Cost {
     seconds: Seconds,
@@ -77,7 +78,7 @@ pub struct Session {
     /// Name of the data as the run began with them: they may be named by another path now.
     data: String,
     started: Instant,
-    /// Of the sessions before this one.
+    /// What the run cost before this session.
     before: Cost,
     /// Lines of the log that tell what this session does again.
     repeated: usize,
@@ -156,8 +157,8 @@ impl Session {
         Ok(Self { engine, run, config, images, device, data, started, before, repeated, starts_over, _lock: lock })
     }
 
-    /// What the run will hold of every memory that it uses, an estimate; [`MemoryNeed::shortage`] is the warning. Empty where
-    /// what the network keeps is not known.
+    /// An estimate of what the run will hold in each memory that it uses; [`MemoryNeed::shortage`] is the warning.
+    /// Empty where it is not known what the network keeps.
     ///
     /// # Errors
     ///
@@ -167,7 +168,7 @@ impl Session {
         memory_needs(config, &self.device, self.engine.images_per_step(), self.engine.parameters(), decoded)
     }
 
-    /// The folder of the run.
+    /// The run directory that the session writes to.
     pub fn run_dir(&self) -> &RunDir {
         &self.run
     }
@@ -185,13 +186,14 @@ impl Session {
         }
         if self.repeated > 0 {
             let lines = self.repeated;
-            text +=
-                &format!("\n{lines} lines of the log tell what is done again; they are in events.repeated.jsonl now");
+            text += &format!(
+                "\n{lines} lines of the log are about work that is done again; they were moved to events.repeated.jsonl"
+            );
         }
         format!("{text}\nrun directory: {}", self.run.root().display())
     }
 
-    /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`].
+    /// Trains and writes `results.json` and `cost.json`. See [`Engine::run`](crate::Engine::run).
     ///
     /// # Errors
     ///

@@ -19,11 +19,13 @@ const KEPT_ON_CPU_BF16: f64 = 1.05;
 const KEPT_ON_CARDS: f64 = 4.45;
 /// The same with convolutions in bf16: 48.4 and 22.8 GB.
 const KEPT_ON_CARDS_BF16: f64 = 2.65;
-/// How much more cards ask for than the CPU where activations are made again: 35.5 and 18.2 GB in f32, 26.0 and 11.7 GB in bf16.
+/// How much more cards ask for than the CPU where activations are recomputed: 35.5 and 18.2 GB in f32, 26.0 and 11.7 GB
+/// in bf16.
 const CARDS_CHECKPOINTED: f64 = 2.95;
 /// The same with convolutions in bf16.
 const CARDS_CHECKPOINTED_BF16: f64 = 3.2;
-/// How often the CPU holds the numbers of a block at once whose activations are made again for its gradients. Measured, as above.
+/// How often the CPU holds the numbers of a block at once whose activations are recomputed for its gradients. Measured,
+/// as above.
 const HELD_OF_A_BLOCK: f64 = 3.0;
 /// The same in bf16, where a convolution's operands stand beside their copies in f32.
 const HELD_OF_A_BLOCK_BF16: f64 = 4.9;
@@ -31,7 +33,7 @@ const HELD_OF_A_BLOCK_BF16: f64 = 4.9;
 const HELD_OF_A_STEM: (f64, f64) = (4.3, 8.8);
 /// How often a weight is kept: itself, its gradient, the optimiser's two moments, and room for convolutions.
 const WEIGHTS_KEPT: f64 = 6.0;
-/// Bytes of a number.
+/// Bytes of a number in f32.
 const NUMBER: f64 = 4.0;
 /// The memory of the machine, in which the CPU works too.
 const MAIN: &str = "main memory";
@@ -39,16 +41,17 @@ const MAIN: &str = "main memory";
 /// What one memory has to hold while a run steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemoryNeed {
-    /// Which: `main memory`, or that of a device by its name.
+    /// Which memory: `main memory`, or the name of the device whose own it is.
     pub place: String,
     /// Bytes that the largest step takes, an estimate.
     pub needed: f64,
-    /// Bytes that are free for it, where that can be told.
+    /// Bytes that are free for it; `None` where that can't be told.
     pub available: Option<f64>,
 }
 
 impl MemoryNeed {
-    /// The warning that there is too little.
+    /// `VR0520` as a warning when more is needed than is free; `None` when it suffices, or when it is not known what is
+    /// free.
     pub fn shortage(&self) -> Option<MethodError> {
         let available = self.available.filter(|available| self.needed > *available)?;
         let gib = |bytes: f64| bytes / f64::from(1 << 30);
@@ -99,7 +102,7 @@ pub(crate) fn activations(config: &EngineConfig) -> Result<Option<usize>, Method
     Ok(footprint(config)?.map(|footprint| footprint.activations))
 }
 
-/// Bytes that the activations of `images` images take in a training step on a device of a name: an estimate. `None` where
+/// Bytes that the activations of `images` images take in a training step on the device of that name: an estimate. `None` where
 /// what the network keeps is not known.
 ///
 /// # Errors
@@ -125,8 +128,8 @@ pub fn activation_bytes(config: &EngineConfig, device: &str, images: usize) -> R
     Ok(Some(images as f64 * activations as f64 * kept * NUMBER))
 }
 
-/// Bytes of one image at the peak of a step that makes its activations again: while a piece is in work, what the pieces before it
-/// passed on is still to be used.
+/// Bytes of one image at the peak of a step that recomputes its activations: while a piece is in work, what the pieces
+/// before it passed on is still to be used.
 fn checkpointed_bytes(pieces: &[PieceSize], precision: Precision) -> f64 {
     let (number, of_a_block) = match precision {
         Precision::F32 => (NUMBER, HELD_OF_A_BLOCK),

@@ -14,16 +14,16 @@ const PATIENCE: f64 = 3.0;
 /// How much larger the next timed size is.
 const GROWTH: usize = 4;
 
-/// What was measured.
+/// How long steps and embeddings took, and of which size they were.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepTiming {
-    /// Parameters of the network.
+    /// How many numbers the network's parameters have.
     pub(crate) parameters: usize,
     /// Seconds of a training step per image of a modality, views counted in.
     pub(crate) step: f64,
     /// Of how many images of a modality the steps were.
     pub(crate) step_size: usize,
-    /// Seconds of an embedding.
+    /// Seconds of an embedding, per image.
     pub(crate) embedding: f64,
     /// Of how many images the batches were.
     pub(crate) embedding_size: usize,

@@ -5,12 +5,12 @@ use serde::de::DeserializeOwned;
 
 use crate::MethodError;
 
-/// Reads settings from a table; a key that the settings do not have is an error that names the nearest one. `prefix` is
-/// put before keys in messages.
+/// Reads settings from a table. A key that the settings do not have is an error that names the nearest one. `prefix` is
+/// put before keys in messages, such as `clustering.`; it may be empty.
 ///
 /// # Errors
 ///
-/// `VR0501` and `VR0502`.
+/// `VR0501` for an unknown key, `VR0502` for a missing key or an unusable value.
 pub fn parse_settings<T: DeserializeOwned + Serialize>(table: toml::Table, prefix: &str) -> Result<T, MethodError> {
     let mut unknown = Vec::new();
     let parsed: Result<T, _> = serde_ignored::deserialize(table, |path| unknown.push(path.to_string()));
@@ -72,7 +72,11 @@ fn stage_number(key: &str) -> Option<usize> {
     key.strip_prefix("stage")?.parse().ok().filter(|number| *number > 0)
 }
 
-/// The table of a stage.
+/// The table of a stage in `[[stages]]`, counted from 1.
+///
+/// # Errors
+///
+/// `VR0502` when there are not that many.
 fn stage_of(table: &mut toml::Table, number: usize) -> Result<&mut toml::Table, MethodError> {
     let stages = table.get_mut("stages").and_then(toml::Value::as_array_mut);
     let count = stages.as_ref().map_or(0, |stages| stages.len());
@@ -80,8 +84,8 @@ fn stage_of(table: &mut toml::Table, number: usize) -> Result<&mut toml::Table, 
     stage.ok_or_else(|| MethodError::Config(format!("there is no stage {number}: this configuration has {count}")))
 }
 
-/// Lays a table over another: values replace values, tables are merged key by key, and lists of tables, such as
-/// `[[stages]]`, entry by entry.
+/// Lays a table over another: values replace values, tables are merged key by key, and `[[stages]]` entry by entry. Any
+/// other list is replaced as a whole.
 pub fn lay_over(table: &mut toml::Table, layer: toml::Table) {
     for (key, value) in layer {
         match (table.get_mut(&key), value) {
@@ -107,8 +111,8 @@ fn are_tables(values: &[toml::Value]) -> bool {
     values.iter().all(toml::Value::is_table)
 }
 
-/// A table of version 0.1's form, with `[stage1]`, `[stage2]`, `[stage3]` and the settings of extraction among those of
-/// clustering, in today's form.
+/// Brings a table of the older form, with `[stage1]`, `[stage2]`, `[stage3]` and the settings of extraction among those
+/// of clustering, into today's form. Any other table is returned as it is.
 pub(crate) fn modernised(mut table: toml::Table) -> toml::Table {
     if table.contains_key("stages") || !table.contains_key("stage1") {
         return table;

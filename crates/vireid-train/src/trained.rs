@@ -78,12 +78,13 @@ impl TrainedNetwork {
         &self.config.engine
     }
 
-    /// The same with the method's own sections.
+    /// The same settings with the method's own sections.
     pub fn run_config(&self) -> &RunConfig {
         &self.config
     }
 
-    /// A fingerprint of the parameters: embeddings of networks with different ones can't be compared.
+    /// A fingerprint of the parameters, 16 hexadecimal digits. Embeddings of networks with different ones can't be
+    /// compared.
     pub fn hash(&self) -> &str {
         &self.recipe.weights
     }
@@ -107,7 +108,7 @@ impl TrainedNetwork {
     ///
     /// # Errors
     ///
-    /// Those of [`extract`](crate::extract).
+    /// Those of [`extract`](crate::extract()).
     pub fn extract(
         &self,
         images: &ImageList,
@@ -119,11 +120,11 @@ impl TrainedNetwork {
         self.network.extract(images, modality, batch, flip_average, &self.devices, &mut progress)
     }
 
-    /// Scores the network on test images. See [`evaluate`](crate::evaluate).
+    /// Scores the network on test images. See [`evaluate`](crate::evaluate()).
     ///
     /// # Errors
     ///
-    /// Those of [`evaluate`](crate::evaluate).
+    /// Those of [`evaluate`](crate::evaluate()).
     pub fn evaluate(&self, test: &TestImages, mut progress: impl FnMut(usize)) -> Result<Vec<Score>, MethodError> {
         self.network.evaluate(test, self.config(), &self.devices, &mut progress)
     }
@@ -143,7 +144,7 @@ impl TrainedNetwork {
     ///
     /// # Errors
     ///
-    /// `VR0105` naming the images that can't be used, unless they may be skipped; those of [`extract`].
+    /// `VR0105` naming the images that can't be used, unless they may be skipped; those of [`extract`](Self::extract).
     pub fn embed_usable(
         &self,
         images: &ImageList,
@@ -175,7 +176,7 @@ impl TrainedNetwork {
     ///
     /// # Errors
     ///
-    /// Those of [`extract`].
+    /// Those of [`extract`](Self::extract).
     pub fn embed(
         &self,
         images: &ImageList,

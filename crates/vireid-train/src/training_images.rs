@@ -11,26 +11,26 @@ use crate::{EngineConfig, MethodError, SeenPeople, TestImages, TrainingRecord};
 /// Images of a data set, by use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImagePart {
-    /// Those that are trained on.
+    /// The images that are trained on.
     Train,
-    /// Those that are tested on.
+    /// The images that the network is tested on.
     Test,
 }
 
 /// The images of a session, decoded once and found good; or [listed](Self::listed) for a network in use.
 #[derive(Debug, Clone)]
 pub struct TrainingImages {
-    /// Name of the data set.
+    /// Name of the data set, as results and reports give it.
     pub name: String,
     /// Whether the images were drawn, not photographed: every score has to say so.
     pub synthetic: bool,
-    /// Training images.
+    /// The training images of each modality, without those that can't be used.
     pub train: PerModality<Arc<ImageList>>,
-    /// Test images.
+    /// The test images of each modality and their protocol; empty without a test set.
     pub test: TestImages,
     /// Images left out because they can't be used.
     pub skipped: Vec<BadImage>,
-    /// What the user calls the cameras and people.
+    /// What the user calls the cameras and people. Training never reads it.
     pub names: Names,
     /// What is worth knowing about the data, a sentence each: see [`Dataset::notes`], and what decoding showed.
     pub notes: Vec<String>,
@@ -111,12 +111,12 @@ impl TrainingImages {
         })
     }
 
-    /// Decodes the images of some parts once and leaves out those that can't be used. `progress` is called with (done, total)
-    /// after each.
+    /// Decodes the images of some parts once and leaves out those that can't be used. `progress` is called with (done,
+    /// total) after each image.
     ///
     /// # Errors
     ///
-    /// `VR0105` naming the images that can't be used, unless they may be skipped.
+    /// `VR0105` naming the images that can't be used, unless they may be skipped (`skip_corrupt`).
     pub fn check(
         &mut self,
         parts: &[ImagePart],
@@ -192,7 +192,7 @@ impl TrainingImages {
         self.manifest_with(|_, _| ())
     }
 
-    /// The same with `progress` called with (done, total) after each image.
+    /// As [`manifest`](Self::manifest), with `progress` called with (done, total) after each image.
     ///
     /// # Errors
     ///
@@ -225,7 +225,7 @@ impl TrainingImages {
         if recorded.len() == 16 { Ok(self.quick_manifest()) } else { self.manifest() }
     }
 
-    /// All lists by name.
+    /// The four lists, each with the name that its fingerprint begins with.
     fn lists(&self) -> [(&'static str, &ImageList); 4] {
         [
             ("training visible", &self.train.visible),

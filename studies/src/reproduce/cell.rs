@@ -30,7 +30,7 @@ impl Benchmark {
         self.0.title
     }
 
-    /// Search modes or directions.
+    /// The names of its search modes or directions.
     #[cfg(test)]
     pub fn searches(self) -> Vec<&'static str> {
         (self.0.protocol)().searches().to_vec()
@@ -60,7 +60,7 @@ impl ValueParserFactory for Benchmark {
     }
 }
 
-/// One training of a table.
+/// One training of the tables: a method, or one of its ablations, on one data set with one seed.
 #[derive(Debug, Clone, Args)]
 pub struct Cell {
     #[arg(long)]
@@ -68,10 +68,10 @@ pub struct Cell {
     /// Key of an ablation; empty for the whole method
     #[arg(long, default_value = "")]
     pub variant: String,
-    /// Layers over the preset
+    /// Layers over the preset; may be repeated
     #[arg(long = "layer")]
     pub layers: Vec<String>,
-    /// The ablation's settings
+    /// Settings of the ablation, as key=value; may be repeated
     #[arg(long = "set")]
     pub overrides: Vec<String>,
     #[arg(long)]
@@ -113,14 +113,14 @@ impl Cell {
         format!("{}_{}_{size}{layers}", self.method, self.benchmark.name())
     }
 
-    /// Its configuration.
+    /// The settings of its preset, with its seed and the ablation's overrides.
     pub fn config(&self) -> Result<RunConfig, MethodError> {
         let mut overrides = self.overrides.clone();
         overrides.push(format!("seed={}", self.seed));
         vireid_methods::preset(&self.preset(), &overrides)
     }
 
-    /// Where its images come from.
+    /// The licensed data in its folder, or the synthetic world that stands in.
     pub fn source(&self) -> Result<DataSource, DataError> {
         let (path, kind) = match &self.data {
             Some(path) => (Some(path.as_path()), self.benchmark.kind()),
@@ -139,7 +139,7 @@ impl Cell {
         }
     }
 
-    /// Where its run directory is.
+    /// Where it trains: a folder of its own under `runs/reproduce`.
     pub fn run_dir(&self) -> PathBuf {
         Path::new("runs").join("reproduce").join(self.place())
     }
@@ -159,7 +159,7 @@ pub struct Record {
     pub config_hash: String,
     pub seed: u64,
     pub trial: u32,
-    /// Of the code; `+` where files were changed.
+    /// The commit of the code; with `+` where files were changed since.
     pub commit: String,
     pub device: String,
     /// Threads that the process could use.

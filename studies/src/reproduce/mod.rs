@@ -21,19 +21,19 @@ pub use cell::Cell;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Only these methods
+    /// Only these methods, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only this data set [default: all; with --quick SYSU-MM01 or its stand-in]
     #[arg(long)]
     dataset: Option<Benchmark>,
-    /// Training seeds
+    /// Seeds that every method is trained with
     #[arg(long, value_delimiter = ',', default_values_t = [0, 1, 2])]
     seeds: Vec<u64>,
     /// The small network and minutes per training instead of the authors' settings
     #[arg(long)]
     quick: bool,
-    /// The ablations too
+    /// Train the ablations of each method too
     #[arg(long)]
     ablations: bool,
     /// Only these ablations, by their keys
@@ -48,7 +48,7 @@ pub struct Arguments {
     /// Trainings at a time [default: one per core when quick, else one]
     #[arg(long)]
     jobs: Option<usize>,
-    /// Device of every training
+    /// Device that every training runs on
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Say what would be trained, and stop
@@ -177,7 +177,7 @@ impl Variant<'_> {
     }
 }
 
-/// One cell, in this process.
+/// Trains one cell in this process and writes its record.
 pub fn one(cell: &Cell) -> Result<ExitCode, Failure> {
     match work::train_here(cell)? {
         true => Ok(ExitCode::SUCCESS),

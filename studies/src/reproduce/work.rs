@@ -19,7 +19,7 @@ use super::cell::{Cell, Record};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What became of the cells.
+/// How many cells ended, and which failed.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub finished: usize,
@@ -204,7 +204,7 @@ fn keep(cell: &Cell, results: &Path) -> Result<Record, Failure> {
     Ok(record)
 }
 
-/// Where a cell's record is.
+/// Where the record of a cell is kept, below the folder of results.
 pub fn record_file(cell: &Cell, results: &Path) -> PathBuf {
     results.join(format!("{}.json", cell.place().display()))
 }

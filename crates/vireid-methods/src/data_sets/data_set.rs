@@ -6,7 +6,7 @@ use vireid_data::synthetic::WorldSpec;
 use vireid_data::{DataError, Dataset};
 use vireid_eval::Protocol;
 
-/// All that is to be known of a data set.
+/// All that is to be known of a data set: an entry of the [list](super::data_sets).
 #[derive(Debug)]
 pub struct DataSet {
     /// Its name in names of presets and on command lines, in small letters without `_`: `sysu`.
@@ -17,20 +17,20 @@ pub struct DataSet {
     pub preset: &'static str,
     /// Whether it is given out by its authors: it is trained on with the `paper` presets unless something else is asked for.
     pub is_licensed: bool,
-    /// How it lies on disk.
+    /// How it lies on disk as it is given out.
     pub layout: Layout,
-    /// Other ways in which it may lie on disk.
+    /// Other ways in which it may lie on disk; mostly none.
     pub other_layouts: &'static [Layout],
-    /// How its test is scored.
+    /// Makes the protocol that scores its test.
     pub protocol: fn() -> Arc<dyn Protocol>,
-    /// The published numbers, which `vireid data check` compares with.
+    /// The published numbers, which `vireid data check` compares with; `None` where there are none.
     pub published: Option<Counts>,
     /// Its layers of presets: names such as `regdb_paper` (all methods) or `dmic_regdb_paper` (one), and their texts. A layer
     /// that is not there changes nothing.
     pub presets: &'static [(&'static str, &'static str)],
     /// The page about it, from the root of the repository: where it comes from, its licence, its layout, its numbers.
     pub card: &'static str,
-    /// What is drawn in its place where it is not there.
+    /// What is drawn in its place where it is not there; `None` where nothing is.
     pub stand_in: Option<StandIn>,
 }
 
@@ -40,7 +40,7 @@ impl DataSet {
         std::iter::once(&self.layout).chain(self.other_layouts)
     }
 
-    /// Splits that it is trained on one by one, numbered from 1.
+    /// The splits that it is trained on one by one, numbered from 1: `1..=1` for a data set with one.
     pub fn trials(&self) -> std::ops::RangeInclusive<u32> {
         1..=(self.protocol)().splits()
     }
@@ -94,7 +94,7 @@ pub struct StandIn {
 /// Published numbers of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Cameras.
+    /// How many cameras took its images, of both modalities together.
     pub cameras: usize,
     /// What there is to train on.
     pub train: PartCounts,
@@ -105,8 +105,8 @@ pub struct Counts {
 /// Published numbers of one part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartCounts {
-    /// People.
+    /// How many people are on its images.
     pub identities: usize,
-    /// Images of each modality.
+    /// How many images of each modality it has.
     pub images: PerModality<usize>,
 }

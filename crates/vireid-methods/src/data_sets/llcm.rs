@@ -8,7 +8,7 @@ use vireid_eval::llcm::LlcmProtocol;
 use super::{Counts, DataSet, Layout, PartCounts, StandIn};
 use crate::presets::preset_files;
 
-/// LLCM.
+/// LLCM, a data set of low light: nine cameras, each with a visible and a near-infrared sensor.
 pub static LLCM: DataSet = DataSet {
     name: "llcm",
     title: "LLCM",

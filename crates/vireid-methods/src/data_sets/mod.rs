@@ -21,7 +21,7 @@ pub use sysu::SYSU;
 
 use crate::MethodError;
 
-/// In the order in which they are listed and a path is tried.
+/// The data sets that come with the project, in the order in which they are listed and a path is tried.
 static BUILT_IN: [&DataSet; 4] = [&SYSU, &REGDB, &LLCM, &OWN];
 
 static REGISTERED: RwLock<Vec<&'static DataSet>> = RwLock::new(Vec::new());
@@ -30,25 +30,25 @@ fn registered() -> Vec<&'static DataSet> {
     REGISTERED.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// All data sets, those that were registered last.
+/// All data sets: the built-in ones, then those that were registered.
 pub fn data_sets() -> impl Iterator<Item = &'static DataSet> {
     BUILT_IN.into_iter().chain(registered())
 }
 
-/// The data set of a name.
+/// The data set of a [name](DataSet::name), not of a layout or stand-in; `None` for an unknown one.
 pub fn find(name: &str) -> Option<&'static DataSet> {
     data_sets().find(|data_set| data_set.name == name)
 }
 
-/// The data set that lies at a path, and how, judged by names of files and folders. Registered ones are tried first: the
-/// layouts of the others may be a part of theirs.
+/// The data set that lies at a path, and how, judged by names of files and folders alone; `None` where none does.
+/// Registered ones are tried first: the layouts of the others may be a part of theirs.
 pub fn recognise(path: &Path) -> Option<(&'static DataSet, &'static Layout)> {
     let mut known = registered().into_iter().chain(BUILT_IN);
     known.find_map(|data_set| Some((data_set, data_set.layouts().find(|layout| (layout.is_at)(path))?)))
 }
 
-/// Adds a data set to those that are known in this process: from here on it is recognised, its presets are there, and it is on
-/// the list of kinds of data. Do so before anything else is read.
+/// Adds a data set to those that are known in this process: from here on it is recognised, it has its presets, and it
+/// is on the list of kinds of data. Do so before anything else is read.
 ///
 /// # Errors
 ///

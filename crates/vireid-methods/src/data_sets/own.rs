@@ -6,14 +6,14 @@ use vireid_eval::own::OwnProtocol;
 
 use super::{DataSet, Layout};
 
-/// Endings of a manifest.
+/// Endings of files that are read as a manifest.
 const TABLES: [&str; 2] = ["csv", "parquet"];
 
 fn is_table(path: &Path) -> bool {
     path.extension().is_some_and(|ending| TABLES.iter().any(|known| ending.eq_ignore_ascii_case(known)))
 }
 
-/// Crops of your own. Nobody published settings for them: SYSU-MM01's fit.
+/// Crops of your own: folders or a manifest. Nobody published settings for them; SYSU-MM01's presets fit.
 pub static OWN: DataSet = DataSet {
     name: "own",
     title: "own data",

@@ -8,10 +8,10 @@ use vireid_eval::regdb::RegdbProtocol;
 use super::{Counts, DataSet, Layout, PartCounts, StandIn};
 use crate::presets::preset_files;
 
-/// Of either modality, in training as in the test.
+/// The numbers of one half of the data set: training and test are alike.
 const PART: PartCounts = PartCounts { identities: 206, images: PerModality { visible: 2_060, infrared: 2_060 } };
 
-/// RegDB.
+/// RegDB: one visible and one thermal camera, and ten splits that are trained on one by one.
 pub static REGDB: DataSet = DataSet {
     name: "regdb",
     title: "RegDB",

@@ -7,7 +7,7 @@ use vireid_eval::sysu::SysuProtocol;
 
 use super::{Counts, DataSet, Layout, PartCounts, StandIn};
 
-/// SYSU-MM01. The methods' own presets are for it, so it has no layer.
+/// SYSU-MM01: four visible and two infrared cameras. The methods' own presets are made for it, so it has no layer.
 pub static SYSU: DataSet = DataSet {
     name: "sysu",
     title: "SYSU-MM01",

@@ -27,43 +27,45 @@ pub const JOINT: usize = 1;
 /// How an epoch is clustered: within each modality, and in some stages both together.
 #[derive(Debug, Clone)]
 pub struct Clusterings<'a> {
-    /// Neighbours ranked within a modality (k1 of k-reciprocal encoding).
+    /// Neighbours ranked within a modality (k1 of k-reciprocal encoding), at least 1.
     pub k1: usize,
-    /// Query expansion within each modality.
+    /// How rows of the encoding are averaged over neighbours, for each modality.
     pub expansion: PerModality<Expansion<'a>>,
-    /// Largest Jaccard distance of neighbours within each modality.
+    /// Largest Jaccard distance of neighbours within each modality, above 0 and below 1.
     pub eps: PerModality<f64>,
-    /// The settings of these, by which a person can raise them.
+    /// The settings that hold `eps`, by name, for the message when nothing is found.
     pub eps_keys: PerModality<String>,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
-    /// Whether the host or the training device searches for neighbours; the result is the same.
+    /// Whether the host or the training device searches for neighbours.
     pub search: NeighbourSearch,
-    /// The clustering of both together, with its expansion.
+    /// The clustering of both modalities together, with its expansion; `None` in stages without one.
     pub joint: Option<(JointClustering, Expansion<'a>)>,
-    /// Weight of the old prototype in the memories.
+    /// Weight of the old prototype in the memories, from 0 to 1.
     pub momentum: f64,
-    /// Figures to report with the labels.
+    /// Figures to report with the labels, by name.
     pub figures: Vec<(&'static str, f64)>,
 }
 
-/// The labels and memories of an epoch.
+/// The labels and memories of an epoch of cluster contrast.
 #[derive(Debug)]
 pub struct Baseline {
-    /// Pseudo-labels within each modality.
+    /// The cluster of each training image within its modality; `None` is noise.
     pub labels: Labels,
     /// One memory for each modality: a prototype per cluster.
     pub banks: PerModality<MemoryBank>,
-    /// Labels and memory of both together; `None` where the stage has none, or found no cluster with images of both.
+    /// Labels and memory of both modalities together; `None` where the stage has none, or found no cluster with images
+    /// of both.
     pub joint: Option<Joint>,
-    /// The memory of instances; `None` for losses without one.
+    /// The memory of an instance-level loss; `None` for losses without one.
     pub instances: Option<InstanceMemory>,
 }
 
 /// Labels and memory of both modalities together.
 #[derive(Debug)]
 pub struct Joint {
-    /// The joint label of the images of clusters that hold both modalities.
+    /// The joint cluster of each training image; `None` for noise and for images of clusters that hold one modality
+    /// alone.
     pub labels: PerModality<Vec<Option<usize>>>,
     /// One memory for all joint clusters, those of a single modality included.
     pub bank: MemoryBank,
@@ -81,7 +83,8 @@ pub enum JointSampler {
 }
 
 impl Baseline {
-    /// Clusters, reports and builds the memories.
+    /// Clusters each modality, and both together where asked for; reports the labels; builds the memories from
+    /// centroids.
     ///
     /// # Errors
     ///
@@ -124,8 +127,8 @@ impl Baseline {
         Ok(Self { labels, banks, joint, instances: None })
     }
 
-    /// With the memory of an instance-level loss, where it has one: that of the epoch before in its stage (`kept`), or a
-    /// new one.
+    /// The same with the memory of an instance-level loss, where that has one: the one `kept` from the epoch before in
+    /// the stage, or a new one.
     #[must_use]
     pub fn with_instances(
         mut self,
@@ -140,7 +143,8 @@ impl Baseline {
         self
     }
 
-    /// Takes the memory of an instance-level loss out, where it is to outlive the epoch.
+    /// Takes the memory of an instance-level loss out, where it is to outlive the epoch. `None`, and the memory is
+    /// dropped, where it is not.
     pub fn take_lasting(&mut self, loss: InstanceLoss) -> Option<InstanceMemory> {
         self.instances.take().filter(|_| loss.lasts())
     }
@@ -183,7 +187,8 @@ impl Baseline {
         Ok(specific.zip(joint).flat_map(|(specific, joint)| [specific, joint]).collect())
     }
 
-    /// The labels of a step's images, those of visible images once per view.
+    /// The labels of a step's images, those of visible images repeated once per view: joint ones in a joint step, else
+    /// those within the modality.
     pub fn batch_labels(&self, plan: &StepPlan, views: usize) -> PerModality<Vec<usize>> {
         let (visible, infrared) = match (&self.joint, plan.part) {
             (Some(joint), JOINT) => {
@@ -197,7 +202,7 @@ impl Baseline {
         PerModality { visible: visible.repeat(views), infrared }
     }
 
-    /// Adds all of it to a state.
+    /// Adds labels and memories to a state that a checkpoint keeps.
     pub fn put(&self, state: &mut MethodState) {
         self.labels.put(state);
         state.put_rows("visible", &self.banks.visible.rows());
@@ -212,7 +217,8 @@ impl Baseline {
         }
     }
 
-    /// Takes it from a state.
+    /// What [`put`](Self::put) added to a state, with memories on `device` that move by `momentum`. `None` when
+    /// something is missing.
     pub fn take(state: &MethodState, momentum: f64, device: &Device) -> Option<Self> {
         let bank = |rows: Tensor<2>| MemoryBank::new(rows, momentum);
         let joint = match state.rows("joint", device) {

@@ -11,20 +11,20 @@ use super::lookups::{BankGradient, Lookups, Update};
 use super::views::add_cross_entropies;
 use vireid_train::method::StepLoss;
 
-/// How a contrast compares and moves.
+/// How embeddings are compared with memories, and what gradients see of these.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contrast {
-    /// Temperature: logits are cosine similarities divided by it. Above 0.
+    /// Logits are cosine similarities divided by it. Above 0.
     pub temperature: f64,
     /// What gradients see of the memories.
     pub bank_gradient: BankGradient,
 }
 
-/// What a joint step averages over.
+/// What the loss of a joint step averages over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JointMean {
-    /// A mean for either modality; their sum is the loss.
+    /// A mean for each modality; their sum is the loss.
     #[default]
     PerModality,
     /// One mean over the rows of all views.

@@ -35,7 +35,7 @@ pub struct InstanceTerm {
     pub loss: InstanceLoss,
     /// Temperature of its logits, above 0.
     pub temperature: f64,
-    /// Its weight in steps on the modalities' own memories, for either modality.
+    /// Its weight in steps on the modalities' own memories, for each of the two.
     pub own: f64,
     /// Its weight in steps on the joint memory.
     pub joint: f64,

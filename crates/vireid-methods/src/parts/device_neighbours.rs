@@ -8,16 +8,17 @@ use vireid_train::MethodError;
 /// Rows whose distances to all others are formed at a time.
 const TILE: usize = 1024;
 
-/// [`vireid_clustering::nearest_neighbours`] on a Burn device: for training on a GPU, which does the products sooner than
-/// the host.
+/// [`vireid_clustering::nearest_neighbours`] on a Burn device: for training on a GPU, which computes the products
+/// sooner than the host.
 ///
 /// Exact: a tile of distances, then the device's own selection of the smallest, then ties by index on the host. Where
-/// samples tie at the very end of a list, which of them is ranked is the device's choice. Memory on the device: the
-/// embeddings and `1024 x rows` distances.
+/// samples tie at the very end of a list, or are as far as rounding can tell, which of them is ranked is the device's
+/// choice. Memory on the device: the embeddings and `1024 x rows` distances.
 ///
 /// # Errors
 ///
-/// `VR0201` when `k` is 0, or when the device gives back something that is no index; `VR0511` when it gives back nothing.
+/// `VR0201` when `k` is 0, or when the device gives back something that is not an index; `VR0511` when it gives back
+/// nothing.
 pub fn nearest_neighbours_on(
     embeddings: &Embeddings,
     k: usize,

@@ -6,37 +6,38 @@ use serde::{Deserialize, Serialize};
 use vireid_losses::{contrast_among, pairwise_distances, supervised_contrast};
 use vireid_memory::normalize_rows;
 
-/// What instances are contrasted with.
+/// Which images an instance-level loss compares the images of a batch with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceLoss {
-    /// The others of the batch; those of the same label are positives.
+    /// The other images of the batch; those of the same label are positives.
     Batch,
-    /// As `batch`, positives only of the other modality in joint steps.
+    /// As `Batch`, but in joint steps only images of the other modality are positives.
     CrossModality,
-    /// AGW's triplet loss, weighted by softmaxes over the distances.
+    /// AGW's triplet loss within the batch, weighted by softmaxes over the distances. It has no temperature.
     Triplet,
     /// All training images, each as it was last seen.
     Memory,
     /// All training images, each as it was last seen since the stage began, by classes: an image's own entry counts for
     /// it, and an image without a label is its own class.
     LastingMemory,
-    /// A second memory per cluster, that holds one of its instances.
+    /// A second memory that holds, for each cluster, one of its instances.
     SecondMemory,
 }
 
 impl InstanceLoss {
-    /// Whether its memory outlives an epoch.
+    /// Whether its memory outlives an epoch, to the end of the stage.
     pub fn lasts(self) -> bool {
         self == InstanceLoss::LastingMemory
     }
 
-    /// The loss within a batch whose first `visible` rows are visible views. The losses with a memory are
-    /// [`InstanceMemory`](super::instance_memory::InstanceMemory)'s.
+    /// The loss within a batch whose first `visible` rows are visible views, the others infrared ones. The losses with
+    /// a memory are [`InstanceMemory`](super::instance_memory::InstanceMemory)'s; here they are computed as `Batch`.
     ///
     /// # Shapes
     ///
-    /// - `embeddings`: `[batch, dim]` with as many labels, not normalised; output: `[1]`
+    /// - `embeddings`: `[batch, dim]` with as many `labels`, not normalised
+    /// - output: `[1]`
     pub fn of(self, embeddings: Tensor<2>, labels: &[usize], visible: usize, temperature: f64) -> Tensor<1> {
         let unit = normalize_rows(embeddings);
         let is_joint = visible > 0 && visible < labels.len();

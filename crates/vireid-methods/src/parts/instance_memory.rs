@@ -27,7 +27,7 @@ pub enum InstanceMemory {
     },
 }
 
-/// A batch of an instance-level loss.
+/// The batch that an instance-level loss is computed for.
 #[derive(Debug)]
 pub struct InstanceBatch<'a> {
     /// Rows of length 1, on the autodiff device.
@@ -43,7 +43,8 @@ pub struct InstanceBatch<'a> {
 }
 
 impl InstanceMemory {
-    /// The memory of a loss that has one, at the start of an epoch, or of a stage where the memory outlives epochs.
+    /// The memory that a loss starts with, at the start of an epoch, or of a stage where the memory outlives epochs.
+    /// `None` for a loss without one.
     pub fn new(
         loss: InstanceLoss,
         embeddings: &PerModality<Embeddings>,

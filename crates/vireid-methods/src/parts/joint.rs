@@ -32,13 +32,13 @@ impl JointClusters {
 /// Settings of a joint clustering: DBSCAN over Jaccard distances of k-reciprocal neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JointClustering {
-    /// Neighbours ranked (k1 of k-reciprocal encoding).
+    /// Neighbours ranked (k1 of k-reciprocal encoding), at least 1.
     pub k1: usize,
     /// Largest Jaccard distance of neighbours, above 0 and below 1.
     pub eps: f64,
-    /// Neighbours that make a core sample.
+    /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
-    /// Whether the host or the training device searches for neighbours; the result is the same.
+    /// Whether the host or the training device searches for neighbours.
     pub search: NeighbourSearch,
 }
 

@@ -10,22 +10,22 @@ use vireid_train::{MethodError, MethodState};
 use super::device_neighbours::nearest_neighbours_on;
 use super::settings::{ClusteringSettings, NeighbourSearch};
 
-/// The pseudo-labels of both training sets.
+/// The pseudo-labels of all training images, each modality in its own space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Labels {
-    /// Of the visible images.
+    /// The cluster of each visible image; `None` is noise.
     pub visible: PseudoLabels<Visible>,
-    /// Of the infrared images.
+    /// The cluster of each infrared image; `None` is noise.
     pub infrared: PseudoLabels<Infrared>,
 }
 
 impl Labels {
-    /// The labels as plain numbers.
+    /// The labels as plain numbers, for reports and states; `None` is noise.
     pub fn indices(&self) -> PerModality<Vec<Option<usize>>> {
         PerModality { visible: self.visible.indices(), infrared: self.infrared.indices() }
     }
 
-    /// The labels of a step's images, which all have one.
+    /// The labels of a step's visible and infrared images. Samplers draw only images that have one.
     pub fn of(&self, plan: &StepPlan) -> (Vec<usize>, Vec<usize>) {
         fn labels<M: ModalityTag>(labels: &PseudoLabels<M>, positions: &[usize]) -> Vec<usize> {
             positions.iter().filter_map(|&position| labels.as_slice()[position].map(|label| label.index())).collect()
@@ -33,13 +33,13 @@ impl Labels {
         (labels(&self.visible, &plan.visible), labels(&self.infrared, &plan.infrared))
     }
 
-    /// Adds them to a state.
+    /// Adds both modalities' labels to a state that a checkpoint keeps.
     pub fn put(&self, state: &mut MethodState) {
         state.put_labels("labels/visible", &self.visible.indices());
         state.put_labels("labels/infrared", &self.infrared.indices());
     }
 
-    /// Takes them from a state.
+    /// The labels that [`put`](Self::put) added to a state; `None` when they are missing or not pseudo-labels.
     pub fn take(state: &MethodState) -> Option<Self> {
         Some(Self {
             visible: PseudoLabels::new(&state.labels("labels/visible")?).ok()?,
@@ -61,7 +61,7 @@ pub fn rows_on(embeddings: &Embeddings, device: &Device) -> Tensor<2> {
 /// Pseudo-labels with the centroids of their clusters.
 #[derive(Debug, Clone)]
 pub struct Clusters {
-    /// The labels.
+    /// The cluster of each image within its modality; `None` is noise.
     pub labels: Labels,
     /// One row per cluster, of length 1.
     pub centroids: PerModality<Embeddings>,

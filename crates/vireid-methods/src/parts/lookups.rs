@@ -67,7 +67,8 @@ pub struct Lookups<'a> {
 
 impl<'a> Lookups<'a> {
     /// A step on some memories and batches of embeddings; both are named by their position from here on. Memories move
-    /// by [`MemoryBank::update`].
+    /// by [`MemoryBank::update`], unless [`with_update`](Self::with_update) says otherwise. Logits are cosine
+    /// similarities divided by `temperature`.
     ///
     /// # Shapes
     ///
@@ -136,7 +137,12 @@ impl<'a> Lookups<'a> {
     }
 
     /// The backward pass: first the look-ups that move nothing, then the others in reverse order of creation, each
-    /// moving its memory after its gradient. Returns a scalar on the autodiff device whose gradient is the step's.
+    /// moving its memory after its gradient. Returns a scalar on the autodiff device whose gradient is the step's; its
+    /// value means nothing.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[1]`
     pub fn backward(mut self) -> Tensor<1> {
         let before: Vec<Tensor<2>> = self.banks.iter().map(|bank| bank.rows()).collect();
         let (moving, still): (Vec<Entry<'a>>, Vec<Entry<'a>>) =

@@ -9,48 +9,49 @@ use vireid_train::{MethodError, RunConfig, parse_settings};
 /// Images of a modality that a step may have: more than any data set of the field has.
 const MOST_SLOTS: usize = 1 << 18;
 
-/// How pseudo-labels are made: `[clustering]`.
+/// How the pseudo-labels of a modality are made: `[clustering]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusteringSettings {
-    /// Neighbours ranked (k1 of k-reciprocal encoding).
+    /// Neighbours ranked (k1 of k-reciprocal encoding), at least 1.
     pub k1: usize,
-    /// Neighbours averaged.
+    /// Neighbours over which rows of the encoding are averaged (k2), at least 1.
     pub k2: usize,
     /// Largest Jaccard distance of neighbours, above 0 and below 1.
     pub eps: PerModalityValue,
-    /// Neighbours, itself included, that make a core sample.
+    /// Neighbours, itself included, that make a core sample; at least 1.
     pub min_samples: usize,
-    /// Whether the host or the training device searches for neighbours; the result is the same.
+    /// Whether the host or the training device searches for neighbours.
     pub neighbours: NeighbourSearch,
 }
 
-/// Where the exact search for neighbours runs; the result is the same.
+/// Where the exact search for neighbours runs. The result is the same but for ties: see
+/// [`nearest_neighbours_on`](super::nearest_neighbours_on).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NeighbourSearch {
-    /// On the host's processors.
+    /// On the host's processors, all threads at once.
     Host,
-    /// On the device that trains.
+    /// On the first device that trains; faster where that is a GPU.
     Device,
 }
 
-/// A number for each modality.
+/// A number for each modality, as a table in a configuration: `{ visible = 0.6, infrared = 0.6 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PerModalityValue {
-    /// For visible images.
+    /// The number for visible images.
     pub visible: f64,
-    /// For infrared images.
+    /// The number for infrared images.
     pub infrared: f64,
 }
 
-/// What a step takes: `[sampler]`.
+/// Which images a step takes: `[sampler]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SamplerSettings {
-    /// Clusters per batch and modality (P).
+    /// Clusters per batch and modality (P), at least 1.
     pub clusters: usize,
-    /// Instances per cluster and modality (K).
+    /// Instances per cluster and modality (K), at least 1.
     pub instances: usize,
-    /// Draw clusters repeatedly when there are too few, instead of stopping with `VR0107`.
+    /// Whether clusters are drawn repeatedly when there are too few, instead of stopping with `VR0107`.
     pub allow_few_clusters: bool,
 }
 
@@ -61,7 +62,7 @@ impl SamplerSettings {
         BatchShape { clusters, instances, allow_few_clusters }
     }
 
-    /// Images of a modality in a batch.
+    /// Images of a modality in a batch, views not counted: P x K.
     pub fn slots(&self) -> usize {
         self.clusters * self.instances
     }
@@ -82,11 +83,11 @@ impl SamplerSettings {
 
 /// A section that can say what is wrong with it.
 pub trait Checked {
-    /// Whether its values can be used.
+    /// Checks every value of the section.
     ///
     /// # Errors
     ///
-    /// `VR0502`.
+    /// `VR0502` naming the first setting that can't be used.
     fn check(&self) -> Result<(), MethodError>;
 }
 
@@ -116,15 +117,19 @@ impl ClusteringSettings {
             .map(|(name, eps, rows)| {
                 format!(
                     "clustering.eps.{name} = {eps} is the distance of images that share {rows} of their k2 = {k2} expansion rows: \
-                     rounding decides whether they are neighbours, and labels may differ from another program's; take a value \
-                     beside it"
+                     rounding decides whether they are neighbours, and labels may differ from another program's; take a \
+                     slightly different value"
                 )
             })
             .collect()
     }
 }
 
-/// Refuses counts of 0.
+/// Refuses settings, given by name, that are 0.
+///
+/// # Errors
+///
+/// `VR0502` naming the first.
 pub(crate) fn at_least_one(counts: &[(&str, usize)]) -> Result<(), MethodError> {
     match counts.iter().find(|(_, count)| *count == 0) {
         Some((name, _)) => Err(MethodError::Config(format!("{name} must be at least 1"))),
@@ -135,11 +140,11 @@ pub(crate) fn at_least_one(counts: &[(&str, usize)]) -> Result<(), MethodError> 
 /// The sections of a method: those that methods share, and `[settings]`, its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MethodTable<S, C = ClusteringSettings> {
-    /// How pseudo-labels are made.
+    /// How pseudo-labels are made: `[clustering]`.
     pub clustering: C,
-    /// What a step takes.
+    /// Which images a step takes: `[sampler]`.
     pub sampler: SamplerSettings,
-    /// The method's own settings.
+    /// What no other method has: `[settings]`.
     pub settings: S,
 }
 
@@ -162,11 +167,11 @@ where
     }
 }
 
-/// `[clustering]` of a configuration, whatever else it holds.
+/// `[clustering]` of a configuration as [`ClusteringSettings`], whatever the other sections hold.
 ///
 /// # Errors
 ///
-/// `VR0501`, `VR0502`.
+/// `VR0501` for an unknown key, `VR0502` for a missing one or a value that can't be used.
 pub fn read_clustering(config: &RunConfig) -> Result<ClusteringSettings, MethodError> {
     let table = config.method.get("clustering").and_then(toml::Value::as_table).cloned().unwrap_or_default();
     let settings: ClusteringSettings = parse_settings(table, "clustering.")?;

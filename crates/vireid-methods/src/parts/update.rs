@@ -17,9 +17,9 @@ pub enum UpdateRule {
     RandomModality,
     /// The mean of one sample of each modality, drawn at random.
     RandomOfEach,
-    /// The mean of each cluster's samples.
+    /// The mean of each cluster's samples in the batch.
     Mean,
-    /// The least similar sample of each cluster.
+    /// The sample of each cluster that is least similar to its memory.
     Hardest,
 }
 

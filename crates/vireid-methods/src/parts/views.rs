@@ -13,7 +13,7 @@ use vireid_train::method::StepLoss;
 pub const PLAIN: usize = 0;
 /// Position of the channel-augmented visible view.
 pub const AUGMENTED: usize = 1;
-/// Position of the infrared images.
+/// Position of the infrared images, which have one view.
 pub const INFRARED: usize = 2;
 
 /// The embeddings of a step on the autodiff device, not normalised.
@@ -23,11 +23,11 @@ pub const INFRARED: usize = 2;
 /// - each `[batch, dim]`
 #[derive(Debug, Clone)]
 pub struct StepEmbeddings {
-    /// Plain views of the visible images.
+    /// The visible images in their plain views.
     pub plain: Tensor<2>,
-    /// Channel-augmented views of the same images.
+    /// The same images in their channel-augmented views.
     pub augmented: Tensor<2>,
-    /// The infrared images.
+    /// The infrared images in their only view.
     pub infrared: Tensor<2>,
 }
 

@@ -25,7 +25,7 @@ use crate::{
 /// Named tensors of a checkpoint: shape and values by name.
 pub(crate) type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
-/// What an engine is made of.
+/// What [`Engine::new`] takes, besides a function that makes the network.
 pub(crate) struct EngineParts {
     pub(crate) config: EngineConfig,
     pub(crate) method: Box<dyn AnyMethod>,
@@ -35,7 +35,7 @@ pub(crate) struct EngineParts {
     pub(crate) run: RunDir,
 }
 
-/// Any [`NetworkKind`].
+/// A [`NetworkKind`] of any type of network.
 pub(crate) trait AnyNetworkKind: Send + Sync {
     fn names(&self) -> Vec<String>;
     fn footprint(&self, settings: &BackboneSettings, size: ImageSize) -> Result<Option<Footprint>, MethodError>;
@@ -49,7 +49,7 @@ pub(crate) trait AnyNetworkKind: Send + Sync {
         device: &Device,
         parameters: NamedTensors,
     ) -> Result<Result<Box<dyn Embedder>, String>, MethodError>;
-    /// Seconds of its steps and embeddings, measured now.
+    /// Seconds of its steps and embeddings, measured now: see [`time_network`].
     fn time(
         &self,
         settings: &BackboneSettings,

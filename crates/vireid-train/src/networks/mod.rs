@@ -58,7 +58,7 @@ pub use transformer::Transformer;
 
 /// A kind of network that configurations name.
 pub trait NetworkKind: Send + Sync + 'static {
-    /// What it makes.
+    /// The type of the networks that [`init`](Self::init) makes.
     type Network: Backbone;
 
     /// The names by which configurations call it, in `backbone.name`.
@@ -78,7 +78,8 @@ pub trait NetworkKind: Send + Sync + 'static {
         device: &Device,
     ) -> Result<Self::Network, MethodError>;
 
-    /// What a training pass of one image keeps, where that is known: the plan of a run's memory goes by it.
+    /// What a training pass of one image keeps: the plan of a run's memory goes by it. `None`, the default, is not
+    /// known: then no memory is planned.
     ///
     /// # Errors
     ///
@@ -91,9 +92,9 @@ pub trait NetworkKind: Send + Sync + 'static {
 /// What a training pass of one image keeps.
 #[derive(Debug, Clone)]
 pub struct Footprint {
-    /// Numbers that layers give and gradients need.
+    /// How many numbers layers give that gradients need, for one image.
     pub activations: usize,
-    /// The same piece by piece, for passes that keep what pieces give alone; see `backbone.checkpointing`.
+    /// The sizes piece by piece, for passes that keep only what pieces give; see `backbone.checkpointing`.
     pub pieces: Vec<PieceSize>,
 }
 
@@ -101,17 +102,18 @@ pub struct Footprint {
 static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> =
     LazyLock::new(|| RwLock::new(vec![Arc::new(Residual), Arc::new(Transformer)]));
 
-/// Makes a kind of network known by its names, for the rest of the process. The newest kind of a name counts.
+/// Makes a kind of network known by its names, for the rest of the process. Of several kinds with one name the newest
+/// counts.
 pub fn register(kind: impl NetworkKind) {
     KINDS.write().unwrap_or_else(PoisonError::into_inner).insert(0, Arc::new(kind));
 }
 
-/// The names of all networks.
+/// The names of all kinds of networks that are known in this process, the newest first.
 pub fn names() -> Vec<String> {
     kinds().iter().flat_map(|kind| kind.names()).collect()
 }
 
-/// The kind of a name.
+/// The kind of network that has a name.
 ///
 /// # Errors
 ///

@@ -2,7 +2,7 @@
 
 use crate::RunConfig;
 
-/// A configuration with overrides.
+/// The configuration in `config.toml` beside this file, with overrides.
 pub(crate) fn config(overrides: &[&str]) -> RunConfig {
     read(overrides).unwrap()
 }
