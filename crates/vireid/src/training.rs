@@ -10,7 +10,7 @@ use vireid_methods::{
 use crate::{DataKind, DataSource, ProgressObserver, SourceArguments, open_images};
 
 /// How a run is started from a command line.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct TrainingOptions {
     /// Preset: quick (small network, minutes on a CPU), paper (the authors' settings), or a whole name (default: paper for
     /// licensed data, quick for all other)
@@ -63,6 +63,24 @@ pub struct Finished {
     pub interrupted: bool,
     /// How many seconds each kind of work took.
     pub seconds: Seconds,
+}
+
+impl Default for TrainingOptions {
+    /// As a command line without options: on the CPU.
+    fn default() -> Self {
+        Self {
+            preset: None,
+            overrides: Vec::new(),
+            device: "cpu".into(),
+            seed: None,
+            out: None,
+            resume: false,
+            skip_corrupt: false,
+            plan_only: false,
+            quiet: false,
+            watch: None,
+        }
+    }
 }
 
 impl TrainingOptions {
