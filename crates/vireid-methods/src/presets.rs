@@ -1,7 +1,8 @@
-//! The embedded presets: commented TOML files in `presets/`, laid over one another.
+//! The presets: commented TOML files laid over one another. Those of the project are in `presets/`.
 //!
-//! `<method>_<data set>_<size>` is made of `base_<size>`, then `<method>_<size>`, then `<data set>_<size>` and
-//! `<method>_<data set>_<size>` where the data set's [entry](crate::data_sets) has such files (SYSU-MM01's has none). Later files override earlier ones.
+//! `<method>_<data set>_<size>`, where the size is `paper` or `quick`, is made of `base_<size>`, then `<method>_<size>`, then
+//! `<data set>_<size>` and `<method>_<data set>_<size>` where the data set's [entry](crate::data_sets) has such files
+//! (SYSU-MM01's has none). Later files override earlier ones.
 //!
 //! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
 //! `dmic_paper+losses`, and `dmic_<data set>_paper+losses` where there is such a file. Several layers may follow one another.
