@@ -182,7 +182,7 @@ impl Observer for Stages {
 }
 
 fn train(name: &str, out: &std::path::Path) -> Result<(Outcome, Vec<usize>), MethodError> {
-    ENTRIES.into_iter().for_each(registry::register);
+    ENTRIES.into_iter().try_for_each(registry::register)?;
     let config = preset(&format!("{name}_sysu_quick"), &["method=nearest".into()])?;
     let images = TrainingImages::open(read_sysu(world())?, &config.engine, false, |_, _| ())?;
     let entry = ENTRIES.into_iter().find(|entry| entry.name == name).unwrap();

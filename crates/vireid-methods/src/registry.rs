@@ -29,10 +29,20 @@ static METHODS: LazyLock<RwLock<Vec<MethodEntry>>> =
 
 /// Makes a method of your own known by its name, with its presets, for the rest of the process. A method that had the
 /// name before is replaced.
-pub fn register(entry: MethodEntry) {
+///
+/// # Errors
+///
+/// `VR0502` for a name that the names of presets can't hold.
+pub fn register(entry: MethodEntry) -> Result<(), MethodError> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if entry.name.is_empty() || !entry.name.chars().all(is_plain) {
+        let message = format!("'{}' can't be the name of a method: a to z, 0 to 9 and - are allowed", entry.name);
+        return Err(MethodError::Config(message));
+    }
     let mut entries = METHODS.write().unwrap_or_else(PoisonError::into_inner);
     entries.retain(|known| known.name != entry.name);
     entries.push(entry);
+    Ok(())
 }
 
 /// The entries of all methods: the built-in ones, then those that were registered.
@@ -72,4 +82,19 @@ fn entry(name: &str) -> Result<MethodEntry, MethodError> {
         name: name.into(),
         known: methods().map(str::to_string).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `my_method_sysu_quick` was taken for a preset of a method `my`.
+    #[test]
+    fn names_that_presets_can_not_hold_are_refused() {
+        for name in ["", "my_method", "Mine"] {
+            let said = register(MethodEntry { name, ..mbccm::ENTRY }).unwrap_err().to_string();
+            assert!(said.starts_with("VR0502") && said.contains(&format!("'{name}'")), "{said}");
+        }
+        assert_eq!(methods().count(), 5);
+    }
 }

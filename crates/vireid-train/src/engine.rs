@@ -409,7 +409,7 @@ impl<B: Backbone> Engine<B> {
         let loss = self.method.step(at, &batch.plan, outputs)?;
         // The shape is known without waiting for the device.
         let (found, named) = (loss.parts.dims()[0], self.method.loss_parts(at.epoch));
-        if found != named.len() {
+        if found != named.len() || found == 0 {
             return Err(MethodError::LossParts { method: self.method.name().into(), named: named.join(", "), found });
         }
         seconds.forward += clock.elapsed().as_secs_f64();

@@ -144,7 +144,7 @@ pub enum MethodError {
     NotPrepared(String),
     /// A method's loss has other parts than it names.
     #[error(
-        "VR0523: {method}: a step's loss has {found} parts, and loss_parts names {named}; every step must report all of them"
+        "VR0523: {method}: a step's loss has {found} parts, and loss_parts names [{named}]; every step must report all of them, one at least"
     )]
     LossParts {
         /// Name of the method whose step it was.

@@ -49,7 +49,32 @@ impl LossLog {
         Ok(())
     }
 
+    /// Mean of each part over the steps that were read; none where this process made no step of the epoch, as after an
+    /// interruption behind its last.
     pub(crate) fn means(&self) -> Vec<(&'static str, f32)> {
-        self.names.iter().copied().zip(self.sums.iter().map(|sum| sum / self.count.max(1) as f32)).collect()
+        if self.count == 0 {
+            return Vec::new();
+        }
+        self.names.iter().copied().zip(self.sums.iter().map(|sum| sum / self.count as f32)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use vireid_compare::assert_close;
+
+    /// An epoch that was interrupted behind its last step logged losses of 0.
+    #[test]
+    fn means_are_of_the_steps_that_were_made() {
+        let mut log = LossLog::new(0, 1e-3, &["a", "b"]);
+        assert!(log.means().is_empty());
+        for (step, values) in [[1.0, 2.0], [3.0, 6.0]].into_iter().enumerate() {
+            log.push(step, Tensor::from_floats(values, &Device::default()));
+        }
+        log.read(&mut ()).unwrap();
+        let means: Vec<f32> = log.means().into_iter().map(|(_, mean)| mean).collect();
+        assert_close(&means, &[2.0, 4.0], 1e-6);
     }
 }

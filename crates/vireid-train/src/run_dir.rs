@@ -225,7 +225,7 @@ impl RunDir {
     /// # Errors
     ///
     /// `VR0509` when the file can't be opened.
-    pub fn event_log(&self) -> Result<EventLog, MethodError> {
+    pub(crate) fn event_log(&self) -> Result<EventLog, MethodError> {
         let path = self.root.join(EVENTS);
         let file = OpenOptions::new().create(true).append(true).open(&path);
         Ok(EventLog { file: file.map_err(MethodError::io("can't open", &path))? })
@@ -303,7 +303,7 @@ const REPEATED_EVENTS: &str = "events.repeated.jsonl";
 /// Appends events to a file, one JSON object a line. A log that can't be written does not stop training: the checkpoint
 /// will report a full disk.
 #[derive(Debug)]
-pub struct EventLog {
+pub(crate) struct EventLog {
     file: File,
 }
 

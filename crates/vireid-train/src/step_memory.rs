@@ -84,8 +84,10 @@ pub(crate) fn images_per_step(config: &EngineConfig, method: &dyn AnyMethod) -> 
         *next += stage.epochs;
         Some((first, stage.epochs))
     });
-    let images = first_epochs.filter(|(_, epochs)| *epochs > 0).map(|(first, _)| {
-        let at = config.at(first);
+    // Batches may grow or shrink over a stage: its ends stand for it.
+    let ends = first_epochs.filter(|(_, epochs)| *epochs > 0).flat_map(|(first, epochs)| [first, first + epochs - 1]);
+    let images = ends.map(|epoch| {
+        let at = config.at(epoch);
         let recipes = method.recipes(at);
         method.largest_batch(at).saturating_mul(recipes.visible.len() + recipes.infrared.len())
     });

@@ -154,7 +154,7 @@ pub struct ScheduledClustering {
     pub k2: usize,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
-    /// Whether the host or the training device searches for neighbours; the result is the same.
+    /// Whether the host or the training device searches for neighbours: both exactly, up to the order of ties.
     pub neighbours: NeighbourSearch,
 }
 
