@@ -208,6 +208,20 @@ fn a_method_of_your_own_of_one_stage_and_of_four() {
     }
 }
 
+/// RegDB's layer speaks of two stages, and gave a method of one a second that had steps and nothing else.
+#[test]
+fn presets_of_every_data_set_fit_methods_of_any_number_of_stages() {
+    ENTRIES.into_iter().try_for_each(registry::register).unwrap();
+    for (method, stages) in [("nearest", 1), ("nearest4", 4)] {
+        for data in ["sysu", "regdb", "llcm"] {
+            let config = preset(&format!("{method}_{data}_quick"), &[]).unwrap();
+            assert_eq!(config.engine.stages.len(), stages, "{method} {data}");
+        }
+        let error = preset(&format!("{method}_sysu_paper"), &[]).unwrap_err().to_string();
+        assert!(error.starts_with("VR0503"), "there is no file of that size: {error}");
+    }
+}
+
 /// Its log would have put losses under each other's names.
 #[test]
 fn a_loss_with_other_parts_than_are_named_stops_the_run() {

@@ -7,7 +7,7 @@
 //! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
 //! `dmic_paper+losses`, and `dmic_<data set>_paper+losses` where there is such a file. Several layers may follow one another.
 
-use vireid_train::{MethodError, RunConfig, lay_over};
+use vireid_train::{MethodError, RunConfig, lay_over, remove};
 
 use crate::data_sets::{DataSet, data_sets};
 use crate::registry::entries;
@@ -50,6 +50,7 @@ pub fn presets() -> impl Iterator<Item = String> {
     crate::registry::methods()
         .flat_map(|method| with_presets().map(move |data_set| (method, data_set.name)))
         .flat_map(|(method, data)| SIZES.iter().map(move |size| (method, data, size)))
+        .filter(|(method, _, size)| files().any(|(file, _)| file == format!("{method}_{size}")))
         .flat_map(|(method, data, size)| {
             let name = format!("{method}_{data}_{size}");
             let layered = layers(method, size).map({
@@ -97,32 +98,32 @@ pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodEr
     Ok(wanted.into_iter().filter_map(|name| text(&name).map(|text| (name, text))).collect())
 }
 
-/// A preset as one table: its files laid over one another, and without the keys that its method does not read.
-fn preset_table(name: &str) -> Result<toml::Table, MethodError> {
-    let mut table = toml::Table::new();
-    for (_, text) in preset_layers(name)? {
-        lay_over(&mut table, text.parse().map_err(|error| MethodError::Config(format!("{error}")))?);
+/// Leaves out a layer's stages behind the last of those that there are.
+fn limit_stages(layer: &mut toml::Table, table: &toml::Table) {
+    let count = table.get("stages").and_then(toml::Value::as_array).map_or(0, Vec::len);
+    if let Some(stages) = layer.get_mut("stages").and_then(toml::Value::as_array_mut) {
+        stages.truncate(count);
     }
-    let without = table.remove(WITHOUT);
-    for key in without.iter().filter_map(toml::Value::as_array).flatten().filter_map(toml::Value::as_str) {
-        remove(&mut table, key);
-    }
-    table.insert("preset".into(), name.into());
-    Ok(table)
 }
 
-/// Takes a key such as `clustering.eps` out of a table.
-fn remove(table: &mut toml::Table, key: &str) {
-    match key.split_once('.') {
-        Some((section, rest)) => {
-            if let Some(inner) = table.get_mut(section).and_then(toml::Value::as_table_mut) {
-                remove(inner, rest);
-            }
+/// A preset as one table: its files laid over one another, and without the keys that its method does not read.
+fn preset_table(name: &str) -> Result<toml::Table, MethodError> {
+    let method = name.split('_').next().unwrap_or_default();
+    let (mut table, mut without) = (toml::Table::new(), Vec::new());
+    for (file, text) in preset_layers(name)? {
+        let mut layer: toml::Table = text.parse().map_err(|error| MethodError::Config(format!("{error}")))?;
+        if let Some(toml::Value::Array(keys)) = layer.remove(WITHOUT) {
+            without.extend(keys);
         }
-        None => {
-            table.remove(key);
+        // What a data set asks of the stages of any method must not give a method more of them.
+        if !file.starts_with(&format!("{method}_")) {
+            limit_stages(&mut layer, &table);
         }
+        lay_over(&mut table, layer);
     }
+    without.iter().filter_map(toml::Value::as_str).for_each(|key| remove(&mut table, key));
+    table.insert("preset".into(), name.into());
+    Ok(table)
 }
 
 #[cfg(test)]
@@ -271,5 +272,21 @@ mod tests {
         let rate = |epoch| config.stage(config.at(epoch)).rate(config.at(epoch).in_stage);
         let rates = [0, 19, 20, 39, 40, 49, 50, 69, 70, 79].map(rate);
         assert_eq!(rates, [3.5e-4, 3.5e-4, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-6, 3.5e-6, 3.5e-7, 3.5e-7]);
+    }
+
+    /// Configurations in version 0.1's form are read, and their methods built: DMIC's held a radius that it never read.
+    #[test]
+    fn configurations_of_the_form_before_build_their_methods() {
+        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/config");
+        let mut read = 0;
+        for method in crate::registry::methods() {
+            let text = std::fs::read_to_string(corpus.join(format!("old-{method}.toml"))).unwrap();
+            assert!(text.contains("[stage1]") && text.contains("[clustering.eps]"), "{method}");
+            let config = RunConfig::from_toml(&text, &[]).unwrap();
+            assert_eq!(config.engine.method, method);
+            crate::registry::build(&config).unwrap_or_else(|error| panic!("{method}: {error}"));
+            read += 1;
+        }
+        assert_eq!(read, 5);
     }
 }

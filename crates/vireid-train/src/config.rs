@@ -5,7 +5,7 @@ use crate::epoch::EpochAt;
 use crate::sections::{
     BackboneSettings, EvaluationSettings, ExtractionSettings, InputSettings, OptimizerSettings, StageSettings,
 };
-use crate::tables::{modernised, parse_settings, set};
+use crate::tables::{modernised, parse_settings, remove, set};
 use crate::{MethodError, learning_rate};
 
 /// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
@@ -42,6 +42,8 @@ pub struct RunConfig {
     pub engine: EngineConfig,
     /// All other sections, unchecked: the method reads them when it is built, and refuses those that it does not know.
     pub method: toml::Table,
+    /// Whether it was read in version 0.1's form, whose shared sections held more than each method reads.
+    is_of_old_form: bool,
 }
 
 impl Serialize for RunConfig {
@@ -53,6 +55,14 @@ impl Serialize for RunConfig {
 /// The sections that the engine reads; all others are the method's.
 const OF_THE_ENGINE: [&str; 9] =
     ["method", "preset", "seed", "input", "backbone", "extraction", "optimizer", "evaluation", "stages"];
+
+/// How like a section of the engine a method's must be written to be taken for it.
+const ALIKE: f64 = 0.9;
+
+/// The section of the engine that a key is a misspelling of.
+fn misspelled(key: &str) -> Option<&'static str> {
+    OF_THE_ENGINE.into_iter().find(|known| strsim::jaro(known, key) >= ALIKE)
+}
 
 impl RunConfig {
     /// Reads the text of a configuration file, then applies overrides of the form `key=value`, such as
@@ -74,14 +84,28 @@ impl RunConfig {
     ///
     /// As [`from_toml`](Self::from_toml).
     pub fn from_table(table: toml::Table, overrides: &[String]) -> Result<Self, MethodError> {
-        let mut table = modernised(table);
+        let (mut table, is_of_old_form) = modernised(table);
         for item in overrides {
             set(&mut table, item)?;
         }
-        let (engine, method) = table.into_iter().partition(|(key, _)| OF_THE_ENGINE.contains(&key.as_str()));
+        let (engine, method): (toml::Table, toml::Table) =
+            table.into_iter().partition(|(key, _)| OF_THE_ENGINE.contains(&key.as_str()));
+        if let Some((key, meant)) = method.keys().find_map(|key| Some((key, misspelled(key)?))) {
+            return Err(MethodError::UnknownKey { key: key.clone(), suggestion: Some(meant.into()) });
+        }
         let engine: EngineConfig = parse_settings(engine, "")?;
         engine.check()?;
-        Ok(Self { engine, method })
+        Ok(Self { engine, method, is_of_old_form })
+    }
+
+    /// The same without a key of the method's sections, such as `clustering.eps`, that shared presets of version 0.1 gave every
+    /// method, whether it read it or not. A configuration of today's form is left as it is: there the key is refused.
+    #[must_use]
+    pub fn without_old(mut self, key: &str) -> Self {
+        if self.is_of_old_form {
+            remove(&mut self.method, key);
+        }
+        self
     }
 
     /// The configuration as TOML, the stages last: the `config.toml` of a run directory. [`from_toml`](Self::from_toml)
@@ -169,7 +193,7 @@ impl EngineConfig {
         self
     }
 
-    fn check(&self) -> Result<(), MethodError> {
+    pub(crate) fn check(&self) -> Result<(), MethodError> {
         self.filter()?;
         self.test_filter()?;
         self.range()?;
@@ -245,7 +269,17 @@ mod tests {
     #[test]
     fn an_unknown_key_names_the_nearest() {
         let error = read(&["stage2.epoch=30"]).unwrap_err().to_string();
-        assert!(error.starts_with("VR0501: there is no setting 'stages.1.epoch'; did you mean"), "{error}");
+        assert_eq!(error, "VR0501: there is no setting 'stage2.epoch'; did you mean 'stage2.epochs'?");
+        for (set, says) in [
+            ("stages.2.epochs=30", "stage2.epochs"),
+            ("clustering.batch=8", "extraction.batch"),
+            ("clustering.flip_average=true", "extraction.flip_average"),
+            ("evaluatoin.every=1", "evaluation"),
+            ("inputs.height=8", "input"),
+        ] {
+            let error = read(&[set]).unwrap_err().to_string();
+            assert!(error.starts_with("VR0501") && error.contains(&format!("did you mean '{says}'")), "{set}: {error}");
+        }
         let error = read(&["stage3.epochs=30"]).unwrap_err().to_string();
         assert!(error.starts_with("VR0502") && error.contains("no stage 3: this configuration has 2"), "{error}");
     }
@@ -288,5 +322,13 @@ mod tests {
         };
         assert_eq!(of(&[2]), (2, vec![(0, 0), (0, 1), (0, 2)]));
         assert_eq!(of(&[1, 0, 1, 1]), (3, vec![(0, 0), (2, 0), (3, 0), (3, 1)]));
+    }
+
+    /// What is not in a section, of a method's own, is written before the sections.
+    #[test]
+    fn single_values_of_a_method_survive_too() {
+        let config = RunConfig::from_toml(&format!("alpha = 3\n{}", config(&[]).to_toml()), &[]).unwrap();
+        assert_eq!(config.method["alpha"], toml::Value::Integer(3));
+        assert_eq!(RunConfig::from_toml(&config.to_toml(), &[]).unwrap(), config);
     }
 }

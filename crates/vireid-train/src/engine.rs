@@ -76,6 +76,11 @@ impl<B: Backbone> Engine<B> {
         test: TestImages,
         run: RunDir,
     ) -> Result<Self, MethodError> {
+        config.check()?;
+        if method.name() != config.method {
+            let message = format!("method = '{}', and the method given is {}", config.method, method.name());
+            return Err(MethodError::Config(message));
+        }
         let mut stages = method.stages();
         if stages.len() != config.stages.len() {
             let (name, has, given) = (method.name(), stages.len(), config.stages.len());
@@ -86,6 +91,10 @@ impl<B: Backbone> Engine<B> {
             stage.optimizer = stage.optimizer.of_stage(settings)?;
         }
         let learner = Learner::new(build(&config.stages[0])?);
+        if let Some(name) = learner.ambiguous_field() {
+            let message = format!("the network has a field '{name}', which checkpoints need for themselves: rename it");
+            return Err(MethodError::Config(message));
+        }
         if config.backbone.checkpointing && learner.network.pieces() < 2 {
             let message = "this network can't make its pass piece by piece; set backbone.checkpointing = false";
             return Err(MethodError::Config(message.into()));
@@ -299,7 +308,7 @@ impl<B: Backbone> Engine<B> {
         })?;
         self.seconds.extraction += extraction;
         self.seconds.clustering += clock.elapsed().as_secs_f64() - extraction;
-        self.renew_network(at)?;
+        self.renew_network(at).inspect_err(|_| self.method.forget())?;
         Ok(())
     }
 
@@ -406,12 +415,24 @@ impl<B: Backbone> Engine<B> {
         let checkpointing = self.config.backbone.checkpointing;
         let (outputs, passes) = pass_with(checkpointing, &replicas, &devices, batch.pixels, sizes);
         let at = StepAt::new(at, self.position.step, self.streams);
-        let loss = self.method.step(at, &batch.plan, outputs)?;
-        // The shape is known without waiting for the device.
-        let (found, named) = (loss.parts.dims()[0], self.method.loss_parts(at.epoch));
-        if found != named.len() || found == 0 {
-            return Err(MethodError::LossParts { method: self.method.name().into(), named: named.join(", "), found });
-        }
+        let checked = self.method.step(at, &batch.plan, outputs).and_then(|loss| {
+            // The shape is known without waiting for the device.
+            let (found, named) = (loss.parts.dims()[0], self.method.loss_parts(at.epoch));
+            match found == named.len() && found > 0 {
+                true => Ok(loss),
+                false => {
+                    let (method, named) = (self.method.name().into(), named.join(", "));
+                    Err(MethodError::LossParts { method, named, found })
+                }
+            }
+        });
+        let loss = match checked {
+            Ok(loss) => loss,
+            Err(error) => {
+                self.learner = replicas.into_iter().next();
+                return Err(error);
+            }
+        };
         seconds.forward += clock.elapsed().as_secs_f64();
 
         let clock = Instant::now();

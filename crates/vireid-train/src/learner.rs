@@ -8,6 +8,7 @@ use vireid_backbone::{Backbone, Features, ParameterGroup};
 use vireid_core::{PerModality, Stream};
 
 use crate::method::Outputs;
+use crate::optimizer::parameters;
 
 /// Standard deviation of a fresh classifier's weights.
 const CLASSIFIER_DEVIATION: f64 = 0.001;
@@ -72,6 +73,12 @@ impl<B: Backbone> Learner<B> {
             ["network", within @ ..] => B::group(within),
             _ => ParameterGroup::Head,
         }
+    }
+
+    /// A field of the network's own by whose name a checkpoint could not tell it from the learner's.
+    pub(crate) fn ambiguous_field(&self) -> Option<&'static str> {
+        let is_there = |field: &str| !parameters(&self.network, |path| path.first() == Some(&field)).is_empty();
+        ["classifier", "network"].into_iter().find(|field| is_there(field))
     }
 
     /// The running statistics of batch norms by name, the last batch's share of them included. Reads them from their device.

@@ -46,6 +46,8 @@ pub(crate) fn rate_at(pieces: &[RatePiece], in_stage: usize, epochs: usize) -> f
     let Some(to) = piece.to else { return piece.rate };
     let end = pieces.get(place + 1).map_or(epochs, |next| next.from);
     let share = (in_stage - piece.from) as f64 / end.saturating_sub(piece.from).max(1) as f64;
+    // After its end a stage has the rate that it ended with.
+    let share = share.min(1.0);
     match piece.shape {
         RateShape::Linear => piece.rate + (to - piece.rate) * share,
         RateShape::Cosine => to + (piece.rate - to) * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0,

@@ -66,7 +66,7 @@ pub use session::{Session, SessionOptions};
 pub use state::MethodState;
 pub use step_memory::{MemoryNeed, activation_bytes};
 pub use system::peak_memory_mib;
-pub use tables::{lay_over, parse_settings};
+pub use tables::{lay_over, parse_settings, remove};
 pub use trained::TrainedNetwork;
 pub use training_images::{ImagePart, TrainingImages};
 pub use vireid_eval::{Protocol, QueryCount, Score, Spread};

@@ -170,7 +170,7 @@ fn in_order(record: Bytes) -> Result<Bytes, burn_pack::Error> {
 }
 
 /// The parameters whose path of fields is chosen.
-fn parameters<M: Module>(module: &M, is_chosen: impl Fn(&[&str]) -> bool) -> Vec<ParamId> {
+pub(crate) fn parameters<M: Module>(module: &M, is_chosen: impl Fn(&[&str]) -> bool) -> Vec<ParamId> {
     let mut visitor = Choose { path: Vec::new(), is_chosen, chosen: HashSet::new() };
     module.visit(&mut visitor);
     visitor.chosen.into_iter().collect()

@@ -83,7 +83,7 @@ impl TrainingImages {
         let most = |images: usize, whole: usize| ((room / (images as f64 * of_image)) as usize).clamp(1, whole.max(1));
         let of_slot = views.visible + views.infrared;
         let kind = networks::kind(&config.backbone.name)?;
-        let timing = kind.time(&backbones[0], config, device, &most, views, share)?;
+        let timing = kind.time(&backbones[config.at(0).stage], config, device, &most, views, share)?;
         let StepTiming { parameters, step, step_size: timed, embedding, embedding_size: embedded_at_once } = timing;
         let step = step * share as f64;
         let embedding = embedding / count as f64;

@@ -31,6 +31,8 @@ pub trait AnyMethod: Send {
     ///
     /// Those of the method.
     fn prepare(&mut self, epoch: &mut dyn Epoch) -> Result<(), MethodError>;
+    /// Lets go of a prepared epoch, so that it is prepared again.
+    fn forget(&mut self);
     /// Whether an epoch is prepared and not finished.
     fn is_prepared(&self) -> bool;
     /// See [`Method::plan`].
@@ -108,6 +110,10 @@ impl<M: Method> AnyMethod for Running<M> {
         self.prepared = None;
         self.prepared = Some(self.method.prepare(epoch)?);
         Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.prepared = None;
     }
 
     fn is_prepared(&self) -> bool {

@@ -14,7 +14,7 @@ pub struct InputSettings {
     /// The filter that images are resized with: `lanczos`, `bicubic` or `bilinear`.
     pub filter: String,
     /// `full` (the default), `image`, or the two numbers that become black and white; for images with more than 8 bits.
-    // Left out where it is the default, so that older runs keep their configuration's hash.
+    // Left out where it is the default, so that a configuration says what differs.
     #[serde(default, skip_serializing_if = "RangeSetting::is_full")]
     pub range: RangeSetting,
     /// Width in pixels of the black border that random crops are cut from; 0 is none.
@@ -43,7 +43,7 @@ pub struct BackboneSettings {
     /// Whether a bottleneck has its stride on the first 1x1 convolution, and not on the 3x3 one.
     pub stride_in_1x1: bool,
     /// Number type of the convolutions, `f32` (the default) or `bf16`; all else is f32.
-    // Left out where it is the default, so that older runs keep their configuration's hash.
+    // Left out where it is the default, so that a configuration says what differs.
     #[serde(default, skip_serializing_if = "is_f32")]
     pub precision: Precision,
     /// Whether each block's activations are recomputed for its gradients instead of kept: less memory, longer steps.

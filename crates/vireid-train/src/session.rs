@@ -103,10 +103,6 @@ impl Session {
         let SessionOptions { config, out, resume, device } = options;
         let device = resolve_device(&device);
         let opened = parse_devices(&device)?;
-        if method.name() != config.engine.method {
-            let message = format!("method = '{}', and the method given is {}", config.engine.method, method.name());
-            return Err(MethodError::Config(message));
-        }
         for stage in &config.engine.stages {
             stage_backbone(&config.engine, stage, opened.count())?;
         }

@@ -15,12 +15,12 @@ pub fn parse_settings<T: DeserializeOwned + Serialize>(table: toml::Table, prefi
     let mut unknown = Vec::new();
     let parsed: Result<T, _> = serde_ignored::deserialize(table, |path| unknown.push(path.to_string()));
     let parsed = parsed.map_err(|error| MethodError::Config(format!("{prefix}{}", error.to_string().trim())))?;
-    let Some(key) = unknown.first() else { return Ok(parsed) };
+    let Some(key) = unknown.first().map(|key| as_typed(key)) else { return Ok(parsed) };
     let mut known = Vec::new();
     if let Ok(table) = toml::Table::try_from(&parsed) {
         collect_keys(&table, "", &mut known);
     }
-    let nearest = known.into_iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+    let nearest = known.into_iter().max_by(|a, b| strsim::jaro(a, &key).total_cmp(&strsim::jaro(b, &key)));
     Err(MethodError::UnknownKey {
         key: format!("{prefix}{key}"),
         suggestion: nearest.map(|key| format!("{prefix}{key}")),
@@ -31,7 +31,35 @@ fn collect_keys(table: &toml::Table, prefix: &str, keys: &mut Vec<String>) {
     for (key, value) in table {
         match value {
             toml::Value::Table(inner) => collect_keys(inner, &format!("{prefix}{key}."), keys),
+            toml::Value::Array(stages) if key == "stages" => {
+                for (place, stage) in stages.iter().enumerate() {
+                    let prefix = format!("{prefix}stage{}.", place + 1);
+                    stage.as_table().into_iter().for_each(|stage| collect_keys(stage, &prefix, keys));
+                }
+            }
             _ => keys.push(format!("{prefix}{key}")),
+        }
+    }
+}
+
+/// A key of the second of the stages, `stages.1.epochs`, as people write it: `stage2.epochs`.
+fn as_typed(key: &str) -> String {
+    let stage = key.strip_prefix("stages.").and_then(|rest| rest.split_once('.'));
+    let number = stage.and_then(|(place, _)| place.parse::<usize>().ok());
+    match (stage, number) {
+        (Some((_, rest)), Some(place)) => format!("stage{}.{rest}", place + 1),
+        _ => key.into(),
+    }
+}
+
+/// What a key of version 0.1, or a natural guess, is called.
+fn renamed(path: &str) -> Option<String> {
+    match path {
+        "clustering.batch" => Some("extraction.batch".into()),
+        "clustering.flip_average" => Some("extraction.flip_average".into()),
+        _ => {
+            let (number, rest) = path.strip_prefix("stages.")?.split_once('.')?;
+            Some(format!("stage{}.{rest}", number.parse::<usize>().ok()?.max(1)))
         }
     }
 }
@@ -44,6 +72,9 @@ pub(crate) fn set(table: &mut toml::Table, item: &str) -> Result<(), MethodError
         Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| text.into()),
         Err(_) => toml::Value::String(text.into()),
     };
+    if let Some(suggestion) = renamed(path.trim()) {
+        return Err(MethodError::UnknownKey { key: path.trim().into(), suggestion: Some(suggestion) });
+    }
     let mut keys: Vec<&str> = path.trim().split('.').collect();
     let last = keys.pop().unwrap_or_default();
     let mut keys = keys.into_iter().peekable();
@@ -112,10 +143,10 @@ fn are_tables(values: &[toml::Value]) -> bool {
 }
 
 /// Brings a table of the older form, with `[stage1]`, `[stage2]`, `[stage3]` and the settings of extraction among those
-/// of clustering, into today's form. Any other table is returned as it is.
-pub(crate) fn modernised(mut table: toml::Table) -> toml::Table {
+/// of clustering, into today's form, and says whether it was one. Any other table is returned as it is.
+pub(crate) fn modernised(mut table: toml::Table) -> (toml::Table, bool) {
     if table.contains_key("stages") || !table.contains_key("stage1") {
-        return table;
+        return (table, false);
     }
     let numbered = (1..).map_while(|number| table.remove(&format!("stage{number}")));
     let stages: Vec<toml::Value> = numbered.collect();
@@ -126,5 +157,19 @@ pub(crate) fn modernised(mut table: toml::Table) -> toml::Table {
         let extraction: toml::Table = moved.collect();
         table.insert("extraction".into(), toml::Value::Table(extraction));
     }
-    table
+    (table, true)
+}
+
+/// Takes a key such as `clustering.eps` out of a table, if it is there.
+pub fn remove(table: &mut toml::Table, key: &str) {
+    match key.split_once('.') {
+        Some((section, rest)) => {
+            if let Some(inner) = table.get_mut(section).and_then(toml::Value::as_table_mut) {
+                remove(inner, rest);
+            }
+        }
+        None => {
+            table.remove(key);
+        }
+    }
 }

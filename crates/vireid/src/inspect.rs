@@ -88,7 +88,11 @@ fn difference(mut left: Vec<Part>, right: Vec<Part>) -> Vec<[String; 4]> {
 
 fn config_of(name: &str, overrides: &[String]) -> Result<RunConfig, ProgramError> {
     let is_method = registry::methods().any(|known| known == name);
-    let preset = if is_method { format!("{name}_sysu_paper") } else { name.into() };
+    let preset = match is_method {
+        // A method of your own may have one size only.
+        true => presets().find(|preset| preset.starts_with(&format!("{name}_"))).unwrap_or_else(|| name.into()),
+        false => name.into(),
+    };
     Ok(vireid_methods::preset(&preset, overrides)?)
 }
 
@@ -112,6 +116,8 @@ pub fn config(arguments: &Config, output: Output) -> Result<(), ProgramError> {
         }
         Some(name) => {
             let config = vireid_methods::preset(name, &arguments.overrides)?;
+            // Its method reads the rest of it, and refuses what it does not know.
+            registry::build(&config)?;
             output.result(&config, || config.to_toml().trim_end().to_string())
         }
     }

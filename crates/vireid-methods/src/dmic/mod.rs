@@ -83,7 +83,7 @@ impl Dmic {
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
         Ok(Self {
-            table: MethodTable::read(config).map_err(named_schedule)?,
+            table: MethodTable::read(&config.clone().without_old("clustering.eps")).map_err(named_schedule)?,
             padding: config.engine.input.padding,
             kept: None,
         })

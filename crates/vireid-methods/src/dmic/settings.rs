@@ -175,8 +175,12 @@ pub(super) fn first_clustering(config: &RunConfig) -> Result<ClusteringSettings,
     let settings: DmicSettings = parse_settings(settings, "settings.")?;
     let eps = settings.dnc.at(0, 0, 1, 1, settings.joint_k1).eps;
     if let Some(clustering) = config.method.get_mut("clustering").and_then(toml::Value::as_table_mut) {
-        let both = toml::Table::from_iter(["visible", "infrared"].map(|name| (name.to_string(), eps.into())));
-        clustering.entry("eps").or_insert(toml::Value::Table(both));
+        let radii = clustering.entry("eps").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        for name in ["visible", "infrared"] {
+            if let Some(radii) = radii.as_table_mut() {
+                radii.entry(name).or_insert(eps.into());
+            }
+        }
     }
     read_clustering(&config)
 }

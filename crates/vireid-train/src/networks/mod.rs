@@ -66,6 +66,9 @@ pub trait NetworkKind: Send + Sync + 'static {
 
     /// A network with its starting weights on `device`, which is on the autodiff side, for images of `size`.
     ///
+    /// For a trained network it is called with `weights = "none"`, since others replace them at once, and on a device that lacks
+    /// the precision with `f32`: a kind must take both.
+    ///
     /// # Errors
     ///
     /// `VR0301` to `VR0303` for settings or weights that can't be used, `VR0502` for a precision that the device does not
