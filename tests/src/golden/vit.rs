@@ -4,12 +4,16 @@ use std::error::Error;
 use burn::module::Module;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::Tensor;
+use safetensors::SafeTensors;
 use vireid_backbone::parameters::named_parameters;
 use vireid_backbone::{Backbone, VitConfig, VitNet, WeightFile, load_vit};
 use vireid_core::Streams;
 
 use super::case::values;
 use super::{Case, Outputs};
+
+/// What names of the network's weights begin with in a case.
+const WEIGHTS: &str = "in.weights.";
 
 /// The parameters whose gradients cases hold, by the names of the outputs.
 const GRADIENTS: &[(&str, &str)] = &[
@@ -37,8 +41,7 @@ pub fn vit(case: &Case) -> Result<Outputs, Box<dyn Error>> {
         .with_stride(size("stride")?);
     let device = case.device().autodiff();
     let net = config.init(&device, &mut Streams::new(0).stream("init", [0; 3]))?;
-    // The case is read as a file of weights, which lie there under a prefix.
-    let net = load_vit(net, &WeightFile::Path(case.path().into()))?;
+    let net = load_vit(net, &WeightFile::Bytes("the case's weights", &weights(&std::fs::read(case.path())?)?))?;
     let before = by_name(&net);
     let features = net.forward(case.tensor("visible", &device)?, case.tensor("infrared", &device)?);
     let pooled = Tensor::cat(vec![features.visible.pooled, features.infrared.pooled], 0);
@@ -65,6 +68,14 @@ pub fn vit(case: &Case) -> Result<Outputs, Box<dyn Error>> {
         outputs.insert(output, old.iter().zip(new).map(|(old, new)| old - new).collect());
     }
     Ok(outputs)
+}
+
+/// The file of weights that a case holds beside its inputs and outputs.
+fn weights(case: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let case = SafeTensors::deserialize(case)?;
+    let tensors = case.tensors().into_iter();
+    let weights = tensors.filter_map(|(name, tensor)| Some((name.strip_prefix(WEIGHTS)?.to_string(), tensor)));
+    Ok(safetensors::serialize(weights.collect::<Vec<_>>(), None)?)
 }
 
 fn by_name(net: &VitNet) -> HashMap<String, Vec<f64>> {
