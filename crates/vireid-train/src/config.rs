@@ -254,10 +254,9 @@ mod tests {
     #[test]
     fn configurations_of_the_form_before_are_read() {
         let today = config(&[]);
-        let (head, stages) =
-            today.to_toml().split_once("[[stages]]").map(|(a, b)| (a.to_string(), b.to_string())).unwrap();
-        let stages = format!("[stage1]{}", stages.replace("[[stages]]", "[stage2]"));
-        let before = head.replace("[extraction]", "[clustering]\nk1 = 20") + &stages;
+        let text =
+            include_str!("testing/config.toml").replacen("[[stages]]", "[stage1]", 1).replace("[[stages]]", "[stage2]");
+        let before = text.replace("[extraction]", "[clustering]\nk1 = 20");
         let read = RunConfig::from_toml(&before, &[]).unwrap();
         assert_eq!(read.engine, today.engine);
         assert_eq!(
