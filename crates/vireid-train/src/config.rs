@@ -6,7 +6,7 @@ use crate::sections::{
     BackboneSettings, EvaluationSettings, ExtractionSettings, InputSettings, OptimizerSettings, StageSettings,
 };
 use crate::tables::{modernised, parse_settings, remove, set};
-use crate::{MethodError, learning_rate};
+use crate::{MethodError, Optimizer, learning_rate};
 
 /// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
 const MOST_EPOCHS: usize = 1 << 24;
@@ -205,6 +205,10 @@ impl EngineConfig {
             if let Some(fault) = learning_rate::fault(&stage.learning_rate) {
                 return refuse(&format!("stage{}.learning_rate {fault}", number + 1));
             }
+            if let Some(name) = stage.optimizer.as_ref().filter(|name| Optimizer::named(name).is_none()) {
+                let known = Optimizer::names().join(", ");
+                return refuse(&format!("stage{}.optimizer = '{name}'; there are {known}", number + 1));
+            }
         }
         let positive = [
             ("input.height", self.input.height),
@@ -294,6 +298,7 @@ mod tests {
             ("epochs", "key=value"),
             ("stage2.epochs=9223372036854775807", "stage2.epochs"),
             ("stages=[]", "at least one of [[stages]]"),
+            ("stage2.optimizer=lion", "stage2.optimizer = 'lion'; there are adam, sgd_nesterov, adamw"),
         ] {
             let error = read(&[set]).unwrap_err().to_string();
             assert!(error.contains(says), "{set}: {error}");

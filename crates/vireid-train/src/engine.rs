@@ -88,7 +88,7 @@ impl<B: Backbone> Engine<B> {
             return Err(MethodError::Config(message));
         }
         for (stage, settings) in stages.iter_mut().zip(&config.stages) {
-            stage.optimizer = stage.optimizer.of_stage(settings)?;
+            stage.optimizer = stage.optimizer.of_stage(settings);
         }
         let learner = Learner::new(build(&config.stages[0])?);
         if let Some(name) = learner.ambiguous_field() {

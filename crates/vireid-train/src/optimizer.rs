@@ -9,7 +9,7 @@ use vireid_kernels::{Adam, SgdNesterov};
 
 use crate::learner::Learner;
 use crate::replicas::summed_gradients;
-use crate::{Devices, MethodError, StageSettings};
+use crate::{Devices, StageSettings};
 
 /// How a stage steps: any of Burn's optimisers, and the share of the learning rate that a network's trunk gets.
 ///
@@ -61,6 +61,11 @@ impl Optimizer {
         Self::all().into_iter().find(|optimizer| optimizer.name == name)
     }
 
+    /// The names that configurations can use.
+    pub(crate) fn names() -> [&'static str; 3] {
+        Self::all().map(|optimizer| optimizer.name)
+    }
+
     fn all() -> [Self; 3] {
         [Self::adam(), Self::sgd_nesterov(), Self::adamw()]
     }
@@ -78,16 +83,8 @@ impl Optimizer {
     }
 
     /// The one that a stage's settings name, or the method's own choice.
-    ///
-    /// # Errors
-    ///
-    /// `VR0502` for a name that is not known.
-    pub(crate) fn of_stage(self, settings: &StageSettings) -> Result<Self, MethodError> {
-        let Some(name) = &settings.optimizer else { return Ok(self) };
-        Self::named(name).ok_or_else(|| {
-            let known = Self::all().map(|optimizer| optimizer.name).join(", ");
-            MethodError::Config(format!("there is no optimizer '{name}'; there are {known}"))
-        })
+    pub(crate) fn of_stage(self, settings: &StageSettings) -> Self {
+        settings.optimizer.as_deref().and_then(Self::named).unwrap_or(self)
     }
 }
 

@@ -188,10 +188,9 @@ pub(super) fn first_clustering(config: &RunConfig) -> Result<ClusteringSettings,
 /// Names the schedule to those who set the radius where other methods have it.
 pub(super) fn named_schedule(error: MethodError) -> MethodError {
     match error {
-        MethodError::UnknownKey { key, .. } if key.starts_with("clustering.eps") => MethodError::UnknownKey {
-            key,
-            suggestion: Some("settings.dnc.eps_phase1 and settings.dnc.eps_phase2".into()),
-        },
+        MethodError::UnknownKey { key, .. } if key.starts_with("clustering.eps") => {
+            MethodError::UnknownKey { key, suggestion: Some("settings.dnc.eps_phase1".into()) }
+        }
         other => other,
     }
 }
