@@ -12,7 +12,7 @@ use crate::{evidence, report};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Method: mbccm, mult, mmm, dmic or ecul
+    /// Method, such as mbccm: `vireid methods list` has all
     #[arg(long, default_value = "mbccm")]
     method: String,
     #[command(flatten)]
