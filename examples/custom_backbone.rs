@@ -116,7 +116,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{}: mAP {:.1} % (synthetic)", evaluation.moment, evaluation.first_map());
         }
     }
-    // Every verb of the library finds the network by its name.
+    // Whatever opens a trained network finds its kind by the name.
     let trained = TrainedNetwork::open(&out, CheckpointKind::Last, parse_device("cpu")?)?;
     let embedded = trained.embed(&images.test.images.infrared, Modality::Infrared, |_| ())?;
     println!("{} embeddings of {} numbers", embedded.rows(), embedded.dim());

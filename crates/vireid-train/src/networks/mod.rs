@@ -1,7 +1,7 @@
 //! Networks by name: what `backbone.name` can be.
 //!
 //! The built-in kinds are the one list below. A network of your own becomes one of them by [`register`]: from then on every
-//! session, every trained network and every verb of the program finds it by its name.
+//! session and every trained network of the process finds it by its name. The program's verbs know what is built in.
 //!
 //! ```
 //! use burn::tensor::Device;
