@@ -44,7 +44,12 @@ impl fmt::Display for LoadReport {
 
 /// All parameters and running statistics, in visiting order.
 pub fn named_parameters<M: Module>(module: &M) -> Vec<NamedParameter> {
-    let mut visitor = Collect { path: Vec::new(), found: Vec::new() };
+    named_parameters_where(module, |_| true)
+}
+
+/// Those whose name is chosen. The others are not read from their device.
+pub fn named_parameters_where<M: Module>(module: &M, is_chosen: impl Fn(&str) -> bool) -> Vec<NamedParameter> {
+    let mut visitor = Collect { path: Vec::new(), is_chosen, found: Vec::new() };
     module.visit(&mut visitor);
     visitor.found
 }
@@ -79,12 +84,13 @@ pub fn number_parameters<M: Module>(module: M) -> M {
     module.map(&mut Number { next: 1, seen: HashMap::new() })
 }
 
-struct Collect {
+struct Collect<F> {
     path: Vec<String>,
+    is_chosen: F,
     found: Vec<NamedParameter>,
 }
 
-impl ModuleVisitor for Collect {
+impl<F: Fn(&str) -> bool> ModuleVisitor for Collect<F> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_string());
     }
@@ -94,11 +100,15 @@ impl ModuleVisitor for Collect {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.join(".");
+        if !(self.is_chosen)(&name) {
+            return;
+        }
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
         // Host side by purpose: this is for files, never for the step loop.
         let values = tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
-        self.found.push((self.path.join("."), shape, values));
+        self.found.push((name, shape, values));
     }
 }
 

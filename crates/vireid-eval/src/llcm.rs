@@ -3,6 +3,7 @@
 
 use vireid_core::{Camera, Embeddings, Identity};
 
+use crate::protocol::BOTH_WAYS;
 use crate::rank_metrics::RankMetrics;
 use crate::{Annotations, EvalError, Protocol, Score, single_shot};
 
@@ -10,15 +11,13 @@ use crate::{Annotations, EvalError, Protocol, Score, single_shot};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LlcmProtocol;
 
-const DIRECTIONS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
-
 impl Protocol for LlcmProtocol {
     fn name(&self) -> &'static str {
         "LLCM"
     }
 
     fn searches(&self) -> &[&'static str] {
-        &DIRECTIONS
+        &BOTH_WAYS
     }
 
     fn score(
@@ -31,7 +30,7 @@ impl Protocol for LlcmProtocol {
     ) -> Result<Vec<Score>, EvalError> {
         let there = evaluate(visible, on_visible, infrared, on_infrared, trials)?;
         let back = evaluate(infrared, on_infrared, visible, on_visible, trials)?;
-        Ok(vec![Score::of(DIRECTIONS[0], &there), Score::of(DIRECTIONS[1], &back)])
+        Ok(vec![Score::of(BOTH_WAYS[0], &there), Score::of(BOTH_WAYS[1], &back)])
     }
 }
 

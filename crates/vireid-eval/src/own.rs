@@ -2,6 +2,7 @@
 
 use vireid_core::Embeddings;
 
+use crate::protocol::BOTH_WAYS;
 use crate::regdb::both_directions;
 use crate::{Annotations, EvalError, Protocol, Score};
 
@@ -9,15 +10,13 @@ use crate::{Annotations, EvalError, Protocol, Score};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnProtocol;
 
-const DIRECTIONS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
-
 impl Protocol for OwnProtocol {
     fn name(&self) -> &'static str {
         "own data"
     }
 
     fn searches(&self) -> &[&'static str] {
-        &DIRECTIONS
+        &BOTH_WAYS
     }
 
     fn score(
@@ -28,6 +27,6 @@ impl Protocol for OwnProtocol {
         on_infrared: &Annotations,
         _trials: u32,
     ) -> Result<Vec<Score>, EvalError> {
-        both_directions(DIRECTIONS, (visible, &on_visible.identities), (infrared, &on_infrared.identities))
+        both_directions(BOTH_WAYS, (visible, &on_visible.identities), (infrared, &on_infrared.identities))
     }
 }

@@ -4,6 +4,9 @@ use vireid_core::Embeddings;
 
 use crate::{Annotations, EvalError, Score};
 
+/// The searches of protocols in which each modality queries the other.
+pub(crate) const BOTH_WAYS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
+
 /// How a test is scored: who queries whom, with which galleries, and what counts as found.
 ///
 /// A data set's test names one. Yours may be one that is not here: implement this and hand it over with the test images.

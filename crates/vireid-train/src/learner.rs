@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use burn::module::{Initializer, Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use vireid_backbone::parameters::{NamedParameter, named_parameters, number_parameters};
+use vireid_backbone::parameters::{NamedParameter, named_parameters, named_parameters_where, number_parameters};
 use vireid_backbone::{Backbone, Features, ParameterGroup};
 use vireid_core::{PerModality, Stream};
 
@@ -85,8 +85,8 @@ impl<B: Backbone> Learner<B> {
     pub(crate) fn running_statistics(&self) -> BTreeMap<String, Vec<f32>> {
         let is_statistic = |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
         // Burn keeps the last update aside until it is asked for, which visiting a module does not do.
-        let named = named_parameters(&self.valid()).into_iter().map(|(name, _, values)| (name, values));
-        named.filter(|(name, _)| is_statistic(name)).collect()
+        let named = named_parameters_where(&self.valid(), is_statistic);
+        named.into_iter().map(|(name, _, values)| (name, values)).collect()
     }
 
     /// Parameters and running statistics: the network's by its own names, and `classifier.weight`.

@@ -9,13 +9,13 @@
 //! use vireid_data::ImageSize;
 //! use vireid_train::networks::{self, NetworkKind};
 //! use vireid_train::{BackboneSettings, MethodError};
-//! # use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
-//! # type MyNetwork = TwoStreamNet;
+//! use vireid_backbone::{TwoStreamNet, TwoStreamNetConfig};
 //!
+//! /// A residual network here; any `Backbone` would do.
 //! struct Mine;
 //!
 //! impl NetworkKind for Mine {
-//!     type Network = MyNetwork;
+//!     type Network = TwoStreamNet;
 //!
 //!     fn names(&self) -> Vec<String> {
 //!         vec!["mine".into()]
@@ -27,12 +27,9 @@
 //!         _size: ImageSize,
 //!         streams: Streams,
 //!         device: &Device,
-//!     ) -> Result<MyNetwork, MethodError> {
-//! #       let config = TwoStreamNetConfig::from_name("small").unwrap();
-//! #       return Ok(config.init(device, &mut streams.stream("init", [0; 3])));
-//! #       #[allow(unreachable_code)]
+//!     ) -> Result<TwoStreamNet, MethodError> {
 //!         // Weights drawn from the run's own random streams make a run repeatable.
-//!         Ok(todo!())
+//!         Ok(TwoStreamNetConfig::small().init(device, &mut streams.stream("init", [0; 3])))
 //!     }
 //! }
 //!
