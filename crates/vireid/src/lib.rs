@@ -6,28 +6,40 @@
 // The program's own modules name the library as its users do.
 extern crate self as vireid;
 
+mod calibrate;
 #[doc(hidden)]
 pub mod calibration;
+mod cluster;
 mod contact_sheet;
+mod data;
 mod data_kind;
 mod embeddings_file;
 mod embeddings_parquet;
 mod error;
+mod eval;
 #[doc(hidden)]
 pub mod evidence;
+mod explain;
+mod extract;
 mod fingerprint;
+mod inspect;
+mod lend;
 mod lending;
+mod model;
 mod nearest;
 mod npy;
 #[doc(hidden)]
 pub mod output;
 mod overwriting;
+mod program;
 mod progress;
 #[doc(hidden)]
 pub mod report;
+mod search;
 mod source;
 mod source_arguments;
 mod table;
+mod train;
 mod training;
 mod worlds;
 
@@ -39,6 +51,7 @@ pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
 pub use overwriting::{CLUSTERS_HEADER, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
+pub use program::program;
 pub use progress::{ProgressObserver, open_images};
 pub use source::DataSource;
 pub use source_arguments::SourceArguments;

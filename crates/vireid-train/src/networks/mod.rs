@@ -1,7 +1,8 @@
 //! Networks by name: what `backbone.name` can be.
 //!
 //! The built-in kinds are the one list below. A network of your own becomes one of them by [`register`]: from then on every
-//! session and every trained network of the process finds it by its name. The program's verbs know what is built in.
+//! session and every trained network of the process finds it by its name. So do all verbs of a program that
+//! calls `vireid::program` after it.
 //!
 //! ```
 //! use burn::tensor::Device;

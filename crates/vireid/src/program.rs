@@ -1,0 +1,160 @@
+//! The command line: each verb is a few lines over the libraries.
+//!
+//! Results go to standard output, as tables or with `--json`; talk and progress go to standard error.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::{Shell, generate};
+use vireid_kernels::keep_freed_memory;
+
+use crate::output::Output;
+use crate::{
+    ProgramError, calibrate, cluster, data, eval, explain, extract, inspect, lend, output, report, search, train,
+};
+
+/// Train, use and judge visible-infrared person re-identification.
+///
+/// From unlabelled crops of people seen by colour and by infrared cameras, learn embeddings in which the same person
+/// matches across both; then search with them.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "A first run, without any data:\n  vireid train --method mbccm\n\nTwo folders of crops (visible/<camera>/*, infrared/<camera>/*):\n  vireid train --method mbccm --data crops --out model\n  vireid extract --model model --data crops --out gallery.npy\n  vireid search --model model --index gallery.npy --query person.jpg --modality infrared\n\nExit status: 0 done, 1 an error (its code is explained by: vireid explain CODE), 2 wrong arguments, 130 interrupted and saved."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but results, warnings and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Train a method on a data set, on crops of your own, or on the built-in synthetic world
+    Train(train::Arguments),
+    /// Score a trained network on a test set
+    Eval(eval::Arguments),
+    /// Write the embeddings of images
+    Extract(extract::Arguments),
+    /// Find the images most similar to one
+    Search(search::Arguments),
+    /// Cluster images by their embeddings and associate the clusters of both modalities
+    Cluster(cluster::Arguments),
+    /// From labelled pairs, a threshold for "the same person", kept with the network
+    Calibrate(calibrate::Arguments),
+    /// One HTML page of a run
+    Report(report::Arguments),
+    /// Check a data set, or draw a synthetic one
+    Data {
+        #[command(subcommand)]
+        what: data::What,
+    },
+    /// What the methods are made of
+    Methods {
+        #[command(subcommand)]
+        what: Option<inspect::Methods>,
+    },
+    /// Print a preset with its comments
+    Config(inspect::Config),
+    /// The devices that this build can use on this machine
+    Devices,
+    /// Lend this machine's devices to other hosts (a build with the feature `remote`)
+    Lend(lend::Arguments),
+    /// Explain an error code, such as VR0107
+    Explain(explain::Arguments),
+    /// Print completions for a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// The program `vireid`: what its `main` calls. A program of your own that registers networks, methods or data sets first
+/// has all verbs for them.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     // vireid_methods::networks::register(MyNetwork);
+///     vireid::program(std::env::args_os())
+/// }
+/// ```
+///
+/// Wrong arguments, `--help` and `--version` end the process, as they do in any program.
+pub fn program(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    keep_freed_memory();
+    let Arguments { verb, json, quiet } = Arguments::parse_from(arguments);
+    let output = Output { json, quiet };
+    match run(verb, output) {
+        Ok(code) => code,
+        Err(error) => {
+            error.tell();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
+    match verb {
+        Verb::Train(arguments) => return train::run(&arguments, output),
+        Verb::Eval(arguments) => eval::run(&arguments, output)?,
+        Verb::Extract(arguments) => extract::run(&arguments, output)?,
+        Verb::Search(arguments) => search::run(&arguments, output)?,
+        Verb::Cluster(arguments) => cluster::run(&arguments, output)?,
+        Verb::Calibrate(arguments) => calibrate::run(&arguments, output)?,
+        Verb::Report(arguments) => report::run(&arguments, output)?,
+        Verb::Data { what } => data::run(&what, output)?,
+        Verb::Methods { what } => inspect::methods(what.as_ref(), output)?,
+        Verb::Config(arguments) => inspect::config(&arguments, output)?,
+        Verb::Devices => inspect::devices(output)?,
+        Verb::Lend(arguments) => lend::run(&arguments, output)?,
+        Verb::Explain(arguments) => explain::run(&arguments, output)?,
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            generate(shell, &mut Arguments::command(), "vireid", &mut text);
+            output::print(&String::from_utf8_lossy(&text))?;
+        }
+        Verb::Man => {
+            let mut text = Vec::new();
+            // Into memory: nothing can fail.
+            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut text);
+            output::print(&String::from_utf8_lossy(&text))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    /// Every command of the program in the README and the book is one that it understands.
+    #[test]
+    fn documented_commands_are_understood() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let commands = vireid_tests::documented::commands(&root, &["vireid ", "cargo run --release -p vireid -- "]);
+        for words in &commands {
+            let all = std::iter::once("vireid").chain(words.iter().map(String::as_str));
+            if let Err(error) = Arguments::try_parse_from(all) {
+                panic!("{words:?}: {error}");
+            }
+        }
+        assert!(commands.len() > 10, "{}", commands.len());
+    }
+}
