@@ -1,7 +1,7 @@
 //! Query expansion: every sample's encoding becomes a weighted mean of its neighbours' encodings.
 
 use rayon::prelude::*;
-use vireid_core::{Camera, Embeddings, Modality};
+use vireid_core::{Camera, Embeddings, Modality, follow};
 
 use crate::{ClusteringError, NeighbourRanking, SparseRows, nearest_across};
 
@@ -89,7 +89,31 @@ pub enum Expansion<'a> {
     },
 }
 
-impl Expansion<'_> {
+impl<'a> Expansion<'a> {
+    /// The names that [`by_name`](Self::by_name) knows.
+    pub const NAMES: [&'static str; 4] = ["plain", "modality", "modality_camera", "capped"];
+
+    /// An expansion by the name that command lines and other languages give it: `plain` is [`Self::Mean`], `modality`
+    /// [`Self::ModalityBalanced`], `modality_camera` [`Self::ModalityCamera`] and `capped` [`Self::Capped`]. Only the last reads
+    /// `k3`, and the plain one no origins.
+    ///
+    /// # Errors
+    ///
+    /// `VR0201` for another name.
+    pub fn by_name(name: &str, k2: usize, k3: usize, origins: &'a [Origin]) -> Result<Self, ClusteringError> {
+        match name {
+            "plain" => Ok(Self::Mean { k2 }),
+            "modality" => Ok(Self::ModalityBalanced { k2, origins }),
+            "modality_camera" => Ok(Self::ModalityCamera { k2, origins }),
+            "capped" => Ok(Self::Capped { k2, k3, origins }),
+            _ => Err(ClusteringError::Parameter {
+                name: "expansion",
+                value: name.into(),
+                expected: "plain, modality, modality_camera or capped",
+            }),
+        }
+    }
+
     /// Checks the parameters against the number of samples.
     fn check(&self, samples: usize) -> Result<(), ClusteringError> {
         let (k2, k3, origins) = match *self {
@@ -127,18 +151,18 @@ pub(crate) fn expand(
     let nearest = |row: usize, k: usize| &ranking.row(row)[..k.min(ranking.k())];
     Ok(match *expansion {
         Expansion::None | Expansion::Mean { k2: 1 } => weights,
-        Expansion::Mean { k2 } => mixed(&weights, |row| mean(nearest(row, k2).to_vec())),
+        Expansion::Mean { k2 } => mixed(&weights, |row| mean(nearest(row, k2).to_vec()))?,
         Expansion::ModalityBalanced { k2, origins } => {
             let group = |sample: u32| (origins[sample as usize].modality, Camera(0));
-            mixed(&weights, |row| balanced(nearest(row, k2), usize::MAX, group, &weights))
+            mixed(&weights, |row| balanced(nearest(row, k2), usize::MAX, group, &weights))?
         }
         // An expansion over one neighbour, the sample itself, changes nothing.
         Expansion::ModalityCamera { k2: 1, .. } | Expansion::Capped { k2: 1, .. } => weights,
         Expansion::ModalityCamera { k2, origins } => {
-            mixed(&weights, |row| balanced(nearest(row, k2), usize::MAX, by_camera(origins), &weights))
+            mixed(&weights, |row| balanced(nearest(row, k2), usize::MAX, by_camera(origins), &weights))?
         }
         Expansion::Capped { k2, k3, origins } => {
-            mixed(&weights, |row| balanced(nearest(row, k2), k3, by_camera(origins), &weights))
+            mixed(&weights, |row| balanced(nearest(row, k2), k3, by_camera(origins), &weights))?
         }
         Expansion::PerModality { k2, k3, origins } => {
             let pools =
@@ -148,7 +172,7 @@ pub(crate) fn expand(
             mixed(&weights, |row| {
                 let near: Vec<u32> = visible.nearest(row).chain(infrared.nearest(row)).collect();
                 balanced(&near, k3, by_camera(origins), &weights)
-            })
+            })?
         }
         Expansion::Sequential { k2, k3, origins } => {
             let first = expand(weights, embeddings, ranking, &Expansion::ModalityCamera { k2, origins })?;
@@ -162,12 +186,12 @@ pub(crate) fn expand(
             let sides: Vec<Vec<u32>> = sides.filter(|side: &Vec<u32>| !side.is_empty()).collect();
             let share = 1.0 / sides.len() as f32;
             sides.into_iter().flat_map(|side| mean(side).into_iter().map(move |(j, w)| (j, w * share))).collect()
-        }),
+        })?,
         Expansion::Reciprocal { k2, k3, origins } => mixed(&weights, |row| {
             let near: Vec<u32> =
                 nearest(row, k2).iter().copied().filter(|&j| nearest(j as usize, k3).contains(&(row as u32))).collect();
             balanced(&near, usize::MAX, by_camera(origins), &weights)
-        }),
+        })?,
     })
 }
 
@@ -227,13 +251,20 @@ fn balanced(
 }
 
 /// Every row becomes the weighted sum of rows; where no weight is given, it stays.
-fn mixed(weights: &SparseRows, of: impl Fn(usize) -> Vec<(u32, f32)> + Sync) -> SparseRows {
+pub(crate) fn mixed(
+    weights: &SparseRows,
+    of: impl Fn(usize) -> Vec<(u32, f32)> + Sync,
+) -> Result<SparseRows, ClusteringError> {
     let n = weights.rows();
+    let steps = follow("expansion", n);
     let rows = (0..n)
         .into_par_iter()
         .map_init(
             || (vec![0.0f32; n], Vec::<u32>::new()),
             |(sum, touched), row| {
+                if !steps.step() {
+                    return Vec::new();
+                }
                 let members = of(row);
                 let alone = [(row as u32, 1.0)];
                 for &(member, share) in if members.is_empty() { &alone[..] } else { &members[..] } {
@@ -253,5 +284,6 @@ fn mixed(weights: &SparseRows, of: impl Fn(usize) -> Vec<(u32, f32)> + Sync) -> 
             },
         )
         .collect();
-    SparseRows::from_rows(rows)
+    steps.check()?;
+    Ok(SparseRows::from_rows(rows))
 }

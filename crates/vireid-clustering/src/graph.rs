@@ -1,4 +1,4 @@
-use crate::{ClusteringError, JaccardEncoding};
+use crate::{ClusteringError, JaccardEncoding, SparseRows};
 
 /// For every sample the samples within a distance `eps` of it, itself included, by ascending index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,12 +14,36 @@ impl NeighbourGraph {
     ///
     /// `VR0201` unless `0 < eps < 1`.
     pub fn from_jaccard(encoding: &JaccardEncoding, eps: f64) -> Result<Self, ClusteringError> {
-        if !(eps > 0.0 && eps < 1.0) {
-            let expected = "above 0 and below 1 (a Jaccard distance)";
-            return Err(ClusteringError::Parameter { name: "eps", value: eps.to_string(), expected });
+        Self::check_eps(eps)?;
+        Ok(Self::from_distances(&encoding.try_within(eps as f32)?, eps))
+    }
+
+    /// Whether `eps` can be a largest Jaccard distance of neighbours.
+    pub(crate) fn check_eps(eps: f64) -> Result<(), ClusteringError> {
+        if eps > 0.0 && eps < 1.0 {
+            return Ok(());
         }
-        let near = encoding.within(eps as f32);
-        Ok(Self::from_lists((0..near.rows()).map(|row| near.row(row).0.iter().copied())))
+        let expected = "above 0 and below 1 (a Jaccard distance)";
+        Err(ClusteringError::Parameter { name: "eps", value: eps.to_string(), expected })
+    }
+
+    /// The pairs at most `eps` apart among stored distances; what is not stored is far, but for a sample and itself.
+    ///
+    /// ```
+    /// use vireid_clustering::{NeighbourGraph, SparseRows};
+    ///
+    /// let stored = SparseRows::from_rows(vec![vec![(1, 0.2), (2, 0.7)], vec![(0, 0.2)], vec![(2, 0.0)]]);
+    /// let graph = NeighbourGraph::from_distances(&stored, 0.5);
+    /// assert_eq!((graph.neighbours(0), graph.neighbours(2)), (&[0, 1][..], &[2][..]));
+    /// ```
+    pub fn from_distances(distances: &SparseRows, eps: f64) -> Self {
+        Self::from_lists((0..distances.rows()).map(|row| {
+            let own = row as u32;
+            let near =
+                distances.pairs(row).filter(move |&(_, distance)| distance <= eps as f32).map(|(other, _)| other);
+            let before = near.clone().take_while(move |&other| other < own);
+            before.chain([own]).chain(near.skip_while(move |&other| other <= own))
+        }))
     }
 
     /// The pairs of a dense `n x n` distance matrix (row-major) at most `eps` apart: for distances of your own, of few

@@ -6,10 +6,10 @@
 //! distance 1 and are never stored.
 
 use rayon::prelude::*;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, follow};
 
 use crate::expansion::expand;
-use crate::reciprocal::reciprocal_weights;
+use crate::reciprocal::{reciprocal_weights, softmax_weights};
 use crate::{ClusteringError, Expansion, NeighbourRanking, SparseRows, nearest_neighbours};
 
 /// The k-reciprocal encodings of all samples of a clustering, from which distances are read pair by pair.
@@ -46,7 +46,8 @@ impl JaccardEncoding {
             let what = "ranked samples and embeddings";
             return Err(ClusteringError::Length { what, left: ranking.rows(), right: embeddings.rows() });
         }
-        let rows = expand(reciprocal_weights(embeddings, ranking), embeddings, ranking, expansion)?;
+        let weigh = |row: usize, neighbours: &[u32]| softmax_weights(embeddings, row, neighbours);
+        let rows = expand(reciprocal_weights(ranking, ranking.k(), weigh)?, embeddings, ranking, expansion)?;
         let by_column = rows.transposed(rows.rows());
         Ok(Self { rows, by_column })
     }
@@ -67,9 +68,19 @@ impl JaccardEncoding {
     }
 
     /// The distances of at most `limit` of every sample, itself included. Samples that share nothing are at distance 1 and
-    /// are left out even for `limit = 1`.
+    /// are left out even for `limit = 1`. Without rows where a [`Watch`](vireid_core::Watch) stopped the work.
     pub fn within(&self, limit: f32) -> SparseRows {
+        self.try_within(limit).unwrap_or_default()
+    }
+
+    /// As [`within`](Self::within), for work that may be stopped.
+    ///
+    /// # Errors
+    ///
+    /// `VR0004` when a [`Watch`](vireid_core::Watch) stopped it.
+    pub fn try_within(&self, limit: f32) -> Result<SparseRows, ClusteringError> {
         let n = self.len();
+        let steps = follow("distances", n);
         // Distance at most `limit` is shared mass of at least this much, less a margin for rounding: what passes is
         // compared exactly.
         let least_mass = 2.0 * (1.0 - limit) / (2.0 - limit) - 1e-4;
@@ -78,6 +89,9 @@ impl JaccardEncoding {
             .map_init(
                 || (vec![0.0f32; n], Vec::<u32>::new()),
                 |(shared, touched), row| {
+                    if !steps.step() {
+                        return Vec::new();
+                    }
                     for (column, weight) in self.rows.pairs(row) {
                         let (others, weights) = self.by_column.row(column as usize);
                         // Only samples from here on: the distance is symmetric.
@@ -107,7 +121,8 @@ impl JaccardEncoding {
                 },
             )
             .collect();
-        SparseRows::from_rows(upper).mirrored()
+        steps.check()?;
+        Ok(SparseRows::from_rows(upper).mirrored())
     }
 }
 

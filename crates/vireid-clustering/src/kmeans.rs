@@ -1,5 +1,6 @@
+use rayon::prelude::*;
 use vireid_core::rand_core::Rng;
-use vireid_core::{Embeddings, draws};
+use vireid_core::{Embeddings, draws, follow};
 
 use crate::ClusteringError;
 
@@ -82,7 +83,8 @@ impl KMeans {
         let limit = self.tolerance * mean_variance(embeddings);
         let mut centroids = self.starts(embeddings, generator);
         let mut labels = vec![usize::MAX; embeddings.rows()];
-        for _ in 0..self.max_iterations.max(1) {
+        let steps = follow("k-means", self.max_iterations.max(1));
+        for _ in (0..self.max_iterations.max(1)).take_while(|_| steps.step()) {
             let (next_labels, distances) = assign(embeddings, &centroids);
             let next = self.means(embeddings, &next_labels, &distances);
             let moved: f64 = centroids.iter().zip(&next).map(|(a, b)| f64::from(a - b).powi(2)).sum();
@@ -92,6 +94,7 @@ impl KMeans {
                 break;
             }
         }
+        steps.check()?;
         let (labels, distances) = assign(embeddings, &centroids);
         let inertia = distances.iter().sum();
         Ok(KMeansClusters { labels, centroids: Embeddings::new(centroids, self.k, dim)?, inertia })
@@ -152,6 +155,9 @@ fn distance(embeddings: &Embeddings, row: usize, to: &[f32]) -> f64 {
     embeddings.row(row).iter().zip(to).map(|(a, b)| f64::from(a - b).powi(2)).sum()
 }
 
+/// Rows that are worth another thread.
+const ROWS_AT_ONCE: usize = 64;
+
 /// The nearest centroid of every sample, the first on ties, and the squared distance to it.
 fn assign(embeddings: &Embeddings, centroids: &[f32]) -> (Vec<usize>, Vec<f64>) {
     let nearest = |row| {
@@ -159,7 +165,7 @@ fn assign(embeddings: &Embeddings, centroids: &[f32]) -> (Vec<usize>, Vec<f64>) 
         let first = |best: (usize, f64), next: (usize, f64)| if next.1 < best.1 { next } else { best };
         distances.enumerate().fold((0, f64::INFINITY), first)
     };
-    (0..embeddings.rows()).map(nearest).unzip()
+    (0..embeddings.rows()).into_par_iter().with_min_len(ROWS_AT_ONCE).map(nearest).unzip()
 }
 
 fn mean_variance(embeddings: &Embeddings) -> f64 {

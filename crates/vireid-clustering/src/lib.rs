@@ -4,6 +4,7 @@
 //! [`ClusteringError`]: crate::ClusteringError
 //! [`dbscan`]: crate::dbscan()
 //! [`Expansion`]: crate::Expansion
+//! [`JaccardDbscan`]: crate::JaccardDbscan
 //! [`JaccardEncoding`]: crate::JaccardEncoding
 //! [`KMeans`]: crate::KMeans
 //! [`LabelTransfer`]: crate::LabelTransfer
@@ -12,6 +13,7 @@
 //! [`memory_costs`]: crate::memory_costs()
 //! [`nearest_neighbours`]: crate::nearest_neighbours()
 //! [`NeighbourGraph`]: crate::NeighbourGraph
+//! [`ReRanking`]: crate::ReRanking
 //! [`Sinkhorn`]: crate::Sinkhorn
 //! [`sinkhorn_log`]: crate::sinkhorn_log()
 //! [`TransportKernel`]: crate::TransportKernel
@@ -31,12 +33,14 @@ mod error;
 mod expansion;
 mod graph;
 mod jaccard;
+mod jaccard_dbscan;
 mod kmeans;
 mod mixture;
 mod multi_memory;
 #[cfg(feature = "ndarray")]
 mod ndarrays;
 mod neighbours;
+mod re_ranking;
 mod reciprocal;
 mod sparse;
 mod transfer;
@@ -53,10 +57,12 @@ pub use error::ClusteringError;
 pub use expansion::{Expansion, Origin};
 pub use graph::NeighbourGraph;
 pub use jaccard::{JaccardEncoding, shared_rows_at};
+pub use jaccard_dbscan::{JaccardClusters, JaccardDbscan};
 pub use kmeans::{KMeans, KMeansClusters};
 pub use mixture::{Gaussian, TwoGaussians};
 pub use multi_memory::{ClusterMemories, CostDirection, MemoryMatching, match_by_costs, memory_costs};
 pub use neighbours::{NeighbourRanking, nearest_across, nearest_neighbours};
+pub use re_ranking::ReRanking;
 pub use sparse::SparseRows;
 pub use transfer::{LabelTransfer, SoftLabels, TransferInput, TransferredLabels};
 pub use transport::{LogScaling, Scaling, Sinkhorn, TransportKernel, sinkhorn_log};

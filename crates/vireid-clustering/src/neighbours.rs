@@ -1,9 +1,9 @@
 //! Exact nearest neighbours by blocked matrix products with a running selection.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, follow};
 use vireid_product::{Shape, multiply};
 
 use crate::ClusteringError;
@@ -68,28 +68,64 @@ impl NeighbourRanking {
 ///
 /// `VR0201` when `k` is 0.
 pub fn nearest_neighbours(embeddings: &Embeddings, k: usize) -> Result<NeighbourRanking, ClusteringError> {
-    symmetric(embeddings, k, BLOCK)
+    Ok(symmetric(embeddings, k, BLOCK, |_: &mut (), _| ())?.0)
 }
 
-fn symmetric(embeddings: &Embeddings, k: usize, block: usize) -> Result<NeighbourRanking, ClusteringError> {
+/// The same with the largest squared distance from every row.
+pub(crate) fn nearest_and_farthest(
+    embeddings: &Embeddings,
+    k: usize,
+) -> Result<(NeighbourRanking, Vec<f32>), ClusteringError> {
+    symmetric(embeddings, k, BLOCK, |farthest: &mut f32, distance| *farthest = farthest.max(distance))
+}
+
+/// Neighbours, and for every row what `gather` makes of its distances to all others, from 0.
+fn symmetric<T: Copy + Default + Send>(
+    embeddings: &Embeddings,
+    k: usize,
+    block: usize,
+    gather: impl Fn(&mut T, f32) + Sync,
+) -> Result<(NeighbourRanking, Vec<T>), ClusteringError> {
     let k = checked(k)?.min(embeddings.rows());
     let rows = Blocks::new(embeddings, block);
     let lists = lists(&rows, k);
+    let gathered: Vec<Mutex<Vec<T>>> =
+        (0..rows.count()).map(|number| Mutex::new(vec![T::default(); rows.range(number).len()])).collect();
+    let offer = |to: usize, first: usize, distances: Distances, transposed: bool| {
+        let (mut lists, mut gathered) = (locked(&lists[to]), locked(&gathered[to]));
+        if transposed {
+            for row in distances.rows() {
+                gathered.iter_mut().zip(row).for_each(|(gathered, &distance)| gather(gathered, distance));
+            }
+            offer_columns(&mut lists, distances, first);
+        } else {
+            for (gathered, row) in gathered.iter_mut().zip(distances.rows()) {
+                row.iter().for_each(|&distance| gather(gathered, distance));
+            }
+            offer_rows(&mut lists, distances, first);
+        }
+    };
     // Near the diagonal first, so that threads seldom want the same lists.
     let mut pairs: Vec<(usize, usize)> =
         (0..rows.count()).flat_map(|a| (a..rows.count()).map(move |b| (a, b))).collect();
     pairs.sort_by_key(|&(a, b)| b - a);
+    let steps = follow("neighbours", pairs.len());
     pairs.into_par_iter().for_each_init(
         || vec![0.0f32; block * block],
         |room, (a, b)| {
+            if !steps.step() {
+                return;
+            }
             let distances = rows.distances(a, &rows, b, room);
-            offer_rows(&mut locked(&lists[a]), distances, b * block);
+            offer(a, b * block, distances, false);
             if a != b {
-                offer_columns(&mut locked(&lists[b]), distances, a * block);
+                offer(b, a * block, distances, true);
             }
         },
     );
-    Ok(ranking(lists, embeddings.rows(), k))
+    steps.check()?;
+    let gathered = gathered.into_iter().flat_map(|block| block.into_inner().unwrap_or_else(PoisonError::into_inner));
+    Ok((ranking(lists, embeddings.rows(), k), gathered.collect()))
 }
 
 /// The `k` nearest rows of `candidates` for every row of `queries`; otherwise as [`nearest_neighbours`].
@@ -109,15 +145,17 @@ pub fn nearest_across(
     let k = checked(k)?.min(candidates.rows());
     let (of_queries, of_candidates) = (Blocks::new(queries, BLOCK), Blocks::new(candidates, BLOCK));
     let lists = lists(&of_queries, k);
+    let steps = follow("neighbours", of_queries.count() * of_candidates.count());
     (0..of_queries.count()).into_par_iter().for_each_init(
         || vec![0.0f32; BLOCK * BLOCK],
         |room, a| {
-            for b in 0..of_candidates.count() {
+            for b in (0..of_candidates.count()).take_while(|_| steps.step()) {
                 let distances = of_queries.distances(a, &of_candidates, b, room);
                 offer_rows(&mut locked(&lists[a]), distances, b * BLOCK);
             }
         },
     );
+    steps.check()?;
     Ok(ranking(lists, queries.rows(), k))
 }
 
@@ -129,24 +167,24 @@ fn checked(k: usize) -> Result<usize, ClusteringError> {
 }
 
 /// Embeddings in blocks of rows.
-struct Blocks<'a> {
+pub(crate) struct Blocks<'a> {
     embeddings: &'a Embeddings,
     squared_norms: Vec<f32>,
     block: usize,
 }
 
 impl<'a> Blocks<'a> {
-    fn new(embeddings: &'a Embeddings, block: usize) -> Self {
+    pub(crate) fn new(embeddings: &'a Embeddings, block: usize) -> Self {
         let rows = embeddings.as_slice().par_chunks_exact(embeddings.dim());
         let squared_norms = rows.map(|row| row.iter().map(|x| x * x).sum()).collect();
         Self { embeddings, squared_norms, block }
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.embeddings.rows().div_ceil(self.block)
     }
 
-    fn range(&self, number: usize) -> std::ops::Range<usize> {
+    pub(crate) fn range(&self, number: usize) -> std::ops::Range<usize> {
         number * self.block..((number + 1) * self.block).min(self.embeddings.rows())
     }
 
@@ -156,7 +194,13 @@ impl<'a> Blocks<'a> {
     }
 
     /// The squared distances of a block's rows to those of another, one row per own row.
-    fn distances<'r>(&self, own: usize, others: &Blocks, other: usize, room: &'r mut [f32]) -> Distances<'r> {
+    pub(crate) fn distances<'r>(
+        &self,
+        own: usize,
+        others: &Blocks,
+        other: usize,
+        room: &'r mut [f32],
+    ) -> Distances<'r> {
         let ((left, shape), (right, right_shape)) = (self.rows(own), others.rows(other));
         let values = &mut room[..shape.rows * right_shape.rows];
         multiply(values, (left, shape), (right, right_shape.transposed()), false);
@@ -169,13 +213,13 @@ impl<'a> Blocks<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Distances<'a> {
+pub(crate) struct Distances<'a> {
     values: &'a [f32],
     columns: usize,
 }
 
 impl<'a> Distances<'a> {
-    fn rows(self) -> impl Iterator<Item = &'a [f32]> {
+    pub(crate) fn rows(self) -> impl Iterator<Item = &'a [f32]> {
         self.values.chunks_exact(self.columns)
     }
 }
@@ -216,12 +260,12 @@ fn lists(rows: &Blocks, k: usize) -> Vec<Mutex<Vec<Selection>>> {
 
 fn locked<T>(lists: &Mutex<T>) -> MutexGuard<'_, T> {
     // Poisoned only when another thread has panicked, and then that panic ends the whole call.
-    lists.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    lists.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ranking(lists: Vec<Mutex<Vec<Selection>>>, rows: usize, k: usize) -> NeighbourRanking {
     let sorted = |lists: Mutex<Vec<Selection>>| {
-        let lists = lists.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let lists = lists.into_inner().unwrap_or_else(PoisonError::into_inner);
         lists.into_iter().flat_map(Selection::sorted).collect::<Vec<u32>>()
     };
     let indices: Vec<Vec<u32>> = lists.into_par_iter().map(sorted).collect();
@@ -304,7 +348,7 @@ mod tests {
         #[test]
         fn equals_brute_force_for_any_block(rows in 1usize..60, k in 1usize..20, block in 1usize..70, seed: u64) {
             let embeddings = integers(rows, 3, 5, seed);
-            check(&symmetric(&embeddings, k, block).unwrap(), &brute_force(&embeddings, &embeddings, k));
+            check(&symmetric(&embeddings, k, block, |_: &mut (), _| ()).unwrap().0, &brute_force(&embeddings, &embeddings, k));
         }
 
         #[test]

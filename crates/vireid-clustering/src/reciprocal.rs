@@ -1,19 +1,27 @@
 //! k-reciprocal sets and their weights (Zhong et al., CVPR 2017), as unsupervised re-identification uses them.
 
 use rayon::prelude::*;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, follow};
 
 use crate::dot::dot;
-use crate::{NeighbourRanking, SparseRows};
+use crate::{ClusteringError, NeighbourRanking, SparseRows};
 
-/// The weights of every sample over its k-reciprocal neighbours: rows sum to 1. A sample that is not among its own
-/// neighbours (it has `k1` exact duplicates) may have none.
-pub(crate) fn reciprocal_weights(embeddings: &Embeddings, ranking: &NeighbourRanking) -> SparseRows {
-    let full = mutual_neighbours(ranking, ranking.k());
-    let halved = mutual_neighbours(ranking, half(ranking.k()));
+/// The weights of every sample over its k-reciprocal neighbours, by `weigh(sample, neighbours)`, which must sum to 1. A sample
+/// that is not among its own neighbours (it has `k1` exact duplicates) may have none.
+pub(crate) fn reciprocal_weights(
+    ranking: &NeighbourRanking,
+    k1: usize,
+    weigh: impl Fn(usize, &[u32]) -> Vec<(u32, f32)> + Sync,
+) -> Result<SparseRows, ClusteringError> {
+    let full = mutual_neighbours(ranking, k1);
+    let halved = mutual_neighbours(ranking, half(k1));
+    let steps = follow("mutual neighbours", ranking.rows());
     let rows = (0..ranking.rows())
         .into_par_iter()
         .map(|row| {
+            if !steps.step() {
+                return Vec::new();
+            }
             let mutual = &full[row];
             let mut expanded = mutual.clone();
             for &candidate in mutual {
@@ -25,10 +33,11 @@ pub(crate) fn reciprocal_weights(embeddings: &Embeddings, ranking: &NeighbourRan
             }
             expanded.sort_unstable();
             expanded.dedup();
-            softmax_weights(embeddings, row, &expanded)
+            weigh(row, &expanded)
         })
         .collect();
-    SparseRows::from_rows(rows)
+    steps.check()?;
+    Ok(SparseRows::from_rows(rows))
 }
 
 /// Half of k, rounded half to even as the reference does: 15 for 30, 2 for 5, 4 for 7.
@@ -54,7 +63,7 @@ fn mutual_neighbours(ranking: &NeighbourRanking, k: usize) -> Vec<Vec<u32>> {
 }
 
 /// The softmax of minus the squared distance, taken as `2 - 2 <x, y>` whatever the lengths, as the reference does.
-fn softmax_weights(embeddings: &Embeddings, row: usize, neighbours: &[u32]) -> Vec<(u32, f32)> {
+pub(crate) fn softmax_weights(embeddings: &Embeddings, row: usize, neighbours: &[u32]) -> Vec<(u32, f32)> {
     let origin = embeddings.row(row);
     let similarity = |other: u32| -> f32 { 2.0 * dot(origin, embeddings.row(other as usize)) - 2.0 };
     let logits: Vec<f32> = neighbours.iter().map(|&other| similarity(other)).collect();

@@ -57,7 +57,7 @@ impl SparseRows {
     }
 
     /// The column and the value of each of a row's stored entries, columns ascending.
-    pub fn pairs(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
+    pub fn pairs(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + Clone + '_ {
         let (columns, values) = self.row(row);
         columns.iter().copied().zip(values.iter().copied())
     }

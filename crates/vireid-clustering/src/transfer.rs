@@ -4,7 +4,7 @@
 //! Written from the released code's behaviour; the paper's own equations were not at hand.
 
 use rayon::prelude::*;
-use vireid_core::{Embeddings, PerModality};
+use vireid_core::{Embeddings, PerModality, follow};
 use vireid_product::{Shape, multiply};
 
 use crate::transport::argmax;
@@ -159,6 +159,7 @@ impl LabelTransfer {
             (start.visible, &affinities.visible, &|other| plan.to_visible(other)),
             (cross_start.infrared, &affinities.infrared, &|other| plan.to_infrared(other)),
         );
+        follow("label transfer", 0).check()?;
         Ok(TransferredLabels {
             own: PerModality { visible, infrared },
             cross: PerModality { visible: cross_visible, infrared: cross_infrared },
@@ -198,7 +199,8 @@ impl LabelTransfer {
     fn alternate(&self, home: Side, other: Side) -> (SoftLabels, SoftLabels, usize) {
         let ((home_start, home_affinities, to_home), (other_start, other_affinities, to_other)) = (home, other);
         let (mut home, mut other) = (home_start.clone(), other_start.clone());
-        for round in 1..=self.max_rounds {
+        let steps = follow("label transfer", self.max_rounds);
+        for round in (1..=self.max_rounds).take_while(|_| steps.step()) {
             let mixed_home = self.kept(to_home(&other), &home_start);
             let mixed_other = self.kept(to_other(&mixed_home), &other_start);
             let next_home = home_affinities.smoothed(&mixed_home);

@@ -1,7 +1,7 @@
 //! Entropic optimal transport with uniform marginals (Cuturi, NeurIPS 2013), as MULT runs it.
 
 use rayon::prelude::*;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, follow};
 use vireid_product::{Shape, multiply};
 
 use crate::ClusteringError;
@@ -119,7 +119,8 @@ impl TransportKernel {
         }
         let (row_mass, column_mass) = (1.0 / rows as f32, 1.0 / columns as f32);
         let part = rows.div_ceil(PARTS).max(1);
-        for step in 0..self.settings.max_steps {
+        let steps = follow("transport", self.settings.max_steps);
+        for step in (0..self.settings.max_steps).take_while(|_| steps.step()) {
             let parts = row.par_chunks_mut(part).zip(self.values.par_chunks(part * columns));
             let sums: Vec<Vec<f32>> = parts
                 .map(|(row, kernel)| {
@@ -144,6 +145,7 @@ impl TransportKernel {
                 return Ok(Scaling { row, column, steps: step + 1, converged });
             }
         }
+        steps.check()?;
         Ok(Scaling { row, column, steps: self.settings.max_steps, converged: false })
     }
 
@@ -215,7 +217,8 @@ pub fn sinkhorn_log(
     }
     let (row_mass, column_mass) = (-(rows as f64).ln(), -(columns as f64).ln());
     let log_kernel = |i: usize, j: usize| -settings.lambda * f64::from(cost[i * columns + j]);
-    for step in 0..settings.max_steps {
+    let steps = follow("transport", settings.max_steps);
+    for step in (0..settings.max_steps).take_while(|_| steps.step()) {
         row.par_iter_mut().enumerate().for_each(|(i, f)| {
             *f = row_mass - log_sum_exp((0..columns).map(|j| column[j] + log_kernel(i, j)));
         });
@@ -230,6 +233,7 @@ pub fn sinkhorn_log(
             return Ok(LogScaling { row, column, steps: step + 1, converged });
         }
     }
+    steps.check()?;
     Ok(LogScaling { row, column, steps: settings.max_steps, converged: false })
 }
 

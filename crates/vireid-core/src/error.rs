@@ -46,6 +46,9 @@ pub enum CoreError {
         /// The smallest number that no sample has.
         missing: usize,
     },
+    /// Long work was asked to stop before its end.
+    #[error("VR0004: the work was stopped before its end; nothing came of it")]
+    Stopped,
 }
 
 fn before_a_noun(word: &str) -> String {

@@ -23,6 +23,7 @@ mod ndarrays;
 mod panics;
 mod pseudo_labels;
 mod streams;
+mod watch;
 
 pub use association::Association;
 pub use cluster_tag::ClusterTag;
@@ -38,3 +39,4 @@ pub use pseudo_labels::{ClusterId, PseudoLabels};
 /// The crate of the traits of random generators: [`Stream`] is an [`Rng`](rand_core::Rng).
 pub use rand_chacha::rand_core;
 pub use streams::{Stream, Streams};
+pub use watch::{Followed, Watch, WatchStage, follow};
