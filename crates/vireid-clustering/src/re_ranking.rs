@@ -102,6 +102,22 @@ impl ReRanking {
         Ok(distances)
     }
 
+    /// The gallery's rows in the order of [`distances`](Self::distances), the nearest first, ties by row: one list per query.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`distances`](Self::distances).
+    pub fn ranking(&self, queries: &Embeddings, gallery: &Embeddings) -> Result<Vec<u32>, ClusteringError> {
+        let distances = self.distances(queries, gallery)?;
+        let mut order = vec![0u32; distances.len()];
+        let columns = gallery.rows().max(1);
+        order.par_chunks_mut(columns).zip(distances.par_chunks(columns)).for_each(|(order, distances)| {
+            order.iter_mut().zip(0..).for_each(|(entry, column)| *entry = column);
+            order.sort_unstable_by(|&a, &b| distances[a as usize].total_cmp(&distances[b as usize]).then(a.cmp(&b)));
+        });
+        Ok(order)
+    }
+
     fn check(&self) -> Result<(), ClusteringError> {
         for (name, value) in [("k1", self.k1), ("k2", self.k2)] {
             if value == 0 {
@@ -236,6 +252,20 @@ mod tests {
         let settings = ReRanking { k1: 4, k2: 2, lambda: 0.5 };
         let (queries, gallery) = (rows(BLOCK + 9, 4, 1), rows(BLOCK + 30, 4, 2));
         assert_close(&settings.distances(&queries, &gallery).unwrap(), &dense(settings, &queries, &gallery), 1e-5);
+    }
+
+    #[test]
+    fn the_ranking_is_by_distance() {
+        let (queries, gallery) = (rows(3, 4, 1), rows(20, 4, 2));
+        let settings = ReRanking { k1: 4, k2: 2, lambda: 0.3 };
+        let distances = settings.distances(&queries, &gallery).unwrap();
+        let order = settings.ranking(&queries, &gallery).unwrap();
+        for (order, distances) in order.chunks(20).zip(distances.chunks(20)) {
+            assert!(order.iter().map(|&row| distances[row as usize]).collect::<Vec<_>>().is_sorted());
+            let mut all = order.to_vec();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..20));
+        }
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl SparseRows {
         Self::from_rows(rows.collect())
     }
 
+    /// Where each row starts, and where the last one ends; all columns; all values. Without a copy.
+    pub fn into_parts(self) -> (Vec<usize>, Vec<u32>, Vec<f32>) {
+        (self.starts, self.columns, self.values)
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)

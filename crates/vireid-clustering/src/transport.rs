@@ -196,6 +196,18 @@ pub struct LogScaling {
     pub converged: bool,
 }
 
+impl LogScaling {
+    /// The plan of the costs that were solved, as a dense matrix, row-major: for small problems.
+    pub fn plan(&self, cost: &[f32], lambda: f64) -> Vec<f32> {
+        let rows = cost.chunks(self.column.len().max(1)).zip(&self.row);
+        let entry = |row: f64, column: f64, cost: f32| (row + column - lambda * f64::from(cost)).exp() as f32;
+        rows.flat_map(|(cost, &row)| {
+            cost.iter().zip(&self.column).map(move |(&cost, &column)| entry(row, column, cost))
+        })
+        .collect()
+    }
+}
+
 /// The same iteration on logarithms, in f64: the same numbers, and no cost is too large for it. Slower by an exponential
 /// per entry and step.
 ///

@@ -35,15 +35,23 @@ pub(crate) fn decode(
     })?;
     let (image, depth) = to_bytes(image.map_err(|error| one_line(&error))?, range, first_look);
     let from = ImageSize { height: image.height() as usize, width: image.width() as usize };
+    Ok(Decoded { pixels: fit(image.into_raw(), from, size, filter)?, depth })
+}
+
+/// An image of bytes at another size.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn fit(pixels: Vec<u8>, from: ImageSize, size: ImageSize, filter: ResizeFilter) -> Result<Vec<u8>, String> {
     if from.height.min(from.width) < SMALLEST_SIDE {
         let ImageSize { height, width } = from;
         return Err(format!("only {width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed"));
     }
-    let pixels = match from == size {
-        true => image.into_raw(),
-        false => resize_rgb(image.as_raw(), from, size, filter).ok_or_else(|| "can't be resized".to_string())?,
-    };
-    Ok(Decoded { pixels, depth })
+    match from == size {
+        true => Ok(pixels),
+        false => resize_rgb(&pixels, from, size, filter).ok_or_else(|| "can't be resized".to_string()),
+    }
 }
 
 /// An image of 8 bits stays as it is; of the numbers of a deeper one, `range` becomes the 256 grey levels.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::decode::decode;
+use crate::decode::{decode, fit};
 use crate::{BadImage, Depth, ResizeFilter, Sample, ValueRange};
 
 /// Height and width in pixels.
@@ -77,6 +77,31 @@ impl ImageList {
     pub fn with_range(self, range: ValueRange) -> Self {
         // What was decoded by another range is of no use.
         Self { range, ..Self::new(self.samples, self.size, self.filter, self.budget) }
+    }
+
+    /// Holds an image in memory at a position, whose path is a name from then on and no file: `from.height x from.width x 3`
+    /// bytes, interleaved, resized now.
+    ///
+    /// # Errors
+    ///
+    /// When there are more or fewer bytes, or it is too small to be an image of a person.
+    ///
+    /// # Panics
+    ///
+    /// When `position` is not below [`len`](Self::len).
+    pub fn hold(&mut self, position: usize, from: ImageSize, pixels: &[u8]) -> Result<(), BadImage> {
+        if Some(pixels.len()) != from.height.checked_mul(from.width).and_then(|area| area.checked_mul(3)) {
+            let ImageSize { height, width } = from;
+            return Err(self.bad(position, format!("{} bytes are not {width} x {height} pixels", pixels.len())));
+        }
+        let fitted = fit(pixels.to_vec(), from, self.size, self.filter).map_err(|reason| self.bad(position, reason))?;
+        let digest: Digest = blake3::hash(pixels).into();
+        self.kept[position] = Kept {
+            pixels: OnceLock::from(Arc::from(fitted)),
+            digest: Arc::new(OnceLock::from(digest)),
+            depth: Arc::new(OnceLock::from(None)),
+        };
+        Ok(())
     }
 
     /// The samples, in the order of their positions.
@@ -212,6 +237,20 @@ mod tests {
         let sample = |path: &std::path::PathBuf| Sample { path: path.clone(), identity: None, camera: Camera(1) };
         let size = ImageSize { height: 16, width: 8 };
         ImageList::new(paths.iter().map(sample).collect(), size, ResizeFilter::Lanczos, CacheBudget::new(usize::MAX))
+    }
+
+    /// As if it had been read from a file without loss.
+    #[test]
+    fn an_image_in_memory_is_as_one_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let image = image::RgbImage::from_fn(20, 30, |x, y| image::Rgb([x as u8 * 9, y as u8 * 7, 5]));
+        image.save(&path).unwrap();
+        let mut held = list(&["image 0".into()]);
+        held.hold(0, ImageSize { height: 30, width: 20 }, image.as_raw()).unwrap();
+        assert_eq!(held.get(0).unwrap(), list(&[path]).get(0).unwrap());
+        assert!(held.hold(0, ImageSize { height: 31, width: 20 }, image.as_raw()).is_err());
+        assert!(held.hold(0, ImageSize { height: 2, width: 2 }, &[0; 12]).unwrap_err().reason.contains("2 x 2"));
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     }
 }
 
+/// The section of an error code, such as `VR0107`, of what `vireid explain` prints; `None` for one that there is not.
+pub fn explain_code(code: &str) -> Option<&'static str> {
+    page(&code.to_ascii_uppercase())
+}
+
 fn page(code: &str) -> Option<&'static str> {
     let start = PAGES.find(&format!("## {code}"))?;
     let end = PAGES[start + 2..].find("\n## ").map_or(PAGES.len(), |length| start + 2 + length);

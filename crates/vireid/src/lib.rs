@@ -47,6 +47,7 @@ pub use contact_sheet::{Tile, write_contact_sheet, write_evidence_sheet};
 pub use data_kind::DataKind;
 pub use embeddings_file::{EmbeddedImage, EmbeddingsFile};
 pub use error::ProgramError;
+pub use explain::explain_code;
 pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};

@@ -1,0 +1,124 @@
+"""Arguments of any kind as the contiguous arrays that the extension module takes."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Optional, Sequence
+
+import numpy as np
+
+from ._error import VireidError, out_of_range, unequal
+
+
+def as_numpy(value: Any) -> np.ndarray:
+    """An array of NumPy. Tensors of torch, which is not imported here, come to the host; so do those of a GPU."""
+    if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
+        value = value.detach().cpu()
+        # NumPy has no bfloat16.
+        if str(value.dtype) == "torch.bfloat16":
+            value = value.float()
+        return value.numpy()
+    return np.asarray(value)
+
+
+def rows(value: Any, name: str = "features") -> np.ndarray:
+    """A matrix of 32-bit floats, one row per sample."""
+    array = as_numpy(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be numbers, not {array.dtype}")
+    if array.ndim != 2:
+        raise VireidError("VR0001", f"{name} must be a matrix with a row per sample, not of shape {array.shape}")
+    if array.shape[1] == 0:
+        raise VireidError("VR0001", f"{name} has rows of no numbers: its shape is {array.shape}")
+    # What is too large for 32 bits becomes an infinity, which is refused with its row.
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def matrix(value: Any, name: str, dtype: type) -> np.ndarray:
+    """A matrix of numbers, such as costs."""
+    array = as_numpy(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be numbers, not {array.dtype}")
+    if array.ndim != 2:
+        raise VireidError("VR0001", f"{name} must be a matrix, not of shape {array.shape}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def labels(value: Any, name: str, count: int) -> np.ndarray:
+    """Cluster numbers, where -1 is noise."""
+    array = as_numpy(value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be whole numbers, not {array.dtype}")
+    return of_length(array, name, count).astype(np.int64)
+
+
+def numbered(value: Any, name: str, count: int) -> np.ndarray:
+    """Names of any kind as numbers from 0, in their order."""
+    array = of_length(as_numpy(value), name, count)
+    if array.dtype.kind not in "iubUS" and not (array.dtype.kind == "f" and np.array_equal(array, np.floor(array))):
+        raise TypeError(f"{name} must be whole numbers or names, not {array.dtype}")
+    return np.unique(array, return_inverse=True)[1].reshape(-1)
+
+
+def of_length(array: np.ndarray, name: str, count: int) -> np.ndarray:
+    if array.ndim != 1:
+        raise VireidError("VR0001", f"{name} must be a vector with an entry per sample, not of shape {array.shape}")
+    if len(array) != count:
+        raise unequal(f"{name} and samples", len(array), count)
+    return array
+
+
+def cameras(value: Optional[Any], count: int) -> np.ndarray:
+    """Cameras of any names as numbers; one camera where none are given."""
+    if value is None:
+        return np.zeros(count, np.uint16)
+    numbers = numbered(value, "cameras", count)
+    if numbers.size and numbers.max() > np.iinfo(np.uint16).max:
+        raise out_of_range("cameras", numbers.max() + 1, "at most 65536 different ones")
+    return numbers.astype(np.uint16)
+
+
+_MODALITIES = {"visible": 0, "rgb": 0, "infrared": 1, "ir": 1, "thermal": 1}
+
+
+def modalities(value: Optional[Any], count: int) -> np.ndarray:
+    """0 for visible and 1 for infrared, by these numbers or by name; visible where none are given."""
+    if value is None:
+        return np.zeros(count, np.uint8)
+    array = of_length(as_numpy(value), "modalities", count)
+    if array.dtype.kind in "US":
+        names = [name.decode() if isinstance(name, bytes) else str(name) for name in array.tolist()]
+        unknown = sorted({name for name in names if name.lower() not in _MODALITIES})
+        if unknown:
+            raise out_of_range("modalities", unknown[0], "visible or infrared, or 0 and 1")
+        return np.array([_MODALITIES[name.lower()] for name in names], np.uint8)
+    if array.dtype.kind not in "iub":
+        raise TypeError(f"modalities must be names or whole numbers, not {array.dtype}")
+    other = array[(array != 0) & (array != 1)]
+    if other.size:
+        raise out_of_range("modalities", other[0], "0 (visible) or 1 (infrared)")
+    return array.astype(np.uint8)
+
+
+def count(value: Any, name: str, least: int = 1) -> int:
+    """A whole number of at least so much."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}") from None
+    if number < least:
+        raise out_of_range(name, number, f"at least {least}")
+    # Nothing has more rows than 32 bits count; what is larger means all of them.
+    return min(number, 2**32 - 1)
+
+
+def one_of(value: Any, name: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise out_of_range(name, value, ", ".join(known[:-1]) + f" or {known[-1]}")
+    return value
+
+
+def thread_count(threads: Optional[int]) -> int:
+    """0 for all cores."""
+    return 0 if threads is None else count(threads, "threads")

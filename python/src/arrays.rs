@@ -1,0 +1,66 @@
+//! NumPy's arrays to the types of the crates, and back. All are contiguous, in C order: the package's Python sees to that.
+
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::prelude::*;
+use vireid_clustering::{ClusteringError, Origin, SparseRows};
+use vireid_core::{Camera, Embeddings, Modality};
+
+use crate::failure::Failure;
+
+pub type Rows<'py> = PyReadonlyArray2<'py, f32>;
+
+pub fn embeddings(rows: &Rows) -> Result<Embeddings, Failure> {
+    let [count, dim] = sides(rows);
+    Ok(Embeddings::new(contiguous(rows.as_slice())?.to_vec(), count, dim)?)
+}
+
+/// Rows and columns of a matrix.
+pub fn sides<T: numpy::Element>(matrix: &PyReadonlyArray2<T>) -> [usize; 2] {
+    [matrix.shape()[0], matrix.shape()[1]]
+}
+
+/// A slice of an array that is contiguous.
+pub fn contiguous<'a, T, E>(slice: Result<&'a [T], E>) -> Result<&'a [T], Failure> {
+    slice.map_err(|_| {
+        let expected = "a contiguous array in C order";
+        ClusteringError::Parameter { name: "array", value: "a strided one".into(), expected }.into()
+    })
+}
+
+/// Cameras by number, and modalities: 0 visible, 1 infrared.
+pub fn origins(cameras: &PyReadonlyArray1<u16>, modalities: &PyReadonlyArray1<u8>) -> Result<Vec<Origin>, Failure> {
+    let cameras = contiguous(cameras.as_slice())?;
+    let modality = |&number: &u8| if number == 0 { Modality::Visible } else { Modality::Infrared };
+    let modalities = contiguous(modalities.as_slice())?.iter().map(modality);
+    Ok(cameras.iter().zip(modalities).map(|(&camera, modality)| Origin { modality, camera: Camera(camera) }).collect())
+}
+
+/// Labels from Python, where noise is -1.
+pub fn labels(array: &PyReadonlyArray1<i64>) -> Result<Vec<Option<usize>>, Failure> {
+    Ok(contiguous(array.as_slice())?.iter().map(|&label| usize::try_from(label).ok()).collect())
+}
+
+/// Labels for Python: -1 is noise.
+pub fn label_array(py: Python<'_>, labels: Vec<Option<usize>>) -> Bound<'_, PyArray1<i64>> {
+    PyArray1::from_vec(py, labels.into_iter().map(|label| label.map_or(-1, |label| label as i64)).collect())
+}
+
+pub fn matrix<T: numpy::Element>(
+    py: Python<'_>,
+    values: Vec<T>,
+    [rows, columns]: [usize; 2],
+) -> PyResult<Bound<'_, PyArray2<T>>> {
+    PyArray1::from_vec(py, values).reshape([rows, columns])
+}
+
+/// The three arrays of a matrix in compressed rows: values, columns, starts.
+pub type SparseArrays<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
+
+pub fn sparse_arrays(py: Python<'_>, rows: SparseRows) -> SparseArrays<'_> {
+    let (starts, columns, values) = rows.into_parts();
+    (
+        PyArray1::from_vec(py, values),
+        PyArray1::from_vec(py, columns.into_iter().map(|column| column as i32).collect()),
+        PyArray1::from_vec(py, starts.into_iter().map(|start| start as i64).collect()),
+    )
+}

@@ -1,0 +1,164 @@
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
+use pyo3::prelude::*;
+use vireid_clustering::{
+    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, ReRanking, SparseRows,
+    nearest_across, nearest_neighbours,
+};
+use vireid_core::{Embeddings, Streams};
+
+use crate::arrays::{Rows, SparseArrays, contiguous, embeddings, label_array, matrix, origins, sparse_arrays};
+use crate::call::Call;
+use crate::failure::Failure;
+
+/// Name, k2, k3, cameras and modalities of an expansion.
+type ExpansionArguments<'py> = (String, usize, usize, PyReadonlyArray1<'py, u16>, PyReadonlyArray1<'py, u8>);
+
+/// Does something with the expansion that some arguments describe.
+fn with_expansion<T>(
+    arguments: ExpansionArguments,
+) -> PyResult<impl FnOnce(&dyn Fn(&Expansion) -> Result<T, ClusteringError>) -> Result<T, Failure> + Send + 'static> {
+    let (name, k2, k3, cameras, modalities) = arguments;
+    let origins = origins(&cameras, &modalities)?;
+    Ok(move |work: &dyn Fn(&Expansion) -> Result<T, ClusteringError>| {
+        Ok(work(&Expansion::by_name(&name, k2, k3, &origins)?)?)
+    })
+}
+
+/// Values, columns and starts of the Jaccard distances of at most `limit`.
+#[pyfunction]
+pub fn jaccard<'py>(
+    py: Python<'py>,
+    features: Rows<'py>,
+    k1: usize,
+    expansion: ExpansionArguments<'py>,
+    limit: f32,
+    threads: usize,
+    report: Option<Bound<'py, PyAny>>,
+) -> PyResult<SparseArrays<'py>> {
+    let (features, expanded) = (embeddings(&features)?, with_expansion(expansion)?);
+    let distances = Call::new(py, threads, report)
+        .run(move || expanded(&|expansion| JaccardEncoding::new(&features, k1, expansion)?.try_within(limit)))?;
+    Ok(sparse_arrays(py, distances))
+}
+
+/// Labels, and values, columns and starts of the distances of at most `eps`.
+#[pyfunction]
+pub fn cluster<'py>(
+    py: Python<'py>,
+    features: Rows<'py>,
+    k1: usize,
+    eps: f64,
+    min_samples: usize,
+    expansion: ExpansionArguments<'py>,
+    threads: usize,
+    report: Option<Bound<'py, PyAny>>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, SparseArrays<'py>)> {
+    let (features, expanded) = (embeddings(&features)?, with_expansion(expansion)?);
+    let settings = JaccardDbscan { k1, eps, min_samples };
+    let found =
+        Call::new(py, threads, report).run(move || expanded(&|expansion| settings.fit(&features, expansion)))?;
+    Ok((label_array(py, found.labels), sparse_arrays(py, found.distances)))
+}
+
+/// Labels of a graph in compressed rows.
+#[pyfunction]
+pub fn dbscan<'py>(
+    py: Python<'py>,
+    values: PyReadonlyArray1<'py, f32>,
+    columns: PyReadonlyArray1<'py, i64>,
+    starts: PyReadonlyArray1<'py, i64>,
+    eps: f64,
+    min_samples: usize,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let (values, columns, starts) =
+        (contiguous(values.as_slice())?, contiguous(columns.as_slice())?, contiguous(starts.as_slice())?);
+    let rows = starts.windows(2).map(|ends| {
+        let range = ends[0] as usize..ends[1] as usize;
+        let mut row: Vec<(u32, f32)> =
+            columns[range.clone()].iter().map(|&column| column as u32).zip(values[range].iter().copied()).collect();
+        row.sort_unstable_by_key(|&(column, _)| column);
+        row
+    });
+    let stored = SparseRows::from_rows(rows.collect());
+    let labels = Call::new(py, 0, None)
+        .run(move || vireid_clustering::dbscan(&NeighbourGraph::from_distances(&stored, eps), min_samples))?;
+    Ok(label_array(py, labels))
+}
+
+/// Rows of neighbours, nearest first, and their squared distances.
+#[pyfunction]
+pub fn nearest<'py>(
+    py: Python<'py>,
+    features: Rows<'py>,
+    gallery: Option<Rows<'py>>,
+    k: usize,
+    threads: usize,
+    report: Option<Bound<'py, PyAny>>,
+) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>)> {
+    let features = embeddings(&features)?;
+    let gallery = gallery.as_ref().map(embeddings).transpose()?;
+    let (ranking, distances) = Call::new(py, threads, report).run(move || {
+        let ranking = match &gallery {
+            Some(gallery) => nearest_across(&features, gallery, k)?,
+            None => nearest_neighbours(&features, k)?,
+        };
+        let candidates = gallery.as_ref().unwrap_or(&features);
+        let squared = |row: usize, other: u32| -> f32 {
+            let pairs = features.row(row).iter().zip(candidates.row(other as usize));
+            pairs.map(|(a, b)| (a - b) * (a - b)).sum()
+        };
+        let distances: Vec<f32> = (0..ranking.rows())
+            .flat_map(|row| ranking.row(row).iter().map(move |&other| (row, other)))
+            .map(|(row, other)| squared(row, other))
+            .collect();
+        Ok::<_, ClusteringError>((ranking, distances))
+    })?;
+    let shape = [ranking.rows(), ranking.k()];
+    let indices = ranking.into_indices().into_iter().map(i64::from).collect();
+    Ok((matrix(py, indices, shape)?, matrix(py, distances, shape)?))
+}
+
+/// Distances of queries to a gallery after k-reciprocal re-ranking, or the gallery's rows in their order.
+#[pyfunction]
+pub fn re_rank<'py>(
+    py: Python<'py>,
+    query: Rows<'py>,
+    gallery: Rows<'py>,
+    k1: usize,
+    k2: usize,
+    lambda: f64,
+    ranked: bool,
+    threads: usize,
+    report: Option<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (query, gallery) = (embeddings(&query)?, embeddings(&gallery)?);
+    let shape = [query.rows(), gallery.rows()];
+    let settings = ReRanking { k1, k2, lambda };
+    let call = Call::new(py, threads, report);
+    if !ranked {
+        let distances = call.run(move || settings.distances(&query, &gallery))?;
+        return Ok(matrix(py, distances, shape)?.into_any());
+    }
+    let order = call.run(move || settings.ranking(&query, &gallery))?;
+    Ok(matrix(py, order.into_iter().map(i64::from).collect(), shape)?.into_any())
+}
+
+/// Labels, centroids and inertia.
+#[pyfunction]
+pub fn kmeans<'py>(
+    py: Python<'py>,
+    features: Rows<'py>,
+    settings: (usize, usize, usize, f64),
+    seed: u64,
+    threads: usize,
+    report: Option<Bound<'py, PyAny>>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>, f64)> {
+    let features: Embeddings = embeddings(&features)?;
+    let (k, restarts, max_iterations, tolerance) = settings;
+    let settings = KMeans { k, restarts, max_iterations, tolerance };
+    let found = Call::new(py, threads, report)
+        .run(move || settings.fit(&features, &mut Streams::new(seed).stream("kmeans", [0; 3])))?;
+    let labels = found.labels.into_iter().map(Some).collect();
+    let shape = [found.centroids.rows(), found.centroids.dim()];
+    Ok((label_array(py, labels), matrix(py, found.centroids.into_values(), shape)?, found.inertia))
+}

@@ -1,0 +1,142 @@
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use pyo3::prelude::*;
+use vireid_clustering::{
+    ClusterMemories, ClusteringError, CostDirection, Expansion, JaccardEncoding, LabelTransfer, MatchOrientation,
+    MemoryMatching, Sinkhorn, TransferInput, TransportKernel, bilateral_match, cluster_means, match_by_costs,
+    memory_costs, sinkhorn_log,
+};
+use vireid_core::{PerModality, PseudoLabels};
+
+use crate::arrays::{Rows, contiguous, embeddings, label_array, labels, matrix, sides};
+use crate::call::Call;
+use crate::failure::Failure;
+
+/// Whether each infrared cluster and each visible one are partners.
+#[pyfunction]
+pub fn bilateral<'py>(
+    py: Python<'py>,
+    infrared: Rows<'py>,
+    visible: Rows<'py>,
+    mirrored: bool,
+) -> PyResult<Bound<'py, PyArray2<bool>>> {
+    let (infrared, visible) = (embeddings(&infrared)?, embeddings(&visible)?);
+    let shape = [infrared.rows(), visible.rows()];
+    let orientation = if mirrored { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
+    let association = Call::new(py, 0, None).run(move || bilateral_match(&infrared, &visible, orientation))?;
+    let mut values = vec![false; shape[0] * shape[1]];
+    for (i, v) in association.pairs() {
+        values[i.index() * shape[1] + v.index()] = true;
+    }
+    matrix(py, values, shape)
+}
+
+/// The infrared cluster of every visible one, and the costs of all pairs.
+#[pyfunction]
+pub fn multi_memory<'py>(
+    py: Python<'py>,
+    visible: Vec<Rows<'py>>,
+    infrared: Vec<Rows<'py>>,
+    direction: &str,
+    hungarian: bool,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f64>>)> {
+    let memories = |clusters: &[Rows]| -> Result<Vec<ClusterMemories>, Failure> {
+        clusters.iter().map(|rows| embeddings(rows).map(ClusterMemories::Points)).collect()
+    };
+    let shape = [visible.len(), infrared.len()];
+    let (visible, infrared) = (memories(&visible)?, memories(&infrared)?);
+    let direction = match direction {
+        "infrared" => CostDirection::SumOverInfrared,
+        "visible" => CostDirection::SumOverVisible,
+        _ => CostDirection::Symmetric,
+    };
+    let matching = if hungarian { MemoryMatching::Hungarian } else { MemoryMatching::Nearest };
+    let (matched, costs) = Call::new(py, threads, None).run(move || {
+        let costs = memory_costs(&visible, &infrared, direction)?;
+        Ok::<_, ClusteringError>((match_by_costs(&costs, shape[0], shape[1], matching)?, costs))
+    })?;
+    Ok((label_array(py, matched), matrix(py, costs, shape)?))
+}
+
+/// Of one label space after the other, visible clusters first: soft labels of visible and of infrared images.
+type SoftArrays<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)>;
+
+/// Soft labels of both modalities in both label spaces, and the rounds taken in each.
+#[pyfunction]
+pub fn label_transfer<'py>(
+    py: Python<'py>,
+    features: (Rows<'py>, Rows<'py>),
+    clusters: (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>),
+    k1: usize,
+    k2: usize,
+    settings: (f64, f64, f64, usize),
+    threads: usize,
+    report: Option<Bound<'py, PyAny>>,
+) -> PyResult<(SoftArrays<'py>, (usize, usize))> {
+    let rows = PerModality { visible: embeddings(&features.0)?, infrared: embeddings(&features.1)? };
+    let found = PerModality { visible: labels(&clusters.0)?, infrared: labels(&clusters.1)? };
+    let (alpha, temperature, tolerance, max_rounds) = settings;
+    let settings = LabelTransfer { alpha, temperature, tolerance, max_rounds, ..LabelTransfer::mult() };
+    let moved = Call::new(py, threads, report).run(move || {
+        let distances =
+            |rows: &vireid_core::Embeddings| JaccardEncoding::new(rows, k1, &Expansion::Mean { k2 })?.try_within(1.0);
+        let centroids = |rows, labels: &[Option<usize>]| -> Result<_, ClusteringError> {
+            let labels: PseudoLabels = PseudoLabels::new(labels)?;
+            cluster_means(rows, &labels)
+        };
+        settings.run(TransferInput {
+            embeddings: &rows,
+            centroids: &PerModality {
+                visible: centroids(&rows.visible, &found.visible)?,
+                infrared: centroids(&rows.infrared, &found.infrared)?,
+            },
+            distances: &PerModality { visible: distances(&rows.visible)?, infrared: distances(&rows.infrared)? },
+        })
+    })?;
+    let spaces = [(moved.own.visible, moved.cross.infrared), (moved.cross.visible, moved.own.infrared)];
+    let array = |soft: vireid_clustering::SoftLabels| {
+        let shape = [soft.samples(), soft.classes()];
+        matrix(py, soft.into_values(), shape)
+    };
+    let arrays: PyResult<SoftArrays> =
+        spaces.into_iter().map(|(visible, infrared)| Ok((array(visible)?, array(infrared)?))).collect();
+    Ok((arrays?, (moved.rounds.visible, moved.rounds.infrared)))
+}
+
+/// The plan, how many steps it took and whether the stopping rule was met.
+#[pyfunction]
+pub fn sinkhorn<'py>(
+    py: Python<'py>,
+    cost: Rows<'py>,
+    settings: (f64, f64, usize),
+    logarithmic: bool,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyArray2<f32>>, usize, bool)> {
+    let [rows, columns] = sides(&cost);
+    let cost = contiguous(cost.as_slice())?.to_vec();
+    let (lambda, tolerance, max_steps) = settings;
+    let settings = Sinkhorn { lambda, tolerance, max_steps };
+    let (plan, steps, converged) = Call::new(py, threads, None).run(move || -> Result<_, ClusteringError> {
+        if !logarithmic {
+            let kernel = TransportKernel::of_costs(&cost, rows, columns, settings)?;
+            let scaling = kernel.solve()?;
+            return Ok((kernel.plan(&scaling), scaling.steps, scaling.converged));
+        }
+        let scaling = sinkhorn_log(&cost, rows, columns, settings)?;
+        Ok((scaling.plan(&cost, settings.lambda), scaling.steps, scaling.converged))
+    })?;
+    Ok((matrix(py, plan, [rows, columns])?, steps, converged))
+}
+
+/// Rows, ascending, and their columns.
+#[pyfunction]
+pub fn linear_assignment<'py>(
+    py: Python<'py>,
+    cost: PyReadonlyArray2<'py, f64>,
+) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {
+    let [rows, columns] = sides(&cost);
+    let cost = contiguous(cost.as_slice())?.to_vec();
+    let pairs = Call::new(py, 0, None).run(move || vireid_clustering::linear_assignment(&cost, rows, columns))?;
+    let (rows, columns) = pairs.into_iter().map(|(row, column)| (row as i64, column as i64)).unzip();
+    Ok((PyArray1::from_vec(py, rows), PyArray1::from_vec(py, columns)))
+}
