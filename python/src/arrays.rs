@@ -53,6 +53,33 @@ pub fn matrix<T: numpy::Element>(
     PyArray1::from_vec(py, values).reshape([rows, columns])
 }
 
+/// Values, columns and starts of a matrix in compressed rows, from Python.
+pub type SparseParts<'py> = (PyReadonlyArray1<'py, f32>, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>);
+
+/// Its columns ascend in the result, whatever their order.
+pub fn sparse_rows(parts: &SparseParts) -> Result<SparseRows, Failure> {
+    let (values, columns, starts) =
+        (contiguous(parts.0.as_slice())?, contiguous(parts.1.as_slice())?, contiguous(parts.2.as_slice())?);
+    let damaged = || {
+        let expected = "rows that start and end within the stored entries, and columns that there are";
+        ClusteringError::Parameter { name: "sparse matrix", value: "a damaged one".into(), expected }
+    };
+    let count = starts.len().saturating_sub(1);
+    let rows: Option<Vec<Vec<(u32, f32)>>> = starts
+        .windows(2)
+        .map(|ends| {
+            let range = usize::try_from(ends[0]).ok()?..usize::try_from(ends[1]).ok()?;
+            let pairs = columns.get(range.clone())?.iter().zip(values.get(range)?);
+            let number = |&column: &i64| u32::try_from(column).ok().filter(|&column| (column as usize) < count);
+            let row: Option<Vec<(u32, f32)>> = pairs.map(|(column, &value)| Some((number(column)?, value))).collect();
+            let mut row = row?;
+            row.sort_unstable_by_key(|&(column, _)| column);
+            Some(row)
+        })
+        .collect();
+    Ok(SparseRows::from_rows(rows.ok_or_else(damaged)?))
+}
+
 /// The three arrays of a matrix in compressed rows: values, columns, starts.
 pub type SparseArrays<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
 

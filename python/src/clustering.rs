@@ -1,12 +1,12 @@
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 use vireid_clustering::{
-    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, ReRanking, SparseRows,
-    nearest_across, nearest_neighbours,
+    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, ReRanking, nearest_across,
+    nearest_neighbours,
 };
 use vireid_core::{Embeddings, Streams};
 
-use crate::arrays::{Rows, SparseArrays, contiguous, embeddings, label_array, matrix, origins, sparse_arrays};
+use crate::arrays::{Rows, SparseArrays, embeddings, label_array, matrix, origins, sparse_arrays, sparse_rows};
 use crate::call::Call;
 use crate::failure::Failure;
 
@@ -70,16 +70,7 @@ pub fn dbscan<'py>(
     eps: f64,
     min_samples: usize,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let (values, columns, starts) =
-        (contiguous(values.as_slice())?, contiguous(columns.as_slice())?, contiguous(starts.as_slice())?);
-    let rows = starts.windows(2).map(|ends| {
-        let range = ends[0] as usize..ends[1] as usize;
-        let mut row: Vec<(u32, f32)> =
-            columns[range.clone()].iter().map(|&column| column as u32).zip(values[range].iter().copied()).collect();
-        row.sort_unstable_by_key(|&(column, _)| column);
-        row
-    });
-    let stored = SparseRows::from_rows(rows.collect());
+    let stored = sparse_rows(&(values, columns, starts))?;
     let labels = Call::new(py, 0, None)
         .run(move || vireid_clustering::dbscan(&NeighbourGraph::from_distances(&stored, eps), min_samples))?;
     Ok(label_array(py, labels))
@@ -126,14 +117,14 @@ pub fn re_rank<'py>(
     gallery: Rows<'py>,
     k1: usize,
     k2: usize,
-    lambda: f64,
+    lambda_: f64,
     ranked: bool,
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (query, gallery) = (embeddings(&query)?, embeddings(&gallery)?);
     let shape = [query.rows(), gallery.rows()];
-    let settings = ReRanking { k1, k2, lambda };
+    let settings = ReRanking { k1, k2, lambda: lambda_ };
     let call = Call::new(py, threads, report);
     if !ranked {
         let distances = call.run(move || settings.distances(&query, &gallery))?;

@@ -7,7 +7,7 @@ use vireid_clustering::{
 };
 use vireid_core::{PerModality, PseudoLabels};
 
-use crate::arrays::{Rows, contiguous, embeddings, label_array, labels, matrix, sides};
+use crate::arrays::{Rows, SparseParts, contiguous, embeddings, label_array, labels, matrix, sides, sparse_rows};
 use crate::call::Call;
 use crate::failure::Failure;
 
@@ -61,37 +61,53 @@ pub fn multi_memory<'py>(
 /// Of one label space after the other, visible clusters first: soft labels of visible and of infrared images.
 type SoftArrays<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)>;
 
-/// Soft labels of both modalities in both label spaces, and the rounds taken in each.
+/// Soft labels of both modalities in both label spaces, and the rounds taken in each. Centroids and distances are made where
+/// none are given.
 #[pyfunction]
 pub fn label_transfer<'py>(
     py: Python<'py>,
     features: (Rows<'py>, Rows<'py>),
     clusters: (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>),
-    k1: usize,
-    k2: usize,
+    centroids: Option<(Rows<'py>, Rows<'py>)>,
+    distances: Option<(SparseParts<'py>, SparseParts<'py>)>,
+    neighbours: (usize, usize),
     settings: (f64, f64, f64, usize),
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(SoftArrays<'py>, (usize, usize))> {
     let rows = PerModality { visible: embeddings(&features.0)?, infrared: embeddings(&features.1)? };
     let found = PerModality { visible: labels(&clusters.0)?, infrared: labels(&clusters.1)? };
+    let centroids = match &centroids {
+        Some((visible, infrared)) => {
+            Some(PerModality { visible: embeddings(visible)?, infrared: embeddings(infrared)? })
+        }
+        None => None,
+    };
+    let distances = match &distances {
+        Some((visible, infrared)) => {
+            Some(PerModality { visible: sparse_rows(visible)?, infrared: sparse_rows(infrared)? })
+        }
+        None => None,
+    };
+    let (k1, k2) = neighbours;
     let (alpha, temperature, tolerance, max_rounds) = settings;
     let settings = LabelTransfer { alpha, temperature, tolerance, max_rounds, ..LabelTransfer::mult() };
     let moved = Call::new(py, threads, report).run(move || {
-        let distances =
-            |rows: &vireid_core::Embeddings| JaccardEncoding::new(rows, k1, &Expansion::Mean { k2 })?.try_within(1.0);
-        let centroids = |rows, labels: &[Option<usize>]| -> Result<_, ClusteringError> {
-            let labels: PseudoLabels = PseudoLabels::new(labels)?;
-            cluster_means(rows, &labels)
+        let distances = match distances {
+            Some(distances) => distances,
+            None => {
+                let of = |rows| JaccardEncoding::new(rows, k1, &Expansion::Mean { k2 })?.try_within(1.0);
+                PerModality { visible: of(&rows.visible)?, infrared: of(&rows.infrared)? }
+            }
         };
-        settings.run(TransferInput {
-            embeddings: &rows,
-            centroids: &PerModality {
-                visible: centroids(&rows.visible, &found.visible)?,
-                infrared: centroids(&rows.infrared, &found.infrared)?,
+        let centroids = match centroids {
+            Some(centroids) => centroids,
+            None => PerModality {
+                visible: cluster_means::<()>(&rows.visible, &PseudoLabels::new(&found.visible)?)?,
+                infrared: cluster_means::<()>(&rows.infrared, &PseudoLabels::new(&found.infrared)?)?,
             },
-            distances: &PerModality { visible: distances(&rows.visible)?, infrared: distances(&rows.infrared)? },
-        })
+        };
+        settings.run(TransferInput { embeddings: &rows, centroids: &centroids, distances: &distances })
     })?;
     let spaces = [(moved.own.visible, moved.cross.infrared), (moved.cross.visible, moved.own.infrared)];
     let array = |soft: vireid_clustering::SoftLabels| {

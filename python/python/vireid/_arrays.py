@@ -45,6 +45,29 @@ def matrix(value: Any, name: str, dtype: type) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=dtype)
 
 
+def sparse(value: Any, name: str, limit: float) -> tuple:
+    """Values, columns and row starts of a square matrix of distances: what a sparse one stores, or what is at most ``limit`` in an
+    array."""
+    if hasattr(value, "tocsr"):
+        value = value.tocsr()
+        shape, (values, columns, starts) = value.shape, (value.data, value.indices, value.indptr)
+    else:
+        array = matrix(value, name, np.float32)
+        # NaN is kept, to be refused.
+        kept = ~(array > np.float32(limit))
+        shape, values, columns = array.shape, array[kept], np.nonzero(kept)[1]
+        starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    if len(shape) != 2 or shape[0] != shape[1]:
+        raise unequal(f"rows and columns of {name}", *shape)
+    if np.isnan(values).any():
+        raise VireidError("VR0002", f"{name} holds a distance that is not a number")
+    return (
+        np.ascontiguousarray(values, np.float32),
+        np.ascontiguousarray(columns, np.int64),
+        np.ascontiguousarray(starts, np.int64),
+    )
+
+
 def labels(value: Any, name: str, count: int) -> np.ndarray:
     """Cluster numbers, where -1 is noise."""
     array = as_numpy(value)

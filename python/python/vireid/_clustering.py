@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Tuple, Union
 import numpy as np
 
 from . import _arrays, _vireid
-from ._error import VireidError, out_of_range, unequal
+from ._error import VireidError, out_of_range
 from ._progress import reporter
 
 if TYPE_CHECKING:
@@ -147,23 +147,10 @@ def dbscan(graph: Any, *, eps: float = 0.6, min_samples: int = 4) -> np.ndarray:
     >>> dbscan(np.array([[0, 0.1, 0.9], [0.1, 0, 0.8], [0.9, 0.8, 0]]), eps=0.5, min_samples=2)
     array([ 0,  0, -1])
     """
-    if hasattr(graph, "tocsr"):
-        graph = graph.tocsr()
-        shape, (values, columns, starts) = graph.shape, (graph.data, graph.indices, graph.indptr)
-    else:
-        near = _arrays.matrix(graph, "graph", np.float32)
-        shape, is_near = near.shape, near <= np.float32(eps)
-        values, columns = near[is_near], np.nonzero(is_near)[1]
-        starts = np.concatenate([[0], np.cumsum(is_near.sum(axis=1))])
-    if len(shape) != 2 or shape[0] != shape[1]:
-        raise unequal("rows and columns of the graph", *shape)
-    if np.isnan(values).any():
-        raise VireidError("VR0002", "the graph holds a distance that is not a number")
-    contiguous = [
-        np.ascontiguousarray(part, dtype)
-        for part, dtype in ((values, np.float32), (columns, np.int64), (starts, np.int64))
-    ]
-    return _vireid.dbscan(*contiguous, float(eps), _arrays.count(min_samples, "min_samples"))
+    values, columns, starts = _arrays.sparse(graph, "graph", eps)
+    min_samples = _arrays.count(min_samples, "min_samples")
+    return _vireid.dbscan(values, columns, starts, float(eps), min_samples)
+
 
 
 def nearest_neighbours(

@@ -11,6 +11,10 @@ from ._error import VireidError
 from ._progress import reporter
 
 
+#: Distances of 1 are those of samples that share nothing.
+_BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
+
+
 def bilateral_match(infrared: Any, visible: Any, *, orientation: str = "released") -> np.ndarray:
     """MBCCM's association of clusters from their centroids: every cluster of either side gets a partner.
 
@@ -87,6 +91,8 @@ def label_transfer(
     *,
     k1: int = 30,
     k2: int = 6,
+    centroids: Optional[Tuple[Any, Any]] = None,
+    distances: Optional[Tuple[Any, Any]] = None,
     alpha: float = 0.2,
     temperature: float = 0.05,
     tolerance: float = 0.01,
@@ -102,6 +108,9 @@ def label_transfer(
         visible_labels: ``(V,)`` clusters from 0 on, -1 for noise.
         infrared_labels: ``(I,)`` likewise.
         k1, k2: Of the Jaccard distances within each modality.
+        centroids: Those of the visible and of the infrared clusters, where they are not the means.
+        distances: Jaccard distances of the visible and of the infrared images, where they are known already:
+            ``compute_jaccard_distance`` gives them.
 
     >>> rows = [[1.0, 0.0], [0.995, 0.0999], [0.0, 1.0], [0.0999, 0.995]]
     >>> moved = label_transfer(rows, rows, [0, 0, 1, 1], [1, 1, 0, 0], k1=2, k2=1)
@@ -115,9 +124,11 @@ def label_transfer(
     )
     settings = (float(alpha), float(temperature), float(tolerance), _arrays.count(max_rounds, "max_rounds"))
     k1, k2 = _arrays.count(k1, "k1"), _arrays.count(k2, "k2")
+    means = None if centroids is None else tuple(_arrays.rows(each, "centroids") for each in centroids)
+    known = None if distances is None else tuple(_arrays.sparse(each, "distances", _BELOW_ONE) for each in distances)
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
-        spaces, rounds = _vireid.label_transfer(rows, found, k1, k2, settings, threads, report)
+        spaces, rounds = _vireid.label_transfer(rows, found, means, known, (k1, k2), settings, threads, report)
     return LabelTransfer(*spaces[0], *spaces[1], rounds)
 
 
