@@ -83,8 +83,10 @@ pub fn sparse_rows(parts: &SparseParts) -> Result<SparseRows, Failure> {
 /// The three arrays of a matrix in compressed rows: values, columns, starts.
 pub type SparseArrays<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
 
-pub fn sparse_arrays(py: Python<'_>, rows: SparseRows) -> SparseArrays<'_> {
-    let (starts, columns, values) = rows.into_parts();
+/// What [`SparseRows::into_parts_by_value`] gives.
+pub type ByValue = (Vec<usize>, Vec<u32>, Vec<f32>);
+
+pub fn sparse_arrays(py: Python<'_>, (starts, columns, values): ByValue) -> SparseArrays<'_> {
     (
         PyArray1::from_vec(py, values),
         PyArray1::from_vec(py, columns.into_iter().map(|column| column as i32).collect()),

@@ -1,8 +1,8 @@
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 use vireid_clustering::{
-    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, ReRanking, nearest_across,
-    nearest_neighbours,
+    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, ReRanking, SparseRows,
+    nearest_across, nearest_neighbours,
 };
 use vireid_core::{Embeddings, Streams};
 
@@ -36,8 +36,10 @@ pub fn jaccard<'py>(
     report: Option<Bound<'py, PyAny>>,
 ) -> PyResult<SparseArrays<'py>> {
     let (features, expanded) = (embeddings(&features)?, with_expansion(expansion)?);
-    let distances = Call::new(py, threads, report)
-        .run(move || expanded(&|expansion| JaccardEncoding::new(&features, k1, expansion)?.try_within(limit)))?;
+    let distances = Call::new(py, threads, report).run(move || {
+        let distances = expanded(&|expansion| JaccardEncoding::new(&features, k1, expansion)?.try_within(limit));
+        distances.map(SparseRows::into_parts_by_value)
+    })?;
     Ok(sparse_arrays(py, distances))
 }
 
@@ -55,9 +57,11 @@ pub fn cluster<'py>(
 ) -> PyResult<(Bound<'py, PyArray1<i64>>, SparseArrays<'py>)> {
     let (features, expanded) = (embeddings(&features)?, with_expansion(expansion)?);
     let settings = JaccardDbscan { k1, eps, min_samples };
-    let found =
-        Call::new(py, threads, report).run(move || expanded(&|expansion| settings.fit(&features, expansion)))?;
-    Ok((label_array(py, found.labels), sparse_arrays(py, found.distances)))
+    let found = Call::new(py, threads, report).run(move || {
+        let found = expanded(&|expansion| settings.fit(&features, expansion));
+        found.map(|found| (found.labels, found.distances.into_parts_by_value()))
+    })?;
+    Ok((label_array(py, found.0), sparse_arrays(py, found.1)))
 }
 
 /// Labels of a graph in compressed rows.

@@ -29,7 +29,17 @@ def read_only(features):
         lambda x: x.tolist(),
         np.matrix,
     ],
-    ids=["fortran", "read-only", "float64", "big-endian", "every other row", "every other column", "reversed", "list", "matrix"],
+    ids=[
+        "fortran",
+        "read-only",
+        "float64",
+        "big-endian",
+        "every other row",
+        "every other column",
+        "reversed",
+        "list",
+        "matrix",
+    ],
 )
 def test_equal_numbers_give_equal_labels(same):
     np.testing.assert_array_equal(vireid.cluster(same(FEATURES), k1=10, k2=3), LABELS)

@@ -49,7 +49,19 @@ def test_facts(network, world):
 
 def test_rows_are_those_of_the_command_line(network, world):
     index = world / "index.npy"
-    run("extract", "--model", world / "model", "--data", world / "world", "--part", "test", "--modality", "visible", "--out", index)
+    run(
+        "extract",
+        "--model",
+        world / "model",
+        "--data",
+        world / "world",
+        "--part",
+        "test",
+        "--modality",
+        "visible",
+        "--out",
+        index,
+    )
     with open(index.with_suffix(".csv")) as file:
         lines = [line.split(",")[0] for line in file.read().splitlines()[1:]]
     rows = network.embed(lines[:40], "visible")

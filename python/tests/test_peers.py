@@ -65,6 +65,16 @@ def test_the_sparse_distances_are_the_dense_ones():
     assert near.nnz < sparse.nnz and near.data.max() <= 0.5
 
 
+def test_scikit_learn_takes_the_sparse_distances_without_a_word():
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    features = people(150)
+    _, graph = vireid.cluster(features, return_graph=True)
+    for distances in (vireid.compute_jaccard_distance(features, 12, 4, False), graph):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            neighbors.NearestNeighbors(metric="precomputed", n_neighbors=1).fit(distances)
+
+
 def test_assignment_is_scipys():
     optimize = pytest.importorskip("scipy.optimize")
     random = np.random.default_rng(5)

@@ -40,8 +40,25 @@ impl SparseRows {
         Self::from_rows(rows.collect())
     }
 
-    /// Where each row starts, and where the last one ends; all columns; all values. Without a copy.
-    pub fn into_parts(self) -> (Vec<usize>, Vec<u32>, Vec<f32>) {
+    /// Where each row starts, and where the last one ends; all columns; all values: each row by ascending value, then column, as
+    /// scikit-learn wants its sparse distances.
+    pub fn into_parts_by_value(mut self) -> (Vec<usize>, Vec<u32>, Vec<f32>) {
+        let (mut columns, mut values) = (&mut self.columns[..], &mut self.values[..]);
+        let mut rows = Vec::with_capacity(self.starts.len());
+        for ends in self.starts.windows(2) {
+            let (row, rest) = columns.split_at_mut(ends[1] - ends[0]);
+            let (of_row, of_rest) = values.split_at_mut(ends[1] - ends[0]);
+            rows.push((row, of_row));
+            (columns, values) = (rest, of_rest);
+        }
+        rows.into_par_iter().for_each_init(Vec::new, |pairs: &mut Vec<(f32, u32)>, (columns, values)| {
+            pairs.clear();
+            pairs.extend(values.iter().copied().zip(columns.iter().copied()));
+            pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            for ((column, value), pair) in columns.iter_mut().zip(values).zip(pairs) {
+                (*value, *column) = *pair;
+            }
+        });
         (self.starts, self.columns, self.values)
     }
 
@@ -117,5 +134,10 @@ mod tests {
         assert_eq!(whole, whole.transposed(3));
         assert_eq!(whole.row(2), (&[1u32, 2][..], &[4.0f32, 5.0][..]));
         assert_eq!(SparseRows::from_rows(vec![]).rows(), 0);
+        let (starts, columns, values) = whole.into_parts_by_value();
+        assert_eq!((starts, columns), (vec![0, 2, 5, 7], vec![0, 1, 0, 1, 2, 1, 2]));
+        assert_eq!(values, [1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0]);
+        let unsorted = SparseRows::from_rows(vec![vec![(1, 0.5), (4, 0.1), (6, 0.5)], vec![]]);
+        assert_eq!(unsorted.into_parts_by_value(), (vec![0, 3, 3], vec![4, 1, 6], vec![0.1, 0.5, 0.5]));
     }
 }

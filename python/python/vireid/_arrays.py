@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def of_length(array: np.ndarray, name: str, count: int) -> np.ndarray:
     return array
 
 
-def cameras(value: Optional[Any], count: int) -> np.ndarray:
+def cameras(value: Any | None, count: int) -> np.ndarray:
     """Cameras of any names as numbers; one camera where none are given."""
     if value is None:
         return np.zeros(count, np.uint16)
@@ -105,7 +106,7 @@ def cameras(value: Optional[Any], count: int) -> np.ndarray:
 _MODALITIES = {"visible": 0, "rgb": 0, "infrared": 1, "ir": 1, "thermal": 1}
 
 
-def modalities(value: Optional[Any], count: int) -> np.ndarray:
+def modalities(value: Any | None, count: int) -> np.ndarray:
     """0 for visible and 1 for infrared, by these numbers or by name; visible where none are given."""
     if value is None:
         return np.zeros(count, np.uint8)
@@ -142,6 +143,6 @@ def one_of(value: Any, name: str, known: Sequence[str]) -> str:
     return value
 
 
-def thread_count(threads: Optional[int]) -> int:
+def thread_count(threads: int | None) -> int:
     """0 for all cores."""
     return 0 if threads is None else count(threads, "threads")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,15 +25,15 @@ def compute_jaccard_distance(
     search_option: int = 0,
     use_float16: bool = False,
     dense: bool = False,
-    eps: Optional[float] = None,
+    eps: float | None = None,
     *,
-    cameras: Optional[Any] = None,
-    modalities: Optional[Any] = None,
+    cameras: Any | None = None,
+    modalities: Any | None = None,
     expansion: str = "plain",
     k3: int = 1,
-    threads: Optional[int] = None,
+    threads: int | None = None,
     progress: bool = False,
-) -> "Union[csr_matrix, np.ndarray]":
+) -> csr_matrix | np.ndarray:
     """Jaccard distances of k-reciprocal encodings, in place of the function of this name that scripts of the field share.
 
     Args:
@@ -93,14 +93,14 @@ def cluster(
     k2: int = 6,
     eps: float = 0.6,
     min_samples: int = 4,
-    cameras: Optional[Any] = None,
-    modalities: Optional[Any] = None,
+    cameras: Any | None = None,
+    modalities: Any | None = None,
     expansion: str = "plain",
     k3: int = 1,
     return_graph: bool = False,
-    threads: Optional[int] = None,
+    threads: int | None = None,
     progress: bool = False,
-) -> "Union[np.ndarray, Tuple[np.ndarray, csr_matrix]]":
+) -> np.ndarray | tuple[np.ndarray, csr_matrix]:
     """Pseudo-labels: Jaccard distances of k-reciprocal encodings, and DBSCAN on them with scikit-learn's labels.
 
     Args:
@@ -152,16 +152,15 @@ def dbscan(graph: Any, *, eps: float = 0.6, min_samples: int = 4) -> np.ndarray:
     return _vireid.dbscan(values, columns, starts, float(eps), min_samples)
 
 
-
 def nearest_neighbours(
     features: Any,
     k: int,
     *,
-    gallery: Optional[Any] = None,
+    gallery: Any | None = None,
     return_distances: bool = False,
-    threads: Optional[int] = None,
+    threads: int | None = None,
     progress: bool = False,
-) -> Union[np.ndarray, Tuple[np.ndarray, np.ndarray]]:
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """The ``k`` nearest rows of every row in Euclidean distance, exact; ties go to the smaller index.
 
     Args:
@@ -194,7 +193,7 @@ def k_reciprocal_re_ranking(
     lambda_value: float = 0.3,
     *,
     return_ranking: bool = False,
-    threads: Optional[int] = None,
+    threads: int | None = None,
     progress: bool = False,
 ) -> np.ndarray:
     """Distances after k-reciprocal re-ranking (Zhong et al., CVPR 2017), without the matrix of all pairs.
@@ -239,7 +238,7 @@ def kmeans(
     restarts: int = 10,
     max_iterations: int = 300,
     tolerance: float = 1e-4,
-    threads: Optional[int] = None,
+    threads: int | None = None,
     progress: bool = False,
 ) -> KMeans:
     """Lloyd's k-means with greedy k-means++ starts, as scikit-learn's; equal seeds give equal clusters.
@@ -282,7 +281,7 @@ def _scipy() -> Any:
     return sparse
 
 
-def _csr(parts: tuple, rows: int) -> "csr_matrix":
+def _csr(parts: tuple, rows: int) -> csr_matrix:
     values, columns, starts = parts
     return _scipy().csr_matrix((values, columns, starts), shape=(rows, rows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -15,15 +15,15 @@ PROTOCOLS = ("sysu", "regdb", "llcm", "own")
 def evaluate(
     query: Any,
     gallery: Any,
-    ids: Tuple[Any, Any],
-    cams: Optional[Tuple[Any, Any]] = None,
+    ids: tuple[Any, Any],
+    cams: tuple[Any, Any] | None = None,
     *,
     protocol: str = "own",
     mode: str = "all",
     trials: int = 10,
     normalize: bool = True,
-    threads: Optional[int] = None,
-) -> Dict[str, float]:
+    threads: int | None = None,
+) -> dict[str, float]:
     """Rank-k, mAP and mINP of queries in a gallery, in percent.
 
     Args:
@@ -66,14 +66,14 @@ def evaluate(
 def evaluate_sysu(
     query: Any,
     gallery: Any,
-    ids: Tuple[Any, Any],
-    cams: Tuple[Any, Any],
+    ids: tuple[Any, Any],
+    cams: tuple[Any, Any],
     *,
     mode: str = "all",
     trials: int = 10,
     normalize: bool = True,
-    threads: Optional[int] = None,
-) -> Dict[str, float]:
+    threads: int | None = None,
+) -> dict[str, float]:
     """SYSU-MM01: infrared queries, single-shot visible galleries that are drawn. See :func:`evaluate`.
 
     >>> people, cameras = ([7, 9], [7, 9]), ([3, 6], [1, 4])
@@ -86,8 +86,8 @@ def evaluate_sysu(
 
 
 def evaluate_regdb(
-    query: Any, gallery: Any, ids: Tuple[Any, Any], *, normalize: bool = True, threads: Optional[int] = None
-) -> Dict[str, float]:
+    query: Any, gallery: Any, ids: tuple[Any, Any], *, normalize: bool = True, threads: int | None = None
+) -> dict[str, float]:
     """RegDB, one direction of one split: all images query all. See :func:`evaluate`.
 
     >>> evaluate_regdb([[1.0, 0.0]], [[0.9, 0.1], [0.1, 0.9]], ([7], [9, 7]))["mAP"]
@@ -99,13 +99,13 @@ def evaluate_regdb(
 def evaluate_llcm(
     query: Any,
     gallery: Any,
-    ids: Tuple[Any, Any],
-    cams: Tuple[Any, Any],
+    ids: tuple[Any, Any],
+    cams: tuple[Any, Any],
     *,
     trials: int = 10,
     normalize: bool = True,
-    threads: Optional[int] = None,
-) -> Dict[str, float]:
+    threads: int | None = None,
+) -> dict[str, float]:
     """LLCM, one direction: single-shot galleries that are drawn; an image of the query's person and camera is not looked at.
     See :func:`evaluate`.
 
@@ -122,7 +122,7 @@ def _pair(value: Any, name: str) -> tuple:
     return tuple(value)
 
 
-def _people(ids: Any, counts: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
+def _people(ids: Any, counts: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """People of any names as numbers in their order, which gallery draws depend on."""
     of_queries, of_gallery = (_arrays.as_numpy(of) for of in _pair(ids, "ids"))
     _arrays.of_length(of_queries, "ids of queries", counts[0])
@@ -133,7 +133,7 @@ def _people(ids: Any, counts: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
     return numbers[: counts[0]], numbers[counts[0] :]
 
 
-def _cameras(cams: Any, counts: Tuple[int, int], protocol: str) -> Tuple[np.ndarray, np.ndarray]:
+def _cameras(cams: Any, counts: tuple[int, int], protocol: str) -> tuple[np.ndarray, np.ndarray]:
     if cams is None:
         raise VireidError("VR0201", f"the protocol {protocol} needs cams=, the cameras of queries and gallery")
     found = []

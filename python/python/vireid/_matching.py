@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _arrays, _vireid
 from ._error import VireidError
 from ._progress import reporter
-
 
 #: Distances of 1 are those of samples that share nothing.
 _BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
@@ -42,8 +42,8 @@ def multi_memory_match(
     direction: str = "infrared",
     matching: str = "nearest",
     return_costs: bool = False,
-    threads: Optional[int] = None,
-) -> Union[np.ndarray, Tuple[np.ndarray, np.ndarray]]:
+    threads: int | None = None,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """MMM's association of clusters that have several memories each.
 
     Args:
@@ -80,7 +80,7 @@ class LabelTransfer(NamedTuple):
     #: Infrared images over infrared clusters.
     infrared_to_infrared: np.ndarray
     #: Rounds taken in the visible and in the infrared label space.
-    rounds: Tuple[int, int]
+    rounds: tuple[int, int]
 
 
 def label_transfer(
@@ -91,13 +91,13 @@ def label_transfer(
     *,
     k1: int = 30,
     k2: int = 6,
-    centroids: Optional[Tuple[Any, Any]] = None,
-    distances: Optional[Tuple[Any, Any]] = None,
+    centroids: tuple[Any, Any] | None = None,
+    distances: tuple[Any, Any] | None = None,
     alpha: float = 0.2,
     temperature: float = 0.05,
     tolerance: float = 0.01,
     max_rounds: int = 20,
-    threads: Optional[int] = None,
+    threads: int | None = None,
     progress: bool = False,
 ) -> LabelTransfer:
     """MULT's modality-unified label transfer: soft labels that agree within and across the modalities.
@@ -143,7 +143,7 @@ def sinkhorn(
     tolerance: float = 0.1,
     max_steps: int = 500,
     logarithmic: bool = False,
-    threads: Optional[int] = None,
+    threads: int | None = None,
 ) -> np.ndarray:
     """The transport plan between uniform marginals with kernel ``exp(-lam * cost)``. Defaults are those of MULT's code.
 
@@ -171,7 +171,7 @@ def sinkhorn(
     return plan
 
 
-def linear_assignment(cost: Any) -> Tuple[np.ndarray, np.ndarray]:
+def linear_assignment(cost: Any) -> tuple[np.ndarray, np.ndarray]:
     """The cheapest assignment of a rectangular matrix, with SciPy's ties.
 
     Args:

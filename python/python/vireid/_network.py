@@ -7,7 +7,7 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Calibration:
     #: Pairs of different people.
     different: int
     #: Right ends of bins of similarity, ascending, with their probabilities.
-    probabilities: Tuple[Tuple[float, float], ...]
+    probabilities: tuple[tuple[float, float], ...]
 
     def probability(self, similarity: Any) -> Any:
         """The probability that pairs of these similarities show one person, if as many pairs do as do not."""
@@ -52,7 +52,7 @@ class Found(NamedTuple):
     #: ``(Q, top)`` float32, cosines.
     similarities: np.ndarray
     #: Paths of the gallery's images by row, where it is a file.
-    paths: Optional[List[Path]]
+    paths: list[Path] | None
 
 
 class Network:
@@ -69,7 +69,7 @@ class Network:
         return f"Network({str(self._folder)!r}, method={self.method!r}, dim={self.dim}, size={self.size})"
 
     @classmethod
-    def load(cls, run_dir: "Union[str, os.PathLike[str]]", *, which: str = "last") -> "Network":
+    def load(cls, run_dir: str | os.PathLike[str], *, which: str = "last") -> Network:
         """The network of a run directory, as ``vireid train`` writes it.
 
         Args:
@@ -84,7 +84,7 @@ class Network:
         images: Any,
         modality: str,
         *,
-        threads: Optional[int] = None,
+        threads: int | None = None,
         progress: bool = False,
     ) -> np.ndarray:
         """Embeddings of images, each row of length 1.
@@ -110,7 +110,7 @@ class Network:
         queries: Any,
         gallery: Any,
         *,
-        modality: Optional[str] = None,
+        modality: str | None = None,
         top: int = 10,
     ) -> Found:
         """The rows of a gallery that are most similar to each query; exact.
@@ -133,7 +133,7 @@ class Network:
         return Found(found, similarities, None if paths is None else [Path(path) for path in paths])
 
     @property
-    def calibration(self) -> Optional[Calibration]:
+    def calibration(self) -> Calibration | None:
         """What similarities mean, if ``vireid calibrate`` was run with this network."""
         parts, unfit = self._inner.calibration()
         if unfit is not None:
@@ -143,7 +143,7 @@ class Network:
         far, threshold, frr, same, different, probabilities = parts
         return Calibration(far, threshold, frr, same, different, tuple(probabilities))
 
-    def save(self, folder: "Union[str, os.PathLike[str]]") -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Copies the network's run directory, which :meth:`load` and the command line read, to a new or empty folder."""
         target = Path(folder)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -151,7 +151,7 @@ class Network:
         shutil.copytree(self._folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock", "lock"))
 
 
-def _image(image: Any, number: int) -> Union[str, np.ndarray]:
+def _image(image: Any, number: int) -> str | np.ndarray:
     if isinstance(image, (str, os.PathLike)):
         return os.fspath(image)
     # An image of PIL, which is not imported here.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable, Iterator, Optional
+from typing import Callable
 
 Report = Callable[[str, int, int], None]
 
 
 @contextmanager
-def reporter(progress: bool) -> Iterator[Optional[Report]]:
+def reporter(progress: bool) -> Iterator[Report | None]:
     """What a long call reports to: nothing, or a bar for each of its parts."""
     if not progress:
         yield None
