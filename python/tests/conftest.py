@@ -20,9 +20,7 @@ class Case:
         header = json.loads(data[8 : 8 + length])
         self.settings = header.pop("__metadata__")
         self.arrays = {
-            name: np.frombuffer(data[8 + length :][slice(*entry["data_offsets"])], TYPES[entry["dtype"]]).reshape(
-                entry["shape"]
-            )
+            name: np.frombuffer(data[8 + length :][slice(*entry["data_offsets"])], TYPES[entry["dtype"]]).reshape(entry["shape"])
             for name, entry in header.items()
         }
 

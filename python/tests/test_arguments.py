@@ -47,9 +47,7 @@ def test_equal_numbers_give_equal_labels(same):
 
 def test_other_numbers_are_taken():
     half = FEATURES.astype(np.float16)
-    np.testing.assert_array_equal(
-        vireid.cluster(half, k1=10, k2=3), vireid.cluster(half.astype(np.float32), k1=10, k2=3)
-    )
+    np.testing.assert_array_equal(vireid.cluster(half, k1=10, k2=3), vireid.cluster(half.astype(np.float32), k1=10, k2=3))
     whole = (100 * FEATURES).astype(np.int16)
     assert vireid.cluster(whole, k1=10).shape == (90,)
 

@@ -13,9 +13,7 @@ def settings(case, *names):
 
 @pytest.mark.parametrize("case", cases("jaccard_distance"))
 def test_golden_distances(case):
-    found = vireid.compute_jaccard_distance(
-        case["in.features"], **settings(case, "k1", "k2"), print_flag=False, dense=True
-    )
+    found = vireid.compute_jaccard_distance(case["in.features"], **settings(case, "k1", "k2"), print_flag=False, dense=True)
     np.testing.assert_allclose(found, case["out.distance"], atol=float(case.settings["tol.distance"]))
 
 

@@ -88,9 +88,7 @@ def test_any_size(network):
     images = [random.integers(0, 256, size=(h, w, 3), dtype=np.uint8) for h, w in ((9, 8), (128, 64), (300, 41))]
     assert network.embed(images, "visible").shape == (3, network.dim)
     grey = images[1][:, :, 0]
-    np.testing.assert_array_equal(
-        network.embed([grey], "infrared"), network.embed([np.repeat(grey[:, :, None], 3, 2)], "infrared")
-    )
+    np.testing.assert_array_equal(network.embed([grey], "infrared"), network.embed([np.repeat(grey[:, :, None], 3, 2)], "infrared"))
     assert network.embed([], "visible").shape == (0, network.dim)
 
 

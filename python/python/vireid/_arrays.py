@@ -18,8 +18,9 @@ def as_numpy(value: Any) -> np.ndarray:
         # NumPy has no bfloat16.
         if str(value.dtype) == "torch.bfloat16":
             value = value.float()
-        return value.numpy()
-    return np.asarray(value)
+        value = value.numpy()
+    array: np.ndarray = np.asarray(value)
+    return array
 
 
 def rows(value: Any, name: str = "features") -> np.ndarray:
@@ -46,7 +47,10 @@ def matrix(value: Any, name: str, dtype: type) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=dtype)
 
 
-def sparse(value: Any, name: str, limit: float) -> tuple:
+Sparse = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def sparse(value: Any, name: str, limit: float) -> Sparse:
     """Values, columns and row starts of a square matrix of distances: what a sparse one stores, or what is at most ``limit`` in an
     array."""
     if hasattr(value, "tocsr"):
@@ -140,7 +144,7 @@ def count(value: Any, name: str, least: int = 1) -> int:
 def one_of(value: Any, name: str, known: Sequence[str]) -> str:
     if value not in known:
         raise out_of_range(name, value, ", ".join(known[:-1]) + f" or {known[-1]}")
-    return value
+    return str(value)
 
 
 def thread_count(threads: int | None) -> int:

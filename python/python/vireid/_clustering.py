@@ -263,7 +263,9 @@ def kmeans(
         return KMeans(*_vireid.kmeans(rows, settings, _arrays.count(seed, "seed", 0), threads, report))
 
 
-def _expansion(name: str, k2: int, k3: int, cameras: Any, modalities: Any, rows: int) -> tuple:
+def _expansion(
+    name: str, k2: int, k3: int, cameras: Any, modalities: Any, rows: int
+) -> tuple[str, int, int, np.ndarray, np.ndarray]:
     _arrays.one_of(name, "expansion", EXPANSIONS)
     if name == "modality" and modalities is None:
         raise VireidError("VR0201", "expansion = modality needs modalities=")
@@ -281,14 +283,14 @@ def _scipy() -> Any:
     return sparse
 
 
-def _csr(parts: tuple, rows: int) -> csr_matrix:
+def _csr(parts: _arrays.Sparse, rows: int) -> csr_matrix:
     values, columns, starts = parts
     return _scipy().csr_matrix((values, columns, starts), shape=(rows, rows))
 
 
-def _dense(parts: tuple, rows: int, dtype: type) -> np.ndarray:
+def _dense(parts: _arrays.Sparse, rows: int, dtype: type) -> np.ndarray:
     values, columns, starts = parts
-    distances = np.ones((rows, rows), dtype)
+    distances: np.ndarray = np.ones((rows, rows), dtype)
     for row in range(rows):
         stored = slice(starts[row], starts[row + 1])
         distances[row, columns[stored]] = values[stored]

@@ -48,7 +48,7 @@ def evaluate(
     _arrays.one_of(protocol, "protocol", PROTOCOLS)
     rows = (_arrays.rows(query, "query"), _arrays.rows(gallery, "gallery"))
     if normalize:
-        rows = tuple(each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in rows)
+        rows = (_unit(rows[0]), _unit(rows[1]))
     counts = (len(rows[0]), len(rows[1]))
     people = _people(ids, counts)
     if protocol == "sysu":
@@ -57,8 +57,8 @@ def evaluate(
     elif protocol == "llcm":
         cameras = _cameras(cams, counts, protocol)
     else:
-        cameras = tuple(np.zeros(count, np.uint16) for count in counts)
-    queries, pool = zip(people, cameras)
+        cameras = np.zeros(counts[0], np.uint16), np.zeros(counts[1], np.uint16)
+    queries, pool = (people[0], cameras[0]), (people[1], cameras[1])
     trials = _arrays.count(trials, "trials")
     return _vireid.evaluate(rows, queries, pool, protocol, trials, _arrays.thread_count(threads))
 
@@ -80,9 +80,7 @@ def evaluate_sysu(
     >>> evaluate_sysu([[1.0, 0.0], [0.0, 1.0]], [[0.9, 0.1], [0.2, 0.8]], people, cameras)["rank1"]
     100.0
     """
-    return evaluate(
-        query, gallery, ids, cams, protocol="sysu", mode=mode, trials=trials, normalize=normalize, threads=threads
-    )
+    return evaluate(query, gallery, ids, cams, protocol="sysu", mode=mode, trials=trials, normalize=normalize, threads=threads)
 
 
 def evaluate_regdb(
@@ -116,10 +114,16 @@ def evaluate_llcm(
     return evaluate(query, gallery, ids, cams, protocol="llcm", trials=trials, normalize=normalize, threads=threads)
 
 
-def _pair(value: Any, name: str) -> tuple:
+def _unit(rows: np.ndarray) -> np.ndarray:
+    lengths: np.ndarray = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: np.ndarray = rows / np.maximum(lengths, np.float32(1e-12))
+    return unit
+
+
+def _pair(value: Any, name: str) -> tuple[Any, Any]:
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise TypeError(f"{name} must be a pair: those of the queries and those of the gallery")
-    return tuple(value)
+    return value[0], value[1]
 
 
 def _people(ids: Any, counts: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

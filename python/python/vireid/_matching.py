@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from ._progress import reporter
 
 #: Distances of 1 are those of samples that share nothing.
 _BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
+
+
+Each = TypeVar("Each")
 
 
 def bilateral_match(infrared: Any, visible: Any, *, orientation: str = "released") -> np.ndarray:
@@ -124,12 +127,18 @@ def label_transfer(
     )
     settings = (float(alpha), float(temperature), float(tolerance), _arrays.count(max_rounds, "max_rounds"))
     k1, k2 = _arrays.count(k1, "k1"), _arrays.count(k2, "k2")
-    means = None if centroids is None else tuple(_arrays.rows(each, "centroids") for each in centroids)
-    known = None if distances is None else tuple(_arrays.sparse(each, "distances", _BELOW_ONE) for each in distances)
+    means = None if centroids is None else _pair(centroids, lambda each: _arrays.rows(each, "centroids"))
+    known = None if distances is None else _pair(distances, lambda each: _arrays.sparse(each, "distances", _BELOW_ONE))
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
         spaces, rounds = _vireid.label_transfer(rows, found, means, known, (k1, k2), settings, threads, report)
     return LabelTransfer(*spaces[0], *spaces[1], rounds)
+
+
+def _pair(pair: tuple[Any, Any], of: Callable[[Any], Each]) -> tuple[Each, Each]:
+    """Does the same to what is of the visible and of the infrared images."""
+    visible, infrared = pair
+    return of(visible), of(infrared)
 
 
 class SinkhornWarning(UserWarning):

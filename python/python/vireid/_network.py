@@ -103,7 +103,8 @@ class Network:
             raise TypeError("images must be a list of images, not a single one")
         items = [_image(image, number) for number, image in enumerate(images)]
         with reporter(progress) as report:
-            return self._inner.embed(items, infrared, _arrays.thread_count(threads), report)
+            rows: np.ndarray = self._inner.embed(items, infrared, _arrays.thread_count(threads), report)
+            return rows
 
     def search(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable
+from typing import Any, Callable
 
 Report = Callable[[str, int, int], None]
 
@@ -19,7 +19,7 @@ def reporter(progress: bool) -> Iterator[Report | None]:
         from tqdm.auto import tqdm
     except ImportError:
         raise ImportError("progress=True needs tqdm: pip install tqdm") from None
-    bars: list = []
+    bars: list[Any] = []
 
     def report(part: str, done: int, total: int) -> None:
         if not bars or bars[-1].desc.rstrip(": ") != part:

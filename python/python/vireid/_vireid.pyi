@@ -1,7 +1,7 @@
 """The extension module: arguments are checked and arrays made contiguous before."""
 
 from os import PathLike
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ Sparse = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]
 SparseIn = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
 #: Name, k2, k3, cameras, modalities.
 Expansion = tuple[str, int, int, NDArray[np.uint16], NDArray[np.uint8]]
-Report = Optional[Callable[[str, int, int], None]]
+Report = Callable[[str, int, int], None] | None
 People = tuple[NDArray[np.uint32], NDArray[np.uint16]]
 
 def jaccard(features: Rows, k1: int, expansion: Expansion, limit: float, threads: int, report: Report) -> Sparse: ...
@@ -23,9 +23,7 @@ def cluster(
 def dbscan(
     values: NDArray[np.float32], columns: NDArray[np.int64], starts: NDArray[np.int64], eps: float, min_samples: int
 ) -> Labels: ...
-def nearest(
-    features: Rows, gallery: Rows | None, k: int, threads: int, report: Report
-) -> tuple[Labels, NDArray[np.float32]]: ...
+def nearest(features: Rows, gallery: Rows | None, k: int, threads: int, report: Report) -> tuple[Labels, NDArray[np.float32]]: ...
 def re_rank(
     query: Rows, gallery: Rows, k1: int, k2: int, lambda_: float, ranked: bool, threads: int, report: Report
 ) -> NDArray[Any]: ...
@@ -46,9 +44,7 @@ def label_transfer(
     threads: int,
     report: Report,
 ) -> tuple[list[tuple[Rows, Rows]], tuple[int, int]]: ...
-def sinkhorn(
-    cost: Rows, settings: tuple[float, float, int], logarithmic: bool, threads: int
-) -> tuple[Rows, int, bool]: ...
+def sinkhorn(cost: Rows, settings: tuple[float, float, int], logarithmic: bool, threads: int) -> tuple[Rows, int, bool]: ...
 def linear_assignment(cost: NDArray[np.float64]) -> tuple[Labels, Labels]: ...
 def evaluate(
     rows: tuple[Rows, Rows], query_people: People, gallery_people: People, protocol: str, trials: int, threads: int
