@@ -42,3 +42,14 @@ def people(count, dim=16, identities=None, seed=0, spread=0.3):
     rows = centres[random.integers(len(centres), size=count)] + spread * random.normal(size=(count, dim))
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return rows.astype(np.float32)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="fail where something is missing, instead of skipping")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
