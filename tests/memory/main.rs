@@ -80,9 +80,10 @@ fn the_reckoned_memory_is_that_of_steps() {
         ("resnet18 f32 checkpointed", 288, 144, [8, 20]),
         ("resnet50 f32 checkpointed", 288, 144, [8, 24]),
         ("resnet50 bf16 checkpointed", 288, 144, [8, 48]),
-        ("vit_small_16 f32 kept", 128, 64, [8, 56]),
-        ("vit_small_16 f32 kept", 256, 128, [4, 16]),
-        ("vit_small_16 f32 checkpointed", 128, 64, [32, 256]),
+        // Steps of fewer images hold most when the weights are stepped.
+        ("vit_small_16 f32 kept", 128, 64, [24, 88]),
+        ("vit_small_16 f32 kept", 256, 128, [8, 24]),
+        ("vit_small_16 f32 checkpointed", 256, 128, [16, 64]),
     ] {
         let [name, precision, kept] = network.split(' ').collect::<Vec<_>>()[..] else { unreachable!() };
         let overrides = [

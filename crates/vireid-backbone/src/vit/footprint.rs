@@ -26,17 +26,17 @@ impl VitConfig {
     /// What a block keeps, in the order in which it is computed.
     fn of_a_block(&self) -> usize {
         let (tokens, values) = (self.tokens(), self.tokens() * self.dim);
-        // What was centred, normalised, and scaled, and a deviation per token.
-        let norm = 3 * values + tokens;
-        let qkv = 3 * values;
-        let scaled_queries = values;
-        // Before the division by their sum and after it, and the sum.
-        let weights = self.heads * (2 * tokens * tokens + tokens);
+        // What was centred, normalised, and scaled; a variance and a deviation per token.
+        let norm = 3 * values + 2 * tokens;
+        // Each a copy out of what the linear layer gives.
+        let queries_keys_values = 3 * values;
+        // Scores less the largest, their powers, those over their sum, and the sum.
+        let weights = self.heads * (3 * tokens * tokens + tokens);
         let mixed = values;
         // What `fc1` gives, the same over the root of two, its phi, and the product of both.
         let hidden = 4 * self.mlp_ratio * values;
         // Residual sums are needed by no gradient.
-        2 * norm + qkv + scaled_queries + weights + mixed + hidden
+        2 * norm + queries_keys_values + weights + mixed + hidden
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn activations_of_one_image() {
         let (tokens, values) = (129, 129 * 384);
-        let block = 27 * values + 2 * tokens + 6 * (2 * tokens * tokens + tokens);
+        let block = 26 * values + 4 * tokens + 6 * (3 * tokens * tokens + tokens);
         let small = VitConfig::small16();
         assert_eq!(small.activations(), 12 * block);
         let pieces = small.piece_sizes();
