@@ -14,7 +14,8 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use vireid::{DataSource, ProgressObserver, open_images};
 use vireid_backbone::{
-    Backbone, BatchGroups, Features, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics,
+    Backbone, BackboneError, BatchGroups, Features, GroupedBatchNorm, GroupedBatchNormConfig, Precision,
+    with_batch_statistics,
 };
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_data::ImageSize;
@@ -87,7 +88,24 @@ impl NetworkKind for PlainKind {
         vec!["plain".into()]
     }
 
-    fn init(&self, _: &BackboneSettings, _: ImageSize, _: Streams, device: &Device) -> Result<Plain, MethodError> {
+    fn init(
+        &self,
+        settings: &BackboneSettings,
+        _: ImageSize,
+        _: Streams,
+        device: &Device,
+    ) -> Result<Plain, MethodError> {
+        // What the network does not have must not be taken without a word.
+        let refused = [
+            (settings.weights != "none", "it has no weights to start from; set backbone.weights to none"),
+            (settings.non_local, "it has no non-local blocks; set backbone.non_local to false"),
+            (settings.stride_in_1x1, "it has no bottlenecks; set backbone.stride_in_1x1 to false"),
+            (settings.bn_groups != 1, "its batch norm sees the whole batch; set bn_groups to 1 per device"),
+            (settings.precision != Precision::F32, "it computes in f32 only; set backbone.precision to f32"),
+        ];
+        if let Some((_, message)) = refused.into_iter().find(|(is_refused, _)| *is_refused) {
+            return Err(BackboneError::Config(format!("{}: {message}", settings.name)).into());
+        }
         Ok(Plain::init(device))
     }
 }
@@ -97,6 +115,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Short: an untrained network has little to cluster by.
     let settings = [
         "backbone.name=plain",
+        "backbone.weights=none",
         "stage1.epochs=2",
         "stage2.epochs=1",
         "clustering.eps.visible=0.7",
@@ -121,4 +140,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let embedded = trained.embed(&images.test.images.infrared, Modality::Infrared, |_| ())?;
     println!("{} embeddings of {} numbers", embedded.rows(), embedded.dim());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They were accepted without effect.
+    #[test]
+    fn settings_that_the_network_does_not_have_are_refused() {
+        let init = |set: &[&str]| {
+            let set = [&["backbone.name=plain", "backbone.weights=none"], set].concat().into_iter().map(String::from);
+            let config = preset("mbccm_sysu_quick", &set.collect::<Vec<_>>())?.engine;
+            PlainKind.init(&config.backbone, config.size(), Streams::new(0), &Device::default().autodiff())
+        };
+        assert!(init(&[]).is_ok());
+        for set in [
+            "backbone.weights=builtin:small",
+            "backbone.non_local=true",
+            "backbone.stride_in_1x1=true",
+            "backbone.bn_groups=2",
+            "backbone.precision=bf16",
+        ] {
+            let error = init(&[set]).err().map(|error| error.to_string()).unwrap_or_default();
+            let key = set.split(['.', '=']).nth(1).unwrap_or_default();
+            assert!(error.starts_with("VR0303") && error.contains(key), "{set}: {error}");
+        }
+    }
 }

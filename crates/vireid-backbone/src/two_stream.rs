@@ -94,7 +94,7 @@ pub struct StageConfig {
 /// How many activations one image has in a piece of a network: what the memory of a training step is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PieceSize {
-    /// How many numbers the piece's convolutions compute.
+    /// How many numbers the piece makes that gradients need: of a residual network, what its convolutions compute.
     pub inside: usize,
     /// How many numbers it passes on to the next piece.
     pub output: usize,

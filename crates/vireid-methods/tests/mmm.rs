@@ -339,11 +339,13 @@ fn norms_of_the_alignment_within() {
 struct FixedEpoch {
     config: EngineConfig,
     device: Device,
+    /// Whether passes end with an error.
+    fails: bool,
 }
 
 fn fixed_epoch() -> FixedEpoch {
     let config = vireid_methods::preset("mmm_sysu_quick", &[]).unwrap().engine;
-    FixedEpoch { config, device: Device::default() }
+    FixedEpoch { config, device: Device::default(), fails: false }
 }
 
 impl Epoch for FixedEpoch {
@@ -374,7 +376,7 @@ impl Epoch for FixedEpoch {
         each: &mut dyn FnMut(&StepPlan, Outputs),
     ) -> Result<(), MethodError> {
         each(&plan(), outputs(&self.device));
-        Ok(())
+        if self.fails { Err(MethodError::Config("a pass that fails".into())) } else { Ok(()) }
     }
     fn tick(&mut self, _activity: &'static str, _done: usize, _total: usize) {}
 }
@@ -420,6 +422,31 @@ fn confidences_are_measured_and_kept() {
     let state = method.state(Some(&prepared));
     let confidence = state.values("confidence/0").unwrap();
     assert!(confidence.iter().any(|&c| c != 0.5) && confidence.iter().all(|c| (0.0..=1.0).contains(c)));
+}
+
+/// After an error the labels were gone, and the next epoch made others of a network that had learnt from them.
+#[test]
+fn labels_outlive_an_error_of_the_third_stage() {
+    let (mut method, state) = matched(&["settings.images_per_id=4"]);
+    let labels = |state: &MethodState| state.labels("matched/visible").unwrap();
+    let expected = labels(&state);
+    let (mut whole, mut failing) = (fixed_epoch(), FixedEpoch { fails: true, ..fixed_epoch() });
+    method.restore(&state, &Device::default()).unwrap();
+    assert!(method.prepare(&mut failing).is_err());
+    assert_eq!(labels(&method.state(None)), expected);
+    let prepared = method.prepare(&mut whole).unwrap();
+    assert!(method.finish(prepared, &mut failing).is_err());
+    assert_eq!(labels(&method.state(None)), expected);
+    let prepared = method.prepare(&mut whole).unwrap();
+    assert_eq!(labels(&method.state(Some(&prepared))), expected);
+}
+
+/// As a checkpoint within the stage that has lost them; the fixed epoch can't make any.
+#[test]
+fn a_third_stage_without_labels_is_refused() {
+    let (mut method, _) = matched(&[]);
+    let error = method.prepare(&mut fixed_epoch()).unwrap_err().to_string();
+    assert!(error.starts_with("VR0522: mmm, stage 3"), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::sections::{
     BackboneSettings, EvaluationSettings, ExtractionSettings, InputSettings, OptimizerSettings, StageSettings,
 };
 use crate::tables::{modernised, parse_settings, remove, set};
-use crate::{MethodError, Optimizer, learning_rate};
+use crate::{MethodError, Optimizer, learning_rate, settings_hash};
 
 /// Epochs that a stage may have: far more than anybody trains, and few enough that sums over the stages are numbers.
 const MOST_EPOCHS: usize = 1 << 24;
@@ -123,9 +123,16 @@ impl RunConfig {
         table
     }
 
-    /// A fingerprint of all settings, 16 hexadecimal digits: equal for equal configurations. Not a cryptographic one.
+    /// A fingerprint of all settings, 16 hexadecimal digits: equal for equal configurations, in whatever order their settings
+    /// were given. Not a cryptographic one.
     pub fn hash(&self) -> String {
-        format!("{:016x}", crate::system::fnv1a(self.to_toml().bytes()))
+        settings_hash::of_table(&self.table())
+    }
+
+    /// Whether a fingerprint is that of these settings: as [`hash`](Self::hash) makes it, or as version 0.1 did, for which the
+    /// order counted.
+    pub fn has_hash(&self, hash: &str) -> bool {
+        settings_hash::is_of_text(hash, &self.to_toml())
     }
 
     /// The settings of a network that has been trained for some epochs and is tested or used. See [`EngineConfig::in_use`].

@@ -233,7 +233,7 @@ impl<B: Backbone> Engine<B> {
         while self.position.epoch < self.config.epochs() {
             let at = self.config.at(self.position.epoch);
             if !self.method.is_prepared() {
-                if at.in_stage == 0 {
+                if self.is_beginning(at) {
                     self.enter(self.stages[at.stage]);
                 }
                 self.prepare(at, observer)?;
@@ -259,6 +259,11 @@ impl<B: Backbone> Engine<B> {
         Ok(Outcome::Finished(self.evaluations.clone()))
     }
 
+    /// Whether no step of the stage is done. An epoch whose end failed has had its steps when it is prepared again.
+    fn is_beginning(&self, at: EpochAt) -> bool {
+        at.in_stage == 0 && self.position.step == 0
+    }
+
     /// Gives a stage the optimiser that it starts from.
     fn enter(&mut self, stage: Stage) {
         // A first stage without epochs leaves the run's beginning to a later one.
@@ -270,7 +275,7 @@ impl<B: Backbone> Engine<B> {
     /// Gives the stage's first epoch a fresh network, once the epoch's labels have been made with the old one.
     fn renew_network(&mut self, at: EpochAt) -> Result<(), MethodError> {
         let stage = self.stages[at.stage];
-        if at.in_stage == 0 && self.position.epoch > 0 && stage.start == StageStart::FreshNetwork {
+        if self.is_beginning(at) && self.position.epoch > 0 && stage.start == StageStart::FreshNetwork {
             self.learner = Some(Learner::new((self.build)(self.config.stage(at))?));
         }
         let classes = self.method.classes();
@@ -577,6 +582,21 @@ mod tests {
         let saved = Checkpoint::load(&engine.run.checkpoint(CheckpointKind::Last)).unwrap();
         assert_eq!(saved.method, "own");
         engine.resume().unwrap();
+    }
+
+    /// It got a fresh network for the steps that it had had, which then went untrained.
+    #[test]
+    fn a_stage_whose_first_epoch_failed_at_its_end_keeps_its_network() {
+        let (folder, lost) = (tempfile::tempdir().unwrap(), Arc::new(AtomicBool::new(false)));
+        let mut engine = engine(folder.path(), 2, &lost).unwrap();
+        engine.stages[1].start = StageStart::FreshNetwork;
+        engine.build = Box::new(|_| Err(MethodError::Config("built again".into())));
+        let epoch = engine.config.stages[0].epochs;
+        let at = engine.config.at(epoch);
+        engine.position = Position { epoch, step: 5 };
+        engine.renew_network(at).unwrap();
+        engine.position.step = 0;
+        assert!(engine.renew_network(at).is_err());
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod schedule;
 mod sections;
 mod seen;
 mod session;
+mod settings_hash;
 mod state;
 mod step_memory;
 mod step_timing;

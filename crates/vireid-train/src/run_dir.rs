@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::write_atomically;
 use crate::event_history::GoesOn;
 use crate::events::{Event, Observer};
-use crate::{CheckpointKind, MethodError, RunConfig, TrainingRecord};
+use crate::{CheckpointKind, MethodError, RunConfig, TrainingRecord, settings_hash};
 
 const CONFIG: &str = "config.toml";
 const ENVIRONMENT: &str = "environment.json";
@@ -36,17 +36,12 @@ pub struct RunDir {
 
 /// Keeps other processes out of a run directory while it is held. Dropping it unlocks; so does the end of the process,
 /// however it comes.
+///
+/// The file stays: were it deleted, a process that had opened it before could lock it, and another a new one of its name.
 #[derive(Debug)]
 pub struct RunLock {
-    path: PathBuf,
     /// The locked file. Closing it unlocks.
     _file: File,
-}
-
-impl Drop for RunLock {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-    }
 }
 
 impl RunDir {
@@ -126,7 +121,7 @@ impl RunDir {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(MethodError::RunInUse { root: self.root.clone() }),
             // Some network drives know no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(RunLock { path, _file: file }),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(RunLock { _file: file }),
         }
     }
 
@@ -156,8 +151,7 @@ impl RunDir {
         let (run, found) = Self::open(root)?;
         let path = run.config_path();
         let text = fs::read_to_string(&path).map_err(MethodError::io("can't read", &path))?;
-        let hash = format!("{:016x}", crate::system::fnv1a(text.bytes()));
-        if run.environment("config_hash").is_some_and(|began| began != hash) {
+        if run.environment("config_hash").is_some_and(|began| !settings_hash::is_of_text(&began, &text)) {
             let message = format!(
                 "{} was changed after the run began, and a run goes on with the settings that it began with; put the file back, \
                  or start a new run",
@@ -355,7 +349,39 @@ mod tests {
             assert!(refused.unwrap_err().to_string().starts_with("VR0516"));
         }
         drop(lock);
-        assert!(RunDir::vacant(folder.path()).is_ok() && !folder.path().join(LOCK).exists());
+        assert!(RunDir::vacant(folder.path()).is_ok());
+    }
+
+    /// Two processes held the lock: one of a file that was deleted after it had opened it, one of the next.
+    #[test]
+    fn there_is_one_lock_however_it_is_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir { root: folder.path().into() };
+        let first = run.lock().unwrap();
+        let opened = File::open(folder.path().join(LOCK)).unwrap();
+        drop(first);
+        opened.try_lock().unwrap();
+        let refused = run.lock().unwrap_err().to_string();
+        assert!(refused.starts_with("VR0516"), "{refused}");
+        drop(opened);
+        assert!(run.lock().is_ok());
+    }
+
+    /// What `environment.json` holds of the settings: their hash today, and in version 0.1, whose hash was the text's.
+    #[test]
+    fn a_run_goes_on_with_the_hash_of_either_version() {
+        let (config, other) = (config(), crate::testing::config(&["seed=7"]));
+        let old = format!("{:016x}", crate::system::fnv1a(config.to_toml().bytes()));
+        assert_ne!(old, config.hash());
+        for hash in [old, config.hash()] {
+            let folder = tempfile::tempdir().unwrap();
+            let environment = serde_json::json!({ "data_manifest": "d", "config_hash": hash });
+            RunDir::create(folder.path(), &config, &environment).unwrap();
+            RunDir::open_unchanged(folder.path(), &config).unwrap();
+            fs::write(folder.path().join(CONFIG), other.to_toml()).unwrap();
+            let refused = RunDir::open_unchanged(folder.path(), &other).unwrap_err().to_string();
+            assert!(refused.contains("was changed after the run began"), "{refused}");
+        }
     }
 
     /// A run wrote over whatever had the names of its files.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vireid_backbone::{PieceSize, Precision};
 
-use crate::networks::{self, Footprint};
+use crate::networks::{self, Counted, Footprint};
 use crate::running::AnyMethod;
 use crate::system::{available_card_memory, available_memory};
 use crate::{EngineConfig, MethodError, StageSettings};
@@ -31,6 +31,13 @@ const HELD_OF_A_BLOCK: f64 = 3.0;
 const HELD_OF_A_BLOCK_BF16: f64 = 4.9;
 /// The same of what a stem's convolution gives, and of what its pooling gives, which comes with places.
 const HELD_OF_A_STEM: (f64, f64) = (4.3, 8.8);
+/// How often the CPU holds the numbers of a network all of whose kept numbers are counted: once, and what a backward pass needs
+/// beside them at its peak. Measured, as above.
+const EVERYTHING_ON_CPU: f64 = 1.07;
+/// The same of a block whose activations are recomputed.
+const EVERYTHING_OF_A_BLOCK: f64 = 1.3;
+/// How much more cards ask for: as much as of residual networks, which is not measured.
+const EVERYTHING_ON_CARDS: f64 = KEPT_ON_CARDS / KEPT_ON_CPU;
 /// How often a weight is kept: itself, its gradient, the optimiser's two moments, and room for convolutions.
 const WEIGHTS_KEPT: f64 = 6.0;
 /// Bytes of a number in f32.
@@ -111,7 +118,15 @@ pub(crate) fn activations(config: &EngineConfig) -> Result<Option<usize>, Method
 ///
 /// `VR0303` for an unknown network.
 pub fn activation_bytes(config: &EngineConfig, device: &str, images: usize) -> Result<Option<f64>, MethodError> {
-    let Some(Footprint { activations, pieces }) = footprint(config)? else { return Ok(None) };
+    let Some(Footprint { activations, pieces, counted }) = footprint(config)? else { return Ok(None) };
+    if counted == Counted::Everything {
+        let of_image = match config.backbone.checkpointing {
+            true => peak_piece(&pieces, |piece| EVERYTHING_OF_A_BLOCK * piece.inside as f64),
+            false => EVERYTHING_ON_CPU * activations as f64,
+        };
+        let of_cards = if device == "cpu" { 1.0 } else { EVERYTHING_ON_CARDS };
+        return Ok(Some(images as f64 * of_cards * of_image * NUMBER));
+    }
     if config.backbone.checkpointing {
         let of_cards = match (device, config.backbone.precision) {
             ("cpu", _) => 1.0,
@@ -130,25 +145,33 @@ pub fn activation_bytes(config: &EngineConfig, device: &str, images: usize) -> R
     Ok(Some(images as f64 * activations as f64 * kept * NUMBER))
 }
 
-/// Bytes of one image at the peak of a step that recomputes its activations: while a piece is in work, what the pieces
-/// before it passed on is still to be used.
+/// Bytes of one image at the peak of a step that recomputes its activations, of a residual network.
 fn checkpointed_bytes(pieces: &[PieceSize], precision: Precision) -> f64 {
     let (number, of_a_block) = match precision {
         Precision::F32 => (NUMBER, HELD_OF_A_BLOCK),
         Precision::Bf16 => (NUMBER / 2.0, HELD_OF_A_BLOCK_BF16),
     };
+    let stem = pieces.first();
+    let held = |piece: &PieceSize| {
+        let (inside, output) = (piece.inside as f64, piece.output as f64);
+        match stem.is_some_and(|stem| std::ptr::eq(stem, piece)) {
+            true if piece.output < piece.inside => HELD_OF_A_STEM.0 * inside + HELD_OF_A_STEM.1 * output,
+            true => HELD_OF_A_STEM.0 * inside,
+            false => of_a_block * inside,
+        }
+    };
+    number * peak_piece(pieces, held)
+}
+
+/// The most numbers that a pass piece by piece holds: while a piece is in work, which holds `held`, what the pieces before it
+/// and itself passed on is still to be used.
+fn peak_piece(pieces: &[PieceSize], held: impl Fn(&PieceSize) -> f64) -> f64 {
     let mut passed_on = 0.0;
-    let peaks = pieces.iter().enumerate().map(|(place, piece)| {
+    let peaks = pieces.iter().map(|piece| {
         passed_on += piece.output as f64;
-        let inside = piece.inside as f64;
-        passed_on
-            + match place {
-                0 if piece.output < piece.inside => HELD_OF_A_STEM.0 * inside + HELD_OF_A_STEM.1 * piece.output as f64,
-                0 => HELD_OF_A_STEM.0 * inside,
-                _ => of_a_block * inside,
-            }
+        passed_on + held(piece)
     });
-    number * peaks.max_by(f64::total_cmp).unwrap_or(0.0)
+    peaks.max_by(f64::total_cmp).unwrap_or(0.0)
 }
 
 /// What every memory has to hold that a run on `devices` (names separated by commas, none of them `auto`) with steps of
@@ -204,6 +227,21 @@ mod tests {
             [&[][..], &[bf16], &[again], &[bf16, again]].map(|set| [432, 192].map(|images| gigabytes(images, set)));
         let asked = [80.3, 38.1, 48.4, 22.8, 35.5, 18.2, 26.0, 11.7];
         assert!(largest_relative_difference(&asked, &got.concat(), 1.0) < 0.12, "{got:?}");
+    }
+
+    /// The plan of a transformer named no memory.
+    #[test]
+    fn steps_of_a_transformer() {
+        let bytes = |name: &str, overrides: &[&str]| {
+            let config = crate::testing::config(&[&[name, "input.height=256", "input.width=128"], overrides].concat());
+            activation_bytes(&config.engine, "cpu", 64).unwrap().unwrap()
+        };
+        let small = bytes("backbone.name=vit_small_16", &[]);
+        assert!((4e9..6e9).contains(&small), "{small}");
+        let base = bytes("backbone.name=vit_base_16", &[]);
+        assert!((1.9..2.1).contains(&(base / small)), "{base}");
+        let again = bytes("backbone.name=vit_small_16", &["backbone.checkpointing=true"]);
+        assert!(again < 0.3 * small, "{again}");
     }
 
     #[test]

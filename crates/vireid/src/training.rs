@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use vireid_methods::data_sets::SYSU;
 use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::{
     Evaluation, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions, TrainingImages, preset, registry,
@@ -84,10 +85,27 @@ impl Default for TrainingOptions {
 }
 
 impl TrainingOptions {
-    /// The run directory of a method on a kind of data, when none is named.
+    /// The run directory of a method on a kind of data, when none is named. To go on with a run, the one that it had in older
+    /// versions where there is none of today's name: runs on LLCM were called as those on SYSU-MM01.
     pub fn run_directory(&self, method: &str, kind: DataKind) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(format!("{method}_{}", kind.preset())))
+        self.out.clone().unwrap_or_else(|| self.run_directory_in(Path::new(RUNS), method, kind))
     }
+
+    fn run_directory_in(&self, runs: &Path, method: &str, kind: DataKind) -> PathBuf {
+        let today = runs.join(format!("{method}_{}", kind.preset()));
+        let earlier = runs.join(earlier_name(method));
+        let of_kind = |source: DataSource| source.kind.data_set().name == kind.data_set().name;
+        let is_earlier = || DataSource::of_run(&earlier).is_ok_and(|source| source.is_some_and(of_kind));
+        if self.resume && !today.exists() && is_earlier() { earlier } else { today }
+    }
+}
+
+/// Where run directories are made.
+const RUNS: &str = "runs";
+
+/// What the run of a method was called before every data set's was called after it.
+fn earlier_name(method: &str) -> String {
+    format!("{method}_{}", SYSU.preset)
 }
 
 /// Trains a method with a person watching: the plan first, a progress bar, Ctrl-C saves and stops. A run is resumed on the
@@ -109,6 +127,10 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         RunDir::vacant(&out)?;
     }
     let resumed = if options.resume { Some(RunDir::open(&out)?.1) } else { None };
+    if options.resume && source.kind.preset() != SYSU.preset && out == Path::new(RUNS).join(earlier_name(method)) {
+        let (data, out) = (source.kind.data_set().title, out.display());
+        eprintln!("note: going on with the run in {out}, as older versions called those on {data}");
+    }
     let dataset = source.open_to_train(!options.quiet)?;
     let synthetic = dataset.synthetic;
     let config = if let Some(config) = resumed {
@@ -225,6 +247,33 @@ fn unused(out: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A run on LLCM of an older version was looked for under today's name alone.
+    #[test]
+    fn a_run_of_an_older_name_is_found() {
+        let runs = tempfile::tempdir().unwrap();
+        let resume = TrainingOptions { resume: true, ..TrainingOptions::default() };
+        let record = |kind: &str, name: &str| {
+            let config = preset("mbccm_sysu_quick", &[]).unwrap();
+            let run = RunDir::create(&runs.path().join(name), &config, &"").unwrap();
+            DataSource::new(Some(Path::new("data")), DataKind::named(kind), 0, false)
+                .unwrap()
+                .record(&run, false)
+                .unwrap();
+        };
+        let found = |options: &TrainingOptions, method: &str| {
+            let path = options.run_directory_in(runs.path(), method, DataKind::named("llcm").unwrap());
+            path.file_name().unwrap().to_str().unwrap().to_string()
+        };
+        assert_eq!(found(&resume, "mbccm"), "mbccm_llcm", "there is neither");
+        record("llcm", "mbccm_sysu");
+        record("sysu", "mult_sysu");
+        assert_eq!(found(&resume, "mbccm"), "mbccm_sysu");
+        assert_eq!(found(&TrainingOptions::default(), "mbccm"), "mbccm_llcm", "a new run");
+        assert_eq!(found(&resume, "mult"), "mult_llcm", "a run on other data");
+        record("llcm", "mbccm_llcm");
+        assert_eq!(found(&resume, "mbccm"), "mbccm_llcm");
+    }
 
     /// It named the data and the run alone, unquoted.
     #[test]

@@ -5,6 +5,7 @@
 mod attention;
 mod block;
 mod config;
+mod footprint;
 mod layer_norm;
 mod linear;
 mod mlp;

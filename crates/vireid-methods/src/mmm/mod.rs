@@ -76,7 +76,7 @@ pub enum Prepared {
 }
 
 /// Matched labels with what stage 3 knows of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Matched {
     labels: MatchedLabels,
     /// Of two visible views and the infrared one, by position in the training list.
@@ -459,8 +459,17 @@ impl Method for Mmm {
         if at.stage < MATCHED {
             return Ok(Prepared::Baseline(Box::new(self.cluster(epoch, at.stage >= WITH_JOINT)?)));
         }
-        let kept = self.matched.take().filter(|_| at.in_stage > 0);
-        let mut matched = kept.map_or_else(|| self.match_labels(epoch), Ok)?;
+        // A copy: what follows may fail, and the labels are made only once.
+        let mut matched = match &self.matched {
+            Some(kept) => kept.clone(),
+            None if at.in_stage == 0 => self.match_labels(epoch)?,
+            None => {
+                return Err(MethodError::NotPrepared(format!(
+                    "{}, stage 3, whose first epoch makes its labels",
+                    self.name()
+                )));
+            }
+        };
         if !self.is_warm_up(at) {
             self.measure_confidence(&mut matched, epoch)?;
         }
@@ -532,12 +541,14 @@ impl Method for Mmm {
 
     fn finish(&mut self, prepared: Prepared, epoch: &mut dyn Epoch) -> Result<(), MethodError> {
         let Prepared::Matched(mut matched) = prepared else { return Ok(()) };
-        if !self.is_warm_up(epoch.at()) {
-            // Whatever the weights of the losses: the pass also moves the running statistics that tests use.
-            self.measure_prototypes(&mut matched, epoch)?;
-        }
+        // Whatever the weights of the losses: the pass also moves the running statistics that tests use.
+        let measured = match self.is_warm_up(epoch.at()) {
+            true => Ok(()),
+            false => self.measure_prototypes(&mut matched, epoch),
+        };
+        // Even if that failed: nothing makes the labels again.
         self.matched = Some(*matched);
-        Ok(())
+        measured
     }
 
     fn state(&self, prepared: Option<&Prepared>) -> MethodState {
@@ -560,6 +571,7 @@ impl Method for Mmm {
 
     fn restore_within(&mut self, state: &MethodState, _at: EpochAt, device: &Device) -> Option<Prepared> {
         self.cameras = state.cameras()?;
+        self.matched = None;
         Some(match Matched::is_in(state) {
             true => Prepared::Matched(Box::new(Matched::take(state, device)?)),
             false => Prepared::Baseline(Box::new(Baseline::take(state, self.table.settings.momentum, device)?)),

@@ -97,6 +97,17 @@ pub struct Footprint {
     pub activations: usize,
     /// The sizes piece by piece, for passes that keep only what pieces give; see `backbone.checkpointing`.
     pub pieces: Vec<PieceSize>,
+    /// Which numbers were counted.
+    pub counted: Counted,
+}
+
+/// Which numbers of a pass a [`Footprint`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// What convolutions give. A step keeps what batch norms make of it beside.
+    Convolutions,
+    /// All that gradients need.
+    Everything,
 }
 
 /// The kinds that come with the project. To add one, list it here.

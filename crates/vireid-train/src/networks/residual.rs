@@ -5,7 +5,7 @@ use vireid_backbone::{BackboneError, SMALL_WEIGHTS, TwoStreamNet, TwoStreamNetCo
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
-use super::{Footprint, NetworkKind};
+use super::{Counted, Footprint, NetworkKind};
 use crate::{BackboneSettings, MethodError};
 
 /// The two-stream residual networks: `small`, `resnet18`, `resnet34`, `resnet50`.
@@ -48,6 +48,7 @@ impl NetworkKind for Residual {
         Ok(Some(Footprint {
             activations: config.activations(height, width),
             pieces: config.piece_sizes(height, width),
+            counted: Counted::Convolutions,
         }))
     }
 }

@@ -5,7 +5,7 @@ use vireid_backbone::{BackboneError, Precision, VitConfig, VitNet, WeightFile, l
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
-use super::NetworkKind;
+use super::{Counted, Footprint, NetworkKind};
 use crate::{BackboneSettings, MethodError};
 
 /// The two-stream vision transformers: `vit_small_16`, `vit_base_16`.
@@ -42,12 +42,25 @@ impl NetworkKind for Transformer {
                 "the weights in the program are the small network's; set backbone.weights to none or a file",
             );
         }
-        let Some(config) = VitConfig::by_name(&settings.name) else { return refuse("there is no such transformer") };
-        let config = config.with_image([size.height, size.width]).with_bn_groups(settings.bn_groups);
+        let config = config(settings, size)?.with_bn_groups(settings.bn_groups);
         let network = config.init(device, &mut streams.stream("init", [0; 3]))?;
         match settings.weights.as_str() {
             "none" => Ok(network),
             path => Ok(load_vit(network, &WeightFile::Path(PathBuf::from(path)))?),
         }
     }
+
+    fn footprint(&self, settings: &BackboneSettings, size: ImageSize) -> Result<Option<Footprint>, MethodError> {
+        let config = config(settings, size)?;
+        Ok(Some(Footprint {
+            activations: config.activations(),
+            pieces: config.piece_sizes(),
+            counted: Counted::Everything,
+        }))
+    }
+}
+
+fn config(settings: &BackboneSettings, size: ImageSize) -> Result<VitConfig, MethodError> {
+    let message = || BackboneError::Config(format!("there is no transformer '{}'", settings.name));
+    Ok(VitConfig::by_name(&settings.name).ok_or_else(message)?.with_image([size.height, size.width]))
 }
