@@ -32,6 +32,23 @@ impl WeightFile<'_> {
         }
     }
 
+    /// Whether there is a file that may hold weights, without reading them.
+    ///
+    /// # Errors
+    ///
+    /// `VR0301` when the file is missing, or plainly something else: a folder, a web page.
+    pub fn check(&self) -> Result<(), BackboneError> {
+        let WeightFile::Path(path) = self else { return Ok(()) };
+        let failed = |reason: &str| BackboneError::Unreadable { path: path.clone(), reason: reason.into() };
+        if !path.exists() {
+            return Err(failed("there is no such file; download the network's weights yourself and name the file"));
+        }
+        match why_not_weights(path).map_err(|error| failed(&error.to_string()))? {
+            Some(reason) => Err(failed(reason)),
+            None => Ok(()),
+        }
+    }
+
     /// All tensors of the network in the file by name, in f32 whatever the file's number type.
     ///
     /// A network is found wherever it is in the file: names may begin with `module.`, or the network may be the entry
@@ -47,14 +64,8 @@ impl WeightFile<'_> {
         let failed = |reason: String| BackboneError::Unreadable { path: path.clone(), reason };
         match self {
             WeightFile::Bytes(_, bytes) => guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes.to_vec()))),
-            WeightFile::Path(_) if !path.exists() => {
-                let reason = "there is no such file; download the network's weights yourself and name the file";
-                Err(failed(reason.into()))
-            }
             WeightFile::Path(_) => {
-                if let Some(reason) = why_not_weights(&path).map_err(|error| failed(error.to_string()))? {
-                    return Err(failed(reason.into()));
-                }
+                self.check()?;
                 if begins_like_safetensors(&path).map_err(|error| failed(error.to_string()))? {
                     let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
                     return guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes)));
