@@ -86,10 +86,10 @@ impl KnownWeights {
         KNOWN_WEIGHTS.iter().find(|known| known.name == name || known.file == name)
     }
 
-    /// Those whose file a path names, wherever it is.
+    /// Those whose file a path names, wherever it is; or that it names by their name alone.
     pub fn of_path(path: &Path) -> Option<&'static Self> {
         let name = path.file_name()?;
-        KNOWN_WEIGHTS.iter().find(|known| name == known.file)
+        KNOWN_WEIGHTS.iter().find(|known| name == known.file || path == Path::new(known.name))
     }
 
     /// Length in millions of bytes.
@@ -113,6 +113,8 @@ mod tests {
             assert!(vireid_methods::networks::names().contains(&known.backbone.to_string()));
         }
         assert_eq!(KnownWeights::of_path(Path::new("/x/resnet18-f37072fd.pth")).unwrap().name, "resnet18");
+        assert_eq!(KnownWeights::of_path(Path::new("resnet34")).unwrap().name, "resnet34");
+        assert_eq!(KnownWeights::of_path(Path::new("/x/resnet34")), None);
         assert_eq!(KnownWeights::named("resnet"), None);
     }
 
