@@ -8,9 +8,13 @@ use crate::ProgramError;
 use crate::output::Output;
 use crate::weights::find_weights;
 
+/// What weights that come with the program are called by.
+const BUILTIN: &str = "builtin:";
+
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File of weights, .pth, .pt or .safetensors; a name of `vireid weights list`; or none, for an untrained network
+    /// File of weights, .pth, .pt or .safetensors; a name of `vireid weights list`; builtin:small; or none, for an
+    /// untrained network
     #[arg(long)]
     weights: String,
     /// Network, such as resnet50 [default: the one that the file is of]
@@ -63,7 +67,8 @@ struct Imported {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let file = (arguments.weights != "none").then(|| find_weights(&arguments.weights));
+    let is_file = arguments.weights != "none" && !arguments.weights.starts_with(BUILTIN);
+    let file = is_file.then(|| find_weights(&arguments.weights));
     let config = settings(arguments, file.as_deref())?;
     let report = import_network(&config, &arguments.out)?;
     let engine = &config.engine;
@@ -115,7 +120,11 @@ fn few(names: &[String]) -> String {
 fn settings(arguments: &Arguments, file: Option<&Path>) -> Result<RunConfig, ProgramError> {
     let found =
         file.map(|path| WeightFile::Path(path.into()).found(arguments.names)).transpose().map_err(MethodError::from)?;
-    let backbone = arguments.backbone.clone().or_else(|| Some(found.as_ref()?.backbone?.to_string()));
+    let of_file = || match arguments.weights.strip_prefix(BUILTIN) {
+        Some(name) => Some(name.to_string()),
+        None => Some(found.as_ref()?.backbone?.to_string()),
+    };
+    let backbone = arguments.backbone.clone().or_else(of_file);
     let backbone = backbone.ok_or_else(|| {
         let known = networks::names().join(", ");
         ProgramError::Usage(match &found {
@@ -133,7 +142,7 @@ fn settings(arguments: &Arguments, file: Option<&Path>) -> Result<RunConfig, Pro
     let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
     let weights = match file {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.into()).display().to_string(),
-        None => "none".into(),
+        None => arguments.weights.clone(),
     };
     let mut overrides = vec![
         format!("seed={}", arguments.seed),

@@ -158,6 +158,8 @@ fn training_starts_from_an_imported_network() {
     let none = ["--set", "stage1.epochs=0", "--set", "stage2.epochs=0"];
     told(&[&["train", "--method", "mbccm", "--data", &crops, "--start", &model, "--out", &out], &none[..]].concat());
     assert_eq!(hash(Path::new(&out)), hash(Path::new(&model)));
+    let builtin = told(&["import", "--weights", "builtin:small", "--out", &desk.text("builtin")]);
+    assert!(builtin.contains("small for images of 96 x 48, read as own"), "{builtin}");
     let other = desk.text("untrained-4");
     told(&["import", "--weights", "none", "--backbone", "small", "--seed", "4", "--out", &other]);
     assert_ne!(hash(Path::new(&other)), hash(Path::new(&model)));

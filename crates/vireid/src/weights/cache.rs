@@ -72,7 +72,13 @@ impl WeightCache {
                 verify(from, known)?;
                 fs::copy(from, &part).map_err(ProgramError::io("can't copy", from))?;
             }
-            WeightSource::Address(url) => download(url, &part, known.bytes, &mut progress)?,
+            WeightSource::Address(url) => {
+                let downloaded = download(url, &part, known.bytes, &mut progress);
+                if downloaded.is_err() && fs::metadata(&part).is_ok_and(|part| part.len() == 0) {
+                    let _ = fs::remove_file(&part);
+                }
+                downloaded?;
+            }
         }
         if let Err(error) = verify(&part, known) {
             // Nothing can be added to it that would make it right.

@@ -132,6 +132,7 @@ fn a_server_without_the_file_and_no_server() {
     assert!(said.starts_with("VR0632") && said.contains("status 404") && said.contains(&url), "{said}");
     let said = get(folder.path(), "http://127.0.0.1:1/test.pth").unwrap_err();
     assert!(said.starts_with("VR0632"), "{said}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
