@@ -186,7 +186,7 @@ fn published(net: &TwoStreamNet) -> Tensors {
                 let rest =
                     rest.join(".").replace("downsample.conv", "downsample.0").replace("downsample.bn", "downsample.1");
                 let name = format!("layer{}.{block}.{rest}", stage.parse::<usize>().unwrap() + 1);
-                unused(&name).map(|name| tensors.insert(name, (vec![1], vec![0.0])));
+                tensors.extend(unused(&name).map(|name| (name, (vec![1], vec![0.0]))));
                 format!("base_resnet.base.{name}")
             }
             _ => panic!("{name}"),

@@ -50,7 +50,7 @@ use vireid_core::Streams;
 use vireid_data::ImageSize;
 
 use crate::{BackboneSettings, MethodError};
-pub(crate) use erased::{AnyNetworkKind, Embedder, EngineParts, ImportedParameters, NamedTensors, TrainingEngine};
+pub(crate) use erased::{AnyNetworkKind, Embedder, EngineParts, NamedTensors, TrainingEngine};
 pub use residual::{Residual, build_network};
 pub use transformer::Transformer;
 
