@@ -159,8 +159,8 @@ fn settings(arguments: &Arguments, file: Option<&Path>) -> Result<RunConfig, Pro
     );
     overrides.extend(arguments.overrides.iter().cloned());
     let config = RunConfig::from_toml(&config.to_toml(), &overrides)?;
-    match config.method.keys().next() {
+    match config.method.keys().next().cloned() {
         None => Ok(config),
-        Some(key) => Err(MethodError::UnknownKey { key: key.clone(), suggestion: None }.into()),
+        Some(key) => Err(MethodError::UnknownKey { key, suggestion: None }.into()),
     }
 }
