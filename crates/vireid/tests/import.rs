@@ -131,7 +131,7 @@ fn from_a_file_of_weights_to_an_answer_in_two_commands() {
     assert!(told(&["eval", "--model", &model, "--data", &world]).contains("mAP"));
     let warned = String::from_utf8(vireid(&["eval", "--model", &model, "--data", &world]).stderr).unwrap();
     assert!(warned.contains("the network was imported"), "{warned}");
-    told(&["calibrate", "--model", &model, "--data", &world]);
+    told(&["calibrate", "--model", &model, "--data", &world, "--far", "0.1"]);
 
     // Its checkpoint is a file of weights too, of the same bytes.
     let checkpoint = desk.text("imported/checkpoints/last.safetensors");
