@@ -16,7 +16,7 @@ pub enum BackboneError {
     },
     /// Weights and network do not belong together.
     #[error(
-        "VR0302: the weights don't fit the network (missing: {}; unused: {}; wrong shape: {}); name the backbone that they were made for",
+        "VR0302: the weights don't fit the network (missing: {}; unused: {}; wrong shape: {}); {advice}",
         few(missing),
         few(unused),
         few(wrong_shape)
@@ -28,6 +28,8 @@ pub enum BackboneError {
         unused: Vec<String>,
         /// Parameters that the weights have in another shape, with both shapes.
         wrong_shape: Vec<String>,
+        /// The way out.
+        advice: String,
     },
     /// The network can't be built like this.
     #[error("VR0303: backbone: {0}")]

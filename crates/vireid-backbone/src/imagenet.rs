@@ -1,65 +1,30 @@
-use crate::parameters::load_parameters;
-use crate::weight_file::{Tensors, mismatched};
-use crate::{BackboneError, TwoStreamNet, WeightFile};
+use crate::loading::load_named;
+use crate::{BackboneError, TwoStreamNet, WeightFile, WeightNames, WeightReport};
 
 /// Loads weights into a two-stream network: its own (as [`named_parameters`](crate::parameters::named_parameters) names
-/// them), or torchvision's ResNet, whose `conv1` and `bn1` go to both stems and whose classifier is dropped.
+/// them), or those of others whose names the file has.
+///
+/// # Errors
+///
+/// Those of [`load_two_stream`].
+pub fn load_imagenet(net: TwoStreamNet, file: &WeightFile<'_>) -> Result<TwoStreamNet, BackboneError> {
+    Ok(load_two_stream(net, file, WeightNames::Auto)?.0)
+}
+
+/// Loads weights into a two-stream network by the names of [`WeightNames`], and tells what was read. A single stem, such as
+/// that of torchvision's ResNet, goes to both modalities, and classifiers are dropped.
 ///
 /// # Errors
 ///
 /// What [`WeightFile::read`] refuses; `VR0302` unless every tensor finds its place and every parameter its tensor.
-/// A torchvision file may lack the neck, which it can't know; any file may lack all non-local blocks, which begin as the
-/// identity.
-pub fn load_imagenet(net: TwoStreamNet, file: &WeightFile<'_>) -> Result<TwoStreamNet, BackboneError> {
-    let tensors = file.read()?;
-    let from_torchvision = tensors.contains_key("conv1.weight");
-    let mut tensors = if from_torchvision { renamed(tensors) } else { tensors };
-    // A run's last stage may train a classifier, which no network in use has.
-    tensors.retain(|name, _| !name.starts_with("classifier."));
-    let has_non_local = tensors.keys().any(|name| name.contains(".non_local."));
-    let (net, mut report) = load_parameters(net, tensors);
-    report.missing.retain(|name| {
-        let may_lack = from_torchvision && name.starts_with("neck.") || !has_non_local && name.contains(".non_local.");
-        !may_lack
-    });
-    if report.is_complete() { Ok(net) } else { Err(mismatched(report)) }
-}
-
-/// Torchvision's names to ours.
-fn renamed(tensors: Tensors) -> Tensors {
-    let mut renamed = Tensors::new();
-    for (name, tensor) in tensors {
-        let parts: Vec<&str> = name.split('.').collect();
-        match parts[..] {
-            ["fc", ..] => {}
-            ["conv1", leaf] => stems(&mut renamed, "conv", leaf, tensor),
-            ["bn1", leaf] => stems(&mut renamed, "bn", leaf, tensor),
-            [layer, block, "downsample", "0", leaf] => {
-                renamed.insert(format!("{}.{block}.downsample.conv.{leaf}", stage(layer)), tensor);
-            }
-            [layer, block, "downsample", "1", leaf] => {
-                renamed.insert(format!("{}.{block}.downsample.bn.{leaf}", stage(layer)), tensor);
-            }
-            [layer, ref rest @ ..] if layer.starts_with("layer") => {
-                renamed.insert(format!("{}.{}", stage(layer), rest.join(".")), tensor);
-            }
-            _ => {
-                renamed.insert(name, tensor);
-            }
-        }
-    }
-    renamed
-}
-
-fn stems(tensors: &mut Tensors, part: &str, leaf: &str, tensor: (Vec<usize>, Vec<f32>)) {
-    tensors.insert(format!("stem_visible.{part}.{leaf}"), tensor.clone());
-    tensors.insert(format!("stem_infrared.{part}.{leaf}"), tensor);
-}
-
-/// `layer1` to `layers.0.blocks`.
-fn stage(layer: &str) -> String {
-    let number: usize = layer.trim_start_matches("layer").parse().unwrap_or(0);
-    format!("layers.{}.blocks", number.wrapping_sub(1))
+/// A file of torchvision or timm may lack the neck, which it can't know; any file may lack all non-local blocks, which begin
+/// as the identity.
+pub fn load_two_stream(
+    net: TwoStreamNet,
+    file: &WeightFile<'_>,
+    names: WeightNames,
+) -> Result<(TwoStreamNet, WeightReport), BackboneError> {
+    load_named(net, file, names, false, |_| Ok(()))
 }
 
 #[cfg(test)]
@@ -121,7 +86,7 @@ mod tests {
         assert!(error.starts_with("VR0302") && error.contains("layers.1.blocks.0.conv1.weight"), "{error}");
         let unused = torchvision_file("", "layer5.conv.weight");
         let error = load_imagenet(resnet18(), &WeightFile::Bytes("file", &unused)).unwrap_err().to_string();
-        assert!(error.contains("unused: layers.4.blocks.conv.weight"), "{error}");
+        assert!(error.contains("unused: layer5.conv.weight"), "{error}");
     }
 
     /// The weights that come with the crate know no non-local blocks, and start a network that has them.

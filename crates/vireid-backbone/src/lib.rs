@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod architecture;
 mod backbone;
 mod batch_norm;
 mod block;
@@ -8,7 +9,11 @@ mod convolution;
 mod error;
 mod gem;
 mod imagenet;
+mod loading;
+mod name_rules;
+mod naming;
 mod non_local;
+mod not_weights;
 pub mod parameters;
 mod precision;
 mod shares;
@@ -16,6 +21,7 @@ mod two_stream;
 mod unit;
 mod vit;
 mod weight_file;
+mod weight_names;
 
 pub use backbone::{Backbone, Features, ParameterGroup, Pass};
 pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
@@ -24,12 +30,14 @@ pub use checkpointing::{CheckpointedPass, loss_gradients};
 pub use convolution::{Convolution, ConvolutionConfig};
 pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
-pub use imagenet::load_imagenet;
+pub use imagenet::{load_imagenet, load_two_stream};
+pub use loading::{FoundWeights, WeightReport};
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
 pub use precision::Precision;
 pub use two_stream::{PieceSize, StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
-pub use vit::{VitConfig, VitNet, load_vit};
+pub use vit::{VitConfig, VitNet, load_transformer, load_vit};
 pub use weight_file::WeightFile;
+pub use weight_names::WeightNames;
 
 /// Weights of [`TwoStreamNetConfig::small`], trained on visible images of a synthetic world (safetensors).
 pub const SMALL_WEIGHTS: &[u8] = include_bytes!("../weights/small.safetensors");

@@ -54,6 +54,13 @@ pub fn named_parameters_where<M: Module>(module: &M, is_chosen: impl Fn(&str) ->
     visitor.found
 }
 
+/// Shapes of all parameters and running statistics by name; no value is read from its device.
+pub(crate) fn parameter_shapes<M: Module>(module: &M) -> BTreeMap<String, Vec<usize>> {
+    let mut visitor = Shapes { path: Vec::new(), found: BTreeMap::new() };
+    module.visit(&mut visitor);
+    visitor.found
+}
+
 /// Replaces the parameters for which `values(name, shape)` gives something.
 pub fn fill_parameters<M: Module>(module: M, values: impl FnMut(&str, &[usize]) -> Option<Vec<f32>>) -> M {
     let mut mapper = Fill { path: Vec::new(), values };
@@ -109,6 +116,25 @@ impl<F: Fn(&str) -> bool> ModuleVisitor for Collect<F> {
         // Host side by purpose: this is for files, never for the step loop.
         let values = tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
         self.found.push((name, shape, values));
+    }
+}
+
+struct Shapes {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.insert(self.path.join("."), param.lazy_shape().to_vec());
     }
 }
 

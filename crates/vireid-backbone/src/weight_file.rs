@@ -8,7 +8,8 @@ use burn::store::{ModuleStore, PytorchStore, SafetensorsStore, bridge};
 use vireid_core::guard_parser;
 
 use crate::BackboneError;
-use crate::parameters::LoadReport;
+use crate::name_rules::{RULE_SETS, RuleSet};
+use crate::not_weights::why_not_weights;
 
 /// Shape and values of tensors by name.
 pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -31,6 +32,23 @@ impl WeightFile<'_> {
         }
     }
 
+    /// Whether there is a file that may hold weights, without reading them.
+    ///
+    /// # Errors
+    ///
+    /// `VR0301` when the file is missing, or plainly something else: a folder, a web page.
+    pub fn check(&self) -> Result<(), BackboneError> {
+        let WeightFile::Path(path) = self else { return Ok(()) };
+        let failed = |reason: &str| BackboneError::Unreadable { path: path.clone(), reason: reason.into() };
+        if !path.exists() {
+            return Err(failed("there is no such file; download the network's weights yourself and name the file"));
+        }
+        match why_not_weights(path).map_err(|error| failed(&error.to_string()))? {
+            Some(reason) => Err(failed(reason)),
+            None => Ok(()),
+        }
+    }
+
     /// All tensors of the network in the file by name, in f32 whatever the file's number type.
     ///
     /// A network is found wherever it is in the file: names may begin with `module.`, or the network may be the entry
@@ -46,11 +64,8 @@ impl WeightFile<'_> {
         let failed = |reason: String| BackboneError::Unreadable { path: path.clone(), reason };
         match self {
             WeightFile::Bytes(_, bytes) => guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes.to_vec()))),
-            WeightFile::Path(_) if !path.is_file() => {
-                let reason = "there is no such file; download the network's weights yourself and name the file";
-                Err(failed(reason.into()))
-            }
             WeightFile::Path(_) => {
+                self.check()?;
                 if begins_like_safetensors(&path).map_err(|error| failed(error.to_string()))? {
                     let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
                     return guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes)));
@@ -84,7 +99,10 @@ where
     S::Error: Display,
 {
     let failed = |reason: String| BackboneError::Unreadable { path: path.into(), reason };
-    let tensors = store.get_all_tensors().map_err(|error| failed(error.to_string()))?;
+    let damaged = |error: S::Error| {
+        failed(format!("{error}; if it is a file of weights, it is damaged or cut short: fetch it again"))
+    };
+    let tensors = store.get_all_tensors().map_err(damaged)?;
     let prefix = network_prefix(tensors.keys()).map_err(|networks| {
         let name = |network: &str| if network.is_empty() { "the top".into() } else { network.to_string() };
         let networks = networks.into_iter().map(name).collect();
@@ -113,18 +131,18 @@ where
 
 /// What comes before the names of a file's network; all such prefixes where there are several networks.
 ///
-/// A network is where its first layer is and what follows it: torchvision's ResNet, this project's, or a vision transformer.
+/// A network is where its first layer is and what follows it, by the names of one of the rule sets.
 fn network_prefix<'a>(names: impl Iterator<Item = &'a String>) -> Result<&'a str, BTreeSet<&'a str>> {
     let names: BTreeSet<&str> = names.map(String::as_str).collect();
     let is_root = |prefix: &&str| prefix.is_empty() || prefix.ends_with(['.', '/']);
-    let with = |first: &str, other: &str| -> Vec<&'a str> {
+    let with = |[first, other]: [&str; 2]| -> Vec<&'a str> {
         let prefixes = names.iter().filter_map(|name| name.strip_suffix(first)).filter(is_root);
         prefixes.filter(|prefix| names.contains(format!("{prefix}{other}").as_str())).collect()
     };
-    let of_torchvision = with("conv1.weight", "layer1.0.conv1.weight");
-    let own = with("stem_visible.conv.weight", "stem_visible.conv.weight");
-    let transformers = with("cls_token", "pos_embed");
-    let networks: BTreeSet<&str> = [of_torchvision, own, transformers].concat().into_iter().collect();
+    let of = |set: &RuleSet| set.anchors.iter().flat_map(|anchors| with(*anchors)).collect::<Vec<_>>();
+    let around: Vec<&str> = RULE_SETS.iter().filter(|set| set.is_around_others).flat_map(of).collect();
+    let is_inside = |prefix: &&str| around.iter().any(|of| prefix.len() > of.len() && prefix.starts_with(of));
+    let networks: BTreeSet<&str> = RULE_SETS.iter().flat_map(of).filter(|prefix| !is_inside(prefix)).collect();
     let mut all = networks.iter().copied();
     match (all.next(), all.next(), all.next()) {
         // None where there is no whole network: what is missing is told later.
@@ -138,11 +156,6 @@ fn network_prefix<'a>(names: impl Iterator<Item = &'a String>) -> Result<&'a str
 /// Whether a beginning of names has a part.
 fn is_of(part: &str, prefix: &str) -> bool {
     prefix.split(['.', '/']).any(|one| one == part)
-}
-
-/// The error that a report of names left over makes.
-pub(crate) fn mismatched(report: LoadReport) -> BackboneError {
-    BackboneError::Mismatch { missing: report.missing, unused: report.unused, wrong_shape: report.wrong_shape }
 }
 
 #[cfg(test)]

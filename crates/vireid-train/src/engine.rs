@@ -219,7 +219,7 @@ impl<B: Backbone> Engine<B> {
     }
 
     /// Trains to the end, or until `interrupt` is set: then the running step is finished and everything saved. The
-    /// untrained network is tested first.
+    /// untrained network is tested first; in a run without an epoch it is what is saved.
     ///
     /// # Errors
     ///
@@ -228,6 +228,11 @@ impl<B: Backbone> Engine<B> {
     pub fn run(&mut self, observer: &mut dyn Observer, interrupt: &AtomicBool) -> Result<Outcome, MethodError> {
         if self.evaluations.is_empty() {
             self.evaluate("untrained", observer)?;
+        }
+        if self.config.epochs() == 0 {
+            // Nothing else would save the network that it starts with.
+            self.enter(self.stages[self.config.at(0).stage]);
+            self.save(CheckpointKind::Last)?;
         }
         let mut announced = None;
         while self.position.epoch < self.config.epochs() {

@@ -9,7 +9,7 @@ use crate::{BackboneSettings, EngineConfig};
 /// does, one that is added later too.
 const WITHOUT_EFFECT: [(&str, &[&str]); 3] = [
     ("input", &["padding", "cache_mib", "workers", "prefetch"]),
-    ("backbone", &["weights", "bn_groups"]),
+    ("backbone", &["weights", "names", "bn_groups"]),
     ("evaluation", &["every", "trials"]),
 ];
 

@@ -273,6 +273,9 @@ impl RunDir {
             MethodError::RunDir(format!("whether people were trained on can't be told: {} {reason}", path.display()))
         };
         let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound if self.environment("imported_from").is_some() => {
+                cant_tell("is not there, since the network was imported".into())
+            }
             std::io::ErrorKind::NotFound => cant_tell("is not there, as in runs of older versions".into()),
             _ => cant_tell(format!("can't be read: {error}")),
         })?;

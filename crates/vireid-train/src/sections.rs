@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vireid_backbone::Precision;
+use vireid_backbone::{Precision, WeightNames};
 
 use crate::RangeSetting;
 use crate::learning_rate::{RatePiece, rate_at};
@@ -36,6 +36,9 @@ pub struct BackboneSettings {
     /// The starting weights: a `.pth` or `.safetensors` file, `builtin:small` for those in the program, or `none` for
     /// random ones.
     pub weights: String,
+    /// Whose names the file of weights has; found out from the file unless set.
+    #[serde(default, skip_serializing_if = "WeightNames::is_auto")]
+    pub names: WeightNames,
     /// Whether a residual network has AGW's non-local blocks.
     pub non_local: bool,
     /// How many parts of a batch batch norm treats separately, at least 1. Several devices share them evenly.
@@ -77,7 +80,7 @@ pub struct OptimizerSettings {
 /// The settings of one stage: an entry of `[[stages]]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageSettings {
-    /// How many epochs the stage has. 0 leaves it out; one stage at least must have some.
+    /// How many epochs the stage has. 0 leaves it out; where all have 0 the run keeps its starting network.
     pub epochs: usize,
     /// Steps per epoch; 0 where a method's number of steps follows from the data.
     pub iterations: usize,

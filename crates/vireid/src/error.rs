@@ -1,8 +1,11 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use vireid_core::Coded;
 use vireid_data::DataError;
-use vireid_methods::MethodError;
+use vireid_methods::{BackboneError, MethodError};
+
+use crate::weights::KnownWeights;
 
 /// What can stop a verb of the program.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +111,40 @@ pub enum ProgramError {
         /// What would be written, with its article: `a report`.
         kind: &'static str,
     },
+    /// A name that no known weights have.
+    #[error("VR0631: no weights named '{name}' are known; there are: {}", known.join(", "))]
+    UnknownWeights {
+        /// The name as it was written.
+        name: String,
+        /// All names that there are.
+        known: Vec<&'static str>,
+    },
+    /// Weights can't be downloaded.
+    #[error("VR0632: {url}: {reason}")]
+    Download {
+        /// The address.
+        url: String,
+        /// What went wrong, in a few words for a person to read.
+        reason: String,
+    },
+    /// A file is not the known one.
+    #[error("VR0633: {} is not {file}: {reason}; fetch it again, from another place if need be", path.display())]
+    WrongWeights {
+        /// The file that was looked at.
+        path: PathBuf,
+        /// Name of the file that it was to be.
+        file: String,
+        /// In what it differs.
+        reason: String,
+    },
+    /// The build can't download.
+    #[error(
+        "VR0634: this build can't download; fetch {url} in another way and name the file with --from, or build with --features download"
+    )]
+    NoDownload {
+        /// The address.
+        url: String,
+    },
     /// What a calibration has left can't be read.
     #[error("VR0627: {}: {reason}; make it again with: vireid calibrate", path.display())]
     BadCalibration {
@@ -125,23 +162,30 @@ const GO_ON: &str = "--resume with --out and the run directory goes on with the 
 
 impl ProgramError {
     /// What arguments would help. The libraries' messages name none: other programs have others.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<Cow<'static, str>> {
         let data = match self {
+            Self::Method(MethodError::Backbone(BackboneError::Unreadable { path, .. })) => {
+                let known = KnownWeights::of_path(path).filter(|_| !path.exists())?;
+                let (name, megabytes) = (known.name, known.megabytes());
+                return Some(Cow::Owned(format!(
+                    "vireid weights get {name}: downloads it ({megabytes} MB) and keeps it where it is found from then on"
+                )));
+            }
             Self::Data(error) => error,
             Self::Method(error) => match error {
                 MethodError::Data(error) => error,
                 MethodError::RunExists { .. } => {
-                    return Some("--resume goes on with the run, --out names another folder");
+                    return Some("--resume goes on with the run, --out names another folder".into());
                 }
                 MethodError::RunInUse { .. } | MethodError::ForeignFile { .. } => {
-                    return Some("--out names another folder");
+                    return Some("--out names another folder".into());
                 }
-                MethodError::DeviceFailed(_) | MethodError::DeviceOutOfMemory(_) => return Some(GO_ON),
+                MethodError::DeviceFailed(_) | MethodError::DeviceOutOfMemory(_) => return Some(GO_ON.into()),
                 _ => return None,
             },
             _ => return None,
         };
-        match data {
+        let hint = match data {
             DataError::BadImages { .. } => Some("--skip-corrupt leaves them out"),
             DataError::UnknownLayout { .. } => Some(
                 "--data names the place; --dataset the kind: sysu, regdb, llcm, folder, manifest, synthetic or synthetic-regdb",
@@ -149,7 +193,8 @@ impl ProgramError {
             DataError::Loader { .. } => Some(GO_ON),
             DataError::Image(_) => Some("a training run goes on with --resume and --out"),
             _ => None,
-        }
+        };
+        hint.map(Cow::Borrowed)
     }
 
     /// Tells a person on standard error.
@@ -185,5 +230,16 @@ mod tests {
             assert!(!error.to_string().contains("--"), "{error}");
             assert!(error.hint().is_some_and(|hint| hint.contains("--")), "{error}");
         }
+    }
+
+    #[test]
+    fn missing_weights_that_are_known_name_the_command_that_gets_them() {
+        let missing = |path: &str| {
+            let error = BackboneError::Unreadable { path: path.into(), reason: "there is no such file".into() };
+            ProgramError::from(MethodError::from(error)).hint()
+        };
+        let hint = missing("nowhere/resnet50-0676ba61.pth").unwrap();
+        assert!(hint.starts_with("vireid weights get resnet50:") && hint.contains("103 MB"), "{hint}");
+        assert_eq!(missing("nowhere/own.pth"), None);
     }
 }

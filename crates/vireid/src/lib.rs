@@ -22,6 +22,7 @@ pub mod evidence;
 mod explain;
 mod extract;
 mod fingerprint;
+mod import;
 mod inspect;
 mod lend;
 mod lending;
@@ -41,6 +42,7 @@ mod source_arguments;
 mod table;
 mod train;
 mod training;
+mod weights;
 mod worlds;
 
 pub use contact_sheet::{Tile, write_contact_sheet, write_evidence_sheet};
@@ -58,6 +60,7 @@ pub use source::DataSource;
 pub use source_arguments::SourceArguments;
 pub use table::{evaluation_table, seconds_table};
 pub use training::{Finished, TrainingOptions, explain_resume, quote, train};
+pub use weights::{KNOWN_WEIGHTS, KnownWeights, WeightCache, WeightSource, find_weights};
 pub use worlds::{draw_regdb_world, draw_world};
 
 /// Exit status of a run that was interrupted and saved.

@@ -11,7 +11,8 @@ use vireid_kernels::keep_freed_memory;
 
 use crate::output::Output;
 use crate::{
-    ProgramError, calibrate, cluster, data, eval, explain, extract, inspect, lend, output, report, search, train,
+    ProgramError, calibrate, cluster, data, eval, explain, extract, import, inspect, lend, output, report, search,
+    train, weights,
 };
 
 /// Train, use and judge visible-infrared person re-identification.
@@ -42,6 +43,13 @@ enum Verb {
     Eval(eval::Arguments),
     /// Write the embeddings of images
     Extract(extract::Arguments),
+    /// Make a run directory of a network that was trained elsewhere, or of an untrained one
+    Import(import::Arguments),
+    /// Public weights to start from: which are known, and getting them
+    Weights {
+        #[command(subcommand)]
+        what: weights::What,
+    },
     /// Find the images most similar to one
     Search(search::Arguments),
     /// Cluster images by their embeddings and associate the clusters of both modalities
@@ -108,6 +116,8 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Train(arguments) => return train::run(&arguments, output),
         Verb::Eval(arguments) => eval::run(&arguments, output)?,
         Verb::Extract(arguments) => extract::run(&arguments, output)?,
+        Verb::Import(arguments) => import::run(&arguments, output)?,
+        Verb::Weights { what } => weights::run(&what, output)?,
         Verb::Search(arguments) => search::run(&arguments, output)?,
         Verb::Cluster(arguments) => cluster::run(&arguments, output)?,
         Verb::Calibrate(arguments) => calibrate::run(&arguments, output)?,

@@ -3,13 +3,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use vireid::calibration::Calibration;
-use vireid::{EmbeddingsFile, OutputKind, Overwriting, ProgramError, Tile, nearest, write_contact_sheet};
+use vireid::{
+    EmbeddingsFile, OutputKind, Overwriting, ProgramError, SourceArguments, Tile, nearest, write_contact_sheet,
+};
 use vireid_core::{Camera, Modality};
 use vireid_data::{CacheBudget, ImageList, Sample};
-use vireid_methods::{TrainedNetwork, parse_device};
+use vireid_methods::{TrainedNetwork, TrainingImages, parse_device};
 
 use crate::calibrate::file_of;
-use crate::extract::modality;
+use crate::extract::{Part, embed, modality};
 use crate::model::NetworkArguments;
 use crate::output::{Output, table};
 
@@ -17,9 +19,14 @@ use crate::output::{Output, table};
 pub struct Arguments {
     #[command(flatten)]
     network: NetworkArguments,
-    /// Embeddings to search in, as `vireid extract` writes them
+    /// Embeddings to search in, as `vireid extract` writes them; without it the images of --data are embedded first
+    #[arg(long, conflicts_with_all = ["data", "dataset", "trial", "world_seed"], required_unless_present_any = ["data", "dataset"])]
+    index: Option<PathBuf>,
+    #[command(flatten)]
+    source: SourceArguments,
+    /// Leave out images of --data that can't be decoded
     #[arg(long)]
-    index: PathBuf,
+    skip_corrupt: bool,
     /// Image of the person to search for
     #[arg(long)]
     query: PathBuf,
@@ -57,22 +64,22 @@ struct Answer {
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let device = parse_device(&arguments.device)?;
     if let Some(sheet) = &arguments.sheet {
-        let read = [arguments.query.clone(), arguments.index.clone()];
+        let mut read = vec![arguments.query.clone()];
+        read.extend(arguments.index.clone());
         arguments.overwriting.check(sheet, OutputKind::ContactSheet, &read)?;
         if !sheet.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
             return Err(ProgramError::Usage(format!("--sheet writes PNG; {} does not end in .png", sheet.display())));
         }
     }
     let trained = arguments.network.open(device)?;
-    let mut index = EmbeddingsFile::load(&arguments.index)?;
-    index.check_recipe(&arguments.index, trained.recipe())?;
+    let (mut index, searched) = gallery(arguments, &trained, output)?;
     if let Some(among) = arguments.among {
         let name = among.to_string();
         let rows: Vec<usize> = (0..index.images.len()).filter(|&row| index.images[row].modality == name).collect();
         index.embeddings = index.embeddings.select(&rows);
         index.images = rows.iter().map(|&row| index.images[row].clone()).collect();
         if rows.is_empty() {
-            output.say(&format!("{} has no {among} image", arguments.index.display()));
+            output.say(&format!("{} has no {among} image", searched.display()));
         }
     }
     let query = embed_query(&trained, &arguments.query, arguments.modality)?;
@@ -129,6 +136,25 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         });
         table(&["rank", "image", "modality", "camera", "similarity", "same person", "verdict"], rows, 3)
     })
+}
+
+/// What is searched in: an index, or the images of a data set, embedded now; and where it is.
+fn gallery(
+    arguments: &Arguments,
+    trained: &TrainedNetwork,
+    output: Output,
+) -> Result<(EmbeddingsFile, PathBuf), ProgramError> {
+    if let Some(path) = &arguments.index {
+        let index = EmbeddingsFile::load(path)?;
+        index.check_recipe(path, trained.recipe())?;
+        return Ok((index, path.clone()));
+    }
+    let source = arguments.source.of_run(&arguments.network.model)?;
+    let dataset = source.open_with(!output.quiet)?;
+    output.notes(&dataset.notes);
+    let images = TrainingImages::listed(dataset, trained.config())?;
+    let only = arguments.among;
+    Ok((embed(trained, &images, Part::All, only, arguments.skip_corrupt, output)?, source.path))
 }
 
 /// The embedding of one image, of length 1.

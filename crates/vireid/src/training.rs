@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vireid_methods::data_sets::SYSU;
 use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::{
-    Evaluation, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions, TrainingImages, preset, registry,
+    CheckpointKind, Evaluation, IMPORTED, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions,
+    TrainingImages, WeightFile, WeightNames, preset, registry,
 };
 
-use crate::{DataKind, DataSource, ProgressObserver, SourceArguments, open_images};
+use crate::{DataKind, DataSource, KnownWeights, ProgressObserver, SourceArguments, find_weights, open_images};
 
 /// How a run is started from a command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,6 +21,9 @@ pub struct TrainingOptions {
     /// Override a setting, such as `stage2.epochs=30`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Start from the network of this run directory, trained or imported, with its input size
+    #[arg(long, value_name = "RUN")]
+    pub start: Option<PathBuf>,
     /// Device: `cpu`, `wgpu[:n]`, `vulkan[:n]`, `cuda[:n]`, `auto` (a GPU if this build can use one), or
     /// `ws://host:port` of a host that lends one; several separated by commas share every batch
     #[arg(long, default_value = "cpu")]
@@ -72,6 +76,7 @@ impl Default for TrainingOptions {
         Self {
             preset: None,
             overrides: Vec::new(),
+            start: None,
             device: "cpu".into(),
             seed: None,
             out: None,
@@ -134,9 +139,17 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     let dataset = source.open_to_train(!options.quiet)?;
     let synthetic = dataset.synthetic;
     let config = if let Some(config) = resumed {
-        if !options.overrides.is_empty() || options.preset.is_some() || options.seed.is_some() {
-            let message = "a resumed run keeps its settings; leave out --set, --preset and --seed".to_string();
+        if !options.overrides.is_empty()
+            || options.preset.is_some()
+            || options.seed.is_some()
+            || options.start.is_some()
+        {
+            let message = "a resumed run keeps its settings; leave out --set, --preset, --seed and --start".to_string();
             return Err(MethodError::Config(message));
+        }
+        if config.engine.method == IMPORTED {
+            let message = format!("the network in {} was imported, not trained; --start trains from it", out.display());
+            return Err(MethodError::RunDir(message));
         }
         config
     } else {
@@ -146,9 +159,15 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
             Some(short @ ("quick" | "paper")) => format!("{name}_{short}"),
             Some(full) => full.to_string(),
         };
-        let mut overrides = options.overrides.clone();
+        let mut overrides = options.start.as_deref().map(settings_to_start).transpose()?.unwrap_or_default();
+        overrides.extend(options.overrides.iter().cloned());
         overrides.extend(options.seed.map(|seed| format!("seed={seed}")));
-        preset(&name, &overrides)?
+        let mut config = preset(&name, &overrides)?;
+        let weights = find_weights(&config.engine.backbone.weights);
+        if let Some(path) = weights.to_str() {
+            config.engine.backbone.weights = path.into();
+        }
+        config
     };
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
     let skip_corrupt = options.skip_corrupt || (options.resume && DataSource::is_skipping(&out)?);
@@ -161,6 +180,11 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         });
         let seconds = Seconds::default();
         return Ok(Finished { out, method, synthetic, plan, evaluations: None, interrupted: false, seconds });
+    }
+    let weights = Path::new(&config.engine.backbone.weights);
+    if KnownWeights::of_path(weights).is_some() && !options.resume {
+        // Before hours of decoding.
+        WeightFile::Path(weights.into()).check()?;
     }
     let images = match options.quiet {
         true => TrainingImages::open(dataset, &config.engine, skip_corrupt, |_, _| ())?,
@@ -193,6 +217,28 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         Outcome::Interrupted(_) => (None, true),
     };
     Ok(Finished { out, method, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
+}
+
+/// The settings that start a run from the network of another: the network, its weights and its input size.
+fn settings_to_start(run: &Path) -> Result<Vec<String>, MethodError> {
+    let (run, config) = RunDir::open(run)?;
+    let path = run.checkpoint(CheckpointKind::Last);
+    if !path.is_file() {
+        let reason = "there is none to start from".into();
+        return Err(MethodError::BadCheckpoint { path, reason });
+    }
+    let path = std::path::absolute(&path).unwrap_or(path);
+    let (backbone, input) = (&config.engine.backbone, &config.engine.input);
+    let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    Ok(vec![
+        format!("backbone.name={}", text(&backbone.name)),
+        format!("backbone.weights={}", text(&path.display().to_string())),
+        format!("backbone.names={}", text(WeightNames::Own.name())),
+        format!("backbone.non_local={}", backbone.non_local),
+        format!("backbone.stride_in_1x1={}", backbone.stride_in_1x1),
+        format!("input.height={}", input.height),
+        format!("input.width={}", input.width),
+    ])
 }
 
 /// Those who watch a run.

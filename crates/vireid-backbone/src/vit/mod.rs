@@ -19,4 +19,4 @@ mod weights;
 
 pub use config::VitConfig;
 pub use net::VitNet;
-pub use weights::load_vit;
+pub use weights::{load_transformer, load_vit};

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use vireid_backbone::Backbone;
-use vireid_backbone::parameters::load_parameters;
+use vireid_backbone::parameters::{NamedParameter, load_parameters, named_parameters};
+use vireid_backbone::{Backbone, WeightReport};
 use vireid_core::{Embeddings, Modality, PerModality, Streams};
 use vireid_data::{ImageList, ImageSize};
 
@@ -24,6 +24,9 @@ use crate::{
 
 /// Named tensors of a checkpoint: shape and values by name.
 pub(crate) type NamedTensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Parameters of a network with its starting weights, and what was read of their file.
+pub(crate) type ImportedParameters = (Vec<NamedParameter>, Option<WeightReport>);
 
 /// What [`Engine::new`] takes, besides a function that makes the network.
 pub(crate) struct EngineParts {
@@ -49,6 +52,14 @@ pub(crate) trait AnyNetworkKind: Send + Sync {
         device: &Device,
         parameters: NamedTensors,
     ) -> Result<Result<Box<dyn Embedder>, String>, MethodError>;
+    /// The parameters of a network of the kind with its starting weights.
+    fn imported(
+        &self,
+        settings: &BackboneSettings,
+        size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<ImportedParameters, MethodError>;
     /// Seconds of its steps and embeddings, measured now: see [`time_network`].
     fn time(
         &self,
@@ -96,6 +107,17 @@ impl<K: NetworkKind> AnyNetworkKind for K {
             return Ok(Err(format!("{report:?}")));
         }
         Ok(Ok(Box::new(network.valid())))
+    }
+
+    fn imported(
+        &self,
+        settings: &BackboneSettings,
+        size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<ImportedParameters, MethodError> {
+        let (network, report) = self.import(settings, size, streams, &device.clone().autodiff())?;
+        Ok((named_parameters(&network.valid()), report))
     }
 
     fn time(

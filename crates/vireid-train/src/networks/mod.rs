@@ -45,7 +45,7 @@ mod transformer;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use burn::tensor::Device;
-use vireid_backbone::{Backbone, BackboneError, PieceSize};
+use vireid_backbone::{Backbone, BackboneError, PieceSize, WeightReport};
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
@@ -78,6 +78,21 @@ pub trait NetworkKind: Send + Sync + 'static {
         streams: Streams,
         device: &Device,
     ) -> Result<Self::Network, MethodError>;
+
+    /// As [`init`](Self::init), and what was read of the file of weights, where that is told.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`init`](Self::init).
+    fn import(
+        &self,
+        settings: &BackboneSettings,
+        size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<(Self::Network, Option<WeightReport>), MethodError> {
+        Ok((self.init(settings, size, streams, device)?, None))
+    }
 
     /// What a training pass of one image keeps: the plan of a run's memory goes by it. `None`, the default, is not
     /// known: then no memory is planned.

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use vireid_backbone::{BackboneError, SMALL_WEIGHTS, TwoStreamNet, TwoStreamNetConfig, WeightFile, load_imagenet};
+use vireid_backbone::{
+    BackboneError, SMALL_WEIGHTS, TwoStreamNet, TwoStreamNetConfig, WeightFile, WeightReport, load_two_stream,
+};
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
@@ -24,10 +26,20 @@ impl NetworkKind for Residual {
     fn init(
         &self,
         settings: &BackboneSettings,
-        _size: ImageSize,
+        size: ImageSize,
         streams: Streams,
         device: &Device,
     ) -> Result<TwoStreamNet, MethodError> {
+        Ok(self.import(settings, size, streams, device)?.0)
+    }
+
+    fn import(
+        &self,
+        settings: &BackboneSettings,
+        _size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<(TwoStreamNet, Option<WeightReport>), MethodError> {
         let config = config(settings)?;
         if !settings.precision.is_supported(&device.clone().inner()) {
             let message = "this device does not compute in bf16; leave backbone.precision at f32";
@@ -35,11 +47,12 @@ impl NetworkKind for Residual {
         }
         let net = config.init(device, &mut streams.stream("init", [0; 3]));
         let file = match settings.weights.as_str() {
-            "none" => return Ok(net),
+            "none" => return Ok((net, None)),
             "builtin:small" => WeightFile::Bytes("builtin:small", SMALL_WEIGHTS),
             path => WeightFile::Path(PathBuf::from(path)),
         };
-        Ok(load_imagenet(net, &file)?)
+        let (net, report) = load_two_stream(net, &file, settings.names)?;
+        Ok((net, Some(report)))
     }
 
     fn footprint(&self, settings: &BackboneSettings, size: ImageSize) -> Result<Option<Footprint>, MethodError> {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use vireid_backbone::{BackboneError, Precision, VitConfig, VitNet, WeightFile, load_vit};
+use vireid_backbone::{BackboneError, Precision, VitConfig, VitNet, WeightFile, WeightReport, load_transformer};
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
@@ -26,6 +26,16 @@ impl NetworkKind for Transformer {
         streams: Streams,
         device: &Device,
     ) -> Result<VitNet, MethodError> {
+        Ok(self.import(settings, size, streams, device)?.0)
+    }
+
+    fn import(
+        &self,
+        settings: &BackboneSettings,
+        size: ImageSize,
+        streams: Streams,
+        device: &Device,
+    ) -> Result<(VitNet, Option<WeightReport>), MethodError> {
         let refuse = |message: &str| Err(BackboneError::Config(format!("{}: {message}", settings.name)).into());
         // What only residual networks have must not be taken without a word.
         if settings.non_local {
@@ -45,8 +55,12 @@ impl NetworkKind for Transformer {
         let config = config(settings, size)?.with_bn_groups(settings.bn_groups);
         let network = config.init(device, &mut streams.stream("init", [0; 3]))?;
         match settings.weights.as_str() {
-            "none" => Ok(network),
-            path => Ok(load_vit(network, &WeightFile::Path(PathBuf::from(path)))?),
+            "none" => Ok((network, None)),
+            path => {
+                let file = WeightFile::Path(PathBuf::from(path));
+                let (network, report) = load_transformer(network, &file, settings.names)?;
+                Ok((network, Some(report)))
+            }
         }
     }
 

@@ -1,0 +1,122 @@
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::KnownWeights;
+use super::download::download;
+use crate::ProgramError;
+
+/// Where the bytes of known weights come from.
+#[derive(Debug, Clone, Copy)]
+pub enum WeightSource<'a> {
+    /// Their makers' address, or another one that has the same file.
+    Address(&'a str),
+    /// A file that was brought here.
+    File(&'a Path),
+}
+
+/// The folder that downloaded weights are kept in.
+#[derive(Debug, Clone)]
+pub struct WeightCache {
+    folder: PathBuf,
+}
+
+impl WeightCache {
+    /// The cache in a folder, or in the user's own: `$XDG_CACHE_HOME/vireid`, `~/.cache/vireid`, or `%LOCALAPPDATA%\vireid`.
+    ///
+    /// # Errors
+    ///
+    /// `VR0606` where no folder is named and the system tells of none.
+    pub fn new(folder: Option<&Path>) -> Result<Self, ProgramError> {
+        let users = || -> Option<PathBuf> {
+            let of = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            let base = of("XDG_CACHE_HOME")
+                .or_else(|| of("LOCALAPPDATA").filter(|_| cfg!(windows)))
+                .or_else(|| Some(of("HOME")?.join(".cache")))?;
+            Some(base.join("vireid"))
+        };
+        let folder = folder.map(Path::to_path_buf).or_else(users);
+        let message = || "there is no folder for caches here (XDG_CACHE_HOME, HOME): name one with --cache".to_string();
+        Ok(Self { folder: folder.ok_or_else(|| ProgramError::Usage(message()))? })
+    }
+
+    /// Where it keeps weights, whether they are there or not.
+    pub fn path(&self, known: &KnownWeights) -> PathBuf {
+        self.folder.join(known.file)
+    }
+
+    /// Puts weights into the cache, unless they are there, and returns where. A download that was cut short goes on where
+    /// it stopped. `progress` is told how many bytes there are.
+    ///
+    /// # Errors
+    ///
+    /// `VR0632` when they can't be had, `VR0633` when what came is another file, `VR0634` in a build that can't download,
+    /// `VR0605` when the file system refuses. No file is in the cache under its name then.
+    pub fn get(
+        &self,
+        known: &KnownWeights,
+        source: WeightSource<'_>,
+        mut progress: impl FnMut(u64),
+    ) -> Result<PathBuf, ProgramError> {
+        let path = self.path(known);
+        if path.is_file() && verify(&path, known).is_ok() {
+            return Ok(path);
+        }
+        fs::create_dir_all(&self.folder).map_err(ProgramError::io("can't make folder", &self.folder))?;
+        let part = self.folder.join(format!("{}.part", known.file));
+        match source {
+            WeightSource::File(from) => {
+                // Before a long copy.
+                verify(from, known)?;
+                fs::copy(from, &part).map_err(ProgramError::io("can't copy", from))?;
+            }
+            WeightSource::Address(url) => {
+                let downloaded = download(url, &part, known.bytes, &mut progress);
+                if downloaded.is_err() && fs::metadata(&part).is_ok_and(|part| part.len() == 0) {
+                    let _ = fs::remove_file(&part);
+                }
+                downloaded?;
+            }
+        }
+        if let Err(error) = verify(&part, known) {
+            // Nothing can be added to it that would make it right.
+            let _ = fs::remove_file(&part);
+            return Err(error);
+        }
+        fs::rename(&part, &path).map_err(ProgramError::io("can't write", &path))?;
+        Ok(path)
+    }
+}
+
+/// The file that settings or a command line name as weights: as it is named, or the known file of that name in the cache.
+pub fn find_weights(named: &str) -> PathBuf {
+    let path = PathBuf::from(named);
+    let is_bare = path.components().count() == 1;
+    let cached = || {
+        let path = WeightCache::new(None).ok()?.path(KnownWeights::named(named)?);
+        path.is_file().then_some(path)
+    };
+    if is_bare && !path.exists() { cached().unwrap_or(path) } else { path }
+}
+
+/// Refuses a file that is not the known one.
+fn verify(path: &Path, known: &KnownWeights) -> Result<(), ProgramError> {
+    let wrong = |reason: String| ProgramError::WrongWeights { path: path.into(), file: known.file.into(), reason };
+    let failed = |source| ProgramError::Io { action: "can't read", path: path.into(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    if bytes != known.bytes {
+        return Err(wrong(format!("it has {bytes} bytes, and not {}", known.bytes)));
+    }
+    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer).map_err(failed)? {
+            0 => break,
+            read => sum.update(&buffer[..read]),
+        }
+    }
+    let found: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == known.sha256 { Ok(()) } else { Err(wrong(format!("its SHA-256 is {found}, and not {}", known.sha256))) }
+}
