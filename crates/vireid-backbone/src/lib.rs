@@ -9,6 +9,7 @@ mod error;
 mod gem;
 mod imagenet;
 mod non_local;
+mod outward_names;
 pub mod parameters;
 mod precision;
 mod shares;
@@ -26,8 +27,10 @@ pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::load_imagenet;
 pub use non_local::{NonLocalBlock, NonLocalBlockConfig};
+pub use outward_names::{OutwardNames, outward_named};
 pub use precision::Precision;
 pub use two_stream::{PieceSize, StageConfig, Stem, StemConfig, TwoStreamNet, TwoStreamNetConfig};
+pub use vireid_onnx as onnx;
 pub use vit::{VitConfig, VitNet, load_vit};
 pub use weight_file::WeightFile;
 

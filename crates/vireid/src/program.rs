@@ -11,7 +11,8 @@ use vireid_kernels::keep_freed_memory;
 
 use crate::output::Output;
 use crate::{
-    ProgramError, calibrate, cluster, data, eval, explain, extract, inspect, lend, output, report, search, train,
+    ProgramError, calibrate, cluster, data, eval, explain, export, extract, inspect, lend, output, report, search,
+    train,
 };
 
 /// Train, use and judge visible-infrared person re-identification.
@@ -42,6 +43,8 @@ enum Verb {
     Eval(eval::Arguments),
     /// Write the embeddings of images
     Extract(extract::Arguments),
+    /// Write a trained network as a file for other programs: ONNX or safetensors
+    Export(export::Arguments),
     /// Find the images most similar to one
     Search(search::Arguments),
     /// Cluster images by their embeddings and associate the clusters of both modalities
@@ -108,6 +111,7 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Train(arguments) => return train::run(&arguments, output),
         Verb::Eval(arguments) => eval::run(&arguments, output)?,
         Verb::Extract(arguments) => extract::run(&arguments, output)?,
+        Verb::Export(arguments) => export::run(&arguments, output)?,
         Verb::Search(arguments) => search::run(&arguments, output)?,
         Verb::Cluster(arguments) => cluster::run(&arguments, output)?,
         Verb::Calibrate(arguments) => calibrate::run(&arguments, output)?,
