@@ -4,7 +4,7 @@ mod check;
 mod facts;
 #[cfg(feature = "export-check")]
 mod run_graph;
-mod safetensors;
+mod weight_bytes;
 
 use std::path::{Path, PathBuf};
 
@@ -247,7 +247,7 @@ fn weights(
     }
     let named = outward_named(parameters, names).map_err(MethodError::from)?;
     let facts = facts::of(&arguments.network, trained, output)?;
-    let bytes = safetensors::bytes_of(&named, names == OutwardNames::Own, &facts);
+    let bytes = weight_bytes::bytes_of(&named, names == OutwardNames::Own, &facts);
     if arguments.no_check {
         return Ok((bytes, None));
     }

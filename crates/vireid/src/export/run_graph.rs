@@ -59,6 +59,10 @@ fn embeddings(file: &[u8], images: &[Vec<u8>], size: ImageSize, raw: bool) -> Tr
     } else {
         Tensor::from_shape(&[batch, height, width, 3], &images.concat())?
     };
+    run(file, input)
+}
+
+fn run(file: &[u8], input: Tensor) -> TractResult<Vec<f32>> {
     let fact = InferenceFact::dt_shape(input.datum_type(), input.shape());
     let model = tract_onnx::onnx().model_for_read(&mut &*file)?.with_input_fact(0, fact)?.into_optimized()?;
     let outputs = model.into_runnable()?.run(tvec!(input.into()))?;
@@ -79,4 +83,85 @@ fn unit_rows(rows: &[f32], dim: usize) -> Vec<f32> {
         row.iter().map(|value| value / length).collect::<Vec<f32>>()
     };
     rows.chunks(dim.max(1)).flat_map(scaled).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Tensor as BurnTensor, TensorData};
+    use vireid_backbone::onnx::{Axis, Element, Graph};
+    use vireid_backbone::parameters::fill_parameters;
+    use vireid_backbone::{Backbone, Precision, StageConfig, StemConfig, TwoStreamNetConfig, VitConfig};
+    use vireid_compare::assert_close;
+
+    /// Values that leave nothing at 0 or 1, so that no part of a network can be forgotten.
+    fn stirred<B: Backbone>(net: B) -> B {
+        let mut stream = Streams::new(3).stream("stirred", [0; 3]);
+        fill_parameters(net, |name, shape| {
+            let count: usize = shape.iter().product();
+            let window: usize = shape.iter().skip(1).product();
+            let (mean, spread) = match name.rsplit('.').next() {
+                Some("running_var") => (1.0, 0.5),
+                Some("weight") if shape.len() == 1 => (1.0, 0.5),
+                _ => (0.0, 1.5 / (window as f64).sqrt()),
+            };
+            Some((0..count).map(|_| (mean + stream.uniform(-spread, spread)) as f32).collect())
+        })
+    }
+
+    /// The drawn network in another runtime against its own pass, for both modalities and two sizes of a batch.
+    fn assert_drawn_as_it_is<B: Backbone>(
+        net: B,
+        [height, width]: [usize; 2],
+        forward: impl Fn(&B, BurnTensor<4>, Modality) -> BurnTensor<2>,
+    ) {
+        let net = stirred(net);
+        let mut stream = Streams::new(1).stream("images", [0; 3]);
+        let mut outputs = Vec::new();
+        for modality in Modality::ALL {
+            let mut graph = Graph::new("net");
+            let axes = [Axis::Batch, Axis::Length(3), Axis::Length(height), Axis::Length(width)];
+            let images = graph.input("images", Element::F32, &axes);
+            let rows = net.draw(&mut graph, &images, modality).unwrap();
+            graph.output("embedding", &rows, &[Axis::Batch, Axis::Length(net.dim())]);
+            let file = graph.into_bytes(&[]).unwrap();
+            for batch in BATCHES {
+                let count = batch * 3 * height * width;
+                let values: Vec<f32> = (0..count).map(|_| stream.normal(0.0, 1.0) as f32).collect();
+                let shape = [batch, 3, height, width];
+                let input = BurnTensor::<4>::from_data(TensorData::new(values.clone(), shape), &Device::default());
+                let expected: Vec<f32> = forward(&net, input, modality).into_data().try_to_vec().unwrap();
+                let got = super::run(&file, Tensor::from_shape(&shape, &values).unwrap()).unwrap();
+                let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                assert!(largest > 0.01 && largest.is_finite(), "{largest}");
+                assert_close(&got, &expected, 2e-5 * f64::from(largest).max(1.0));
+                outputs.push(expected[0]);
+            }
+        }
+        assert!(outputs[0] != outputs[2], "the modalities have layers of their own");
+    }
+
+    fn assert_residual(config: TwoStreamNetConfig, size: [usize; 2]) {
+        let net = config.init(&Device::default(), &mut Streams::new(0).stream("init", [0; 3]));
+        assert_drawn_as_it_is(net, size, |net, images, modality| net.forward_one(images, modality));
+    }
+
+    #[test]
+    fn residual_networks_are_drawn_as_they_are() {
+        assert_residual(TwoStreamNetConfig::small(), [33, 18]);
+        assert_residual(TwoStreamNetConfig::resnet18().with_non_local_blocks(), [48, 31]);
+        let bottlenecks = vec![StageConfig::new(2, 4, 16, 1), StageConfig::new(1, 8, 32, 2).with_non_local(1)];
+        let net = TwoStreamNetConfig::new(StemConfig::new(8, 7, true), bottlenecks, true);
+        assert_residual(net.clone().with_precision(Precision::F32), [40, 24]);
+        assert_residual(net.with_stride_in_1x1(true), [40, 24]);
+    }
+
+    #[test]
+    fn transformers_are_drawn_as_they_are() {
+        for config in [VitConfig::tiny(), VitConfig::tiny().with_stride(4).with_image([24, 16])] {
+            let image = config.image;
+            let net = config.init(&Device::default(), &mut Streams::new(0).stream("init", [0; 3])).unwrap();
+            assert_drawn_as_it_is(net, image, |net, images, modality| net.forward_one(images, modality).embedding);
+        }
+    }
 }
