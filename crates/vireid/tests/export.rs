@@ -185,7 +185,6 @@ fn what_cannot_be_exported_is_told_with_a_code() {
         (vec!["--model", &run, "--out", &weights, "--raw"], "VR0606"),
         (vec!["--model", &run, "--out", &weights, "--names", "torchvision"], "VR0606"),
         (vec!["--model", &run, "--out", &weights, "--names", "timm", "--modality", "visible"], "VR0307"),
-        (vec!["--model", &run, "--which", "best", "--out", &graph], "VR0507"),
     ] {
         assert_eq!(code(&[&["export"], &words[..]].concat()), expected, "{words:?}");
     }

@@ -21,7 +21,7 @@ pub fn weights(bytes: &[u8], named: &[NamedParameter]) -> Result<f32, ProgramErr
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             return Err(bad(format!("{name} is {:?} {:?} instead of {shape:?}", tensor.dtype(), tensor.shape())));
         }
-        let got: Vec<f32> = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let got: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         largest = further(largest, &got, values)?;
     }
     Ok(largest)

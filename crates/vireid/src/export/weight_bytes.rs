@@ -21,7 +21,7 @@ pub fn bytes_of(named: &[NamedParameter], is_own: bool, facts: &[(String, String
     }
     let mut header = Value::from(header).to_string();
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
 }
 
 fn add(
