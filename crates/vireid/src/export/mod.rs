@@ -39,7 +39,6 @@ pub struct Arguments {
     /// Run the file and compare it with the network before it is written, which a build with the feature export-check does
     /// unasked
     #[arg(long, overrides_with = "no_check")]
-    #[cfg_attr(feature = "export-check", expect(dead_code, reason = "it is done unasked"))]
     check: bool,
     /// Write the file without comparing it with the network
     #[arg(long)]

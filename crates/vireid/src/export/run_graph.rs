@@ -64,7 +64,7 @@ fn embeddings(file: &[u8], images: &[Vec<u8>], size: ImageSize, raw: bool) -> Tr
 
 fn run(file: &[u8], input: Tensor) -> TractResult<Vec<f32>> {
     let fact = InferenceFact::dt_shape_from_tensor(&input);
-    let model = tract_onnx::onnx().model_for_read(&mut &*file)?.with_input_fact(0, fact)?.into_optimized()?;
+    let model = onnx().model_for_read(&mut &*file)?.with_input_fact(0, fact)?.into_optimized()?;
     let outputs = model.into_runnable()?.run(tvec!(input.into()))?;
     Ok(outputs[0].to_plain_array_view::<f32>()?.iter().copied().collect())
 }
