@@ -131,7 +131,7 @@ mod tests {
                 let shape = [batch, 3, height, width];
                 let input = BurnTensor::<4>::from_data(TensorData::new(values.clone(), shape), &Device::default());
                 let expected: Vec<f32> = forward(&net, input, modality).into_data().try_to_vec().unwrap();
-                let got = super::run(&file, Tensor::from_shape(&shape, &values).unwrap()).unwrap();
+                let got = run(&file, Tensor::from_shape(&shape, &values).unwrap()).unwrap();
                 let size = expected.iter().map(|value| f64::from(value.abs())).sum::<f64>() / expected.len() as f64;
                 assert!(size > 0.01 && size < 1e4, "{size}");
                 assert_close(&got, &expected, 1e-4 * size);
