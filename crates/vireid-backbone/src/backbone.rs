@@ -1,6 +1,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use vireid_core::{Modality, PerModality};
+use vireid_onnx::{Graph, Value};
 
 /// What a training pass gives for a batch.
 ///
@@ -104,4 +105,15 @@ pub trait Backbone: Module + ModuleDisplay {
     /// - `images`: `[batch, 3, height, width]`
     /// - output: `[batch, dim]`
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2>;
+
+    /// What [`embed`](Self::embed) does before it scales embeddings to length 1, drawn into an ONNX graph with the weights as
+    /// they are; `None`, the default, where nobody has said how: then the network can't be exported as ONNX.
+    ///
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, 3, height, width]`
+    /// - output: `[batch, dim]`
+    fn draw(&self, _graph: &mut Graph, _images: &Value, _modality: Modality) -> Option<Value> {
+        None
+    }
 }

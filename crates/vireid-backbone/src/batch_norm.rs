@@ -2,6 +2,9 @@ use burn::config::Config;
 use burn::module::{Flag, Initializer, Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, running_statistics};
+use vireid_onnx::{Graph, Value};
+
+use crate::parameters::host;
 
 /// Consecutive parts of a batch that are normalised on their own, as the devices of replicated training do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +131,34 @@ impl GroupedBatchNorm {
             start += size;
         }
         Tensor::cat(parts, 0)
+    }
+
+    /// Inference as a node of a graph, for values of 3 or 4 axes.
+    pub(crate) fn draw(&self, graph: &mut Graph, input: &Value) -> Value {
+        let [weight, bias, mean, variance] = self.on_host();
+        let shape = [weight.len()];
+        let weight = graph.weights("weight", &shape, &weight);
+        let bias = graph.weights("bias", &shape, &bias);
+        let mean = graph.weights("running_mean", &shape, &mean);
+        let variance = graph.weights("running_var", &shape, &variance);
+        graph.batch_norm(input, [&weight, &bias, &mean, &variance], self.epsilon as f32)
+    }
+
+    /// Inference on `[batch, channels]` as a product and a sum: not every runtime takes the operator without an image.
+    pub(crate) fn draw_rows(&self, graph: &mut Graph, rows: &Value) -> Value {
+        let [weight, bias, mean, variance] = self.on_host().map(|values| values.into_iter().map(f64::from));
+        let factors: Vec<f64> = weight.zip(variance).map(|(weight, v)| weight / (v + self.epsilon).sqrt()).collect();
+        let shifts: Vec<f32> =
+            bias.zip(mean).zip(&factors).map(|((bias, mean), factor)| (bias - mean * factor) as f32).collect();
+        let factors: Vec<f32> = factors.into_iter().map(|factor| factor as f32).collect();
+        let factors = graph.weights("factor", &[factors.len()], &factors);
+        let shifts = graph.weights("shift", &[shifts.len()], &shifts);
+        let scaled = graph.mul(rows, &factors);
+        graph.add(&scaled, &shifts)
+    }
+
+    fn on_host(&self) -> [Vec<f32>; 4] {
+        [self.weight.val(), self.bias.val(), self.running_mean.value(), self.running_var.value()].map(host)
     }
 
     fn normalize_group<const D: usize>(&self, input: Tensor<D>, tail: Tail<D>, feeds_statistics: bool) -> Tensor<D> {

@@ -2,6 +2,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::Tail;
+use vireid_onnx::{Graph, Value};
 
 use crate::convolution::{Convolution, ConvolutionConfig};
 use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, NonLocalBlock, NonLocalBlockConfig, Precision};
@@ -124,4 +125,33 @@ impl Block {
             None => x,
         }
     }
+    /// Inference in a graph.
+    pub(crate) fn draw(&self, graph: &mut Graph, input: &Value) -> Value {
+        let shortcut = match &self.downsample {
+            Some(Downsample { conv, bn }) => graph.within("downsample", |graph| normalized(graph, "", conv, bn, input)),
+            None => input.clone(),
+        };
+        let x = normalized(graph, "1", &self.conv1, &self.bn1, input);
+        let x = graph.relu(&x);
+        let x = normalized(graph, "2", &self.conv2, &self.bn2, &x);
+        let x = match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => {
+                let x = graph.relu(&x);
+                normalized(graph, "3", conv3, bn3, &x)
+            }
+            _ => x,
+        };
+        let sum = graph.add(&x, &shortcut);
+        let x = graph.relu(&sum);
+        match &self.non_local {
+            Some(non_local) => graph.within("non_local", |graph| non_local.draw(graph, &x)),
+            None => x,
+        }
+    }
+}
+
+/// A convolution and the batch norm behind it, which have one number in their names.
+fn normalized(graph: &mut Graph, number: &str, conv: &Convolution, bn: &GroupedBatchNorm, input: &Value) -> Value {
+    let x = graph.within(format!("conv{number}"), |graph| conv.draw(graph, input));
+    graph.within(format!("bn{number}"), |graph| bn.draw(graph, &x))
 }

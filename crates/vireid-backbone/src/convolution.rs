@@ -2,8 +2,10 @@ use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::conv2d;
+use vireid_onnx::{Graph, Value};
 
 use crate::Precision;
+use crate::parameters::host;
 
 /// Configuration of a [`Convolution`].
 #[derive(Config, Debug)]
@@ -50,5 +52,11 @@ impl Convolution {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let convolve = |input, weight| conv2d(input, weight, self.stride, self.padding);
         self.precision.run(input, self.weight.val(), convolve)
+    }
+
+    /// [`forward`](Self::forward) as a node of a graph.
+    pub(crate) fn draw(&self, graph: &mut Graph, input: &Value) -> Value {
+        let weight = graph.weights("weight", &self.weight.dims(), &host(self.weight.val()));
+        graph.conv(input, &weight, None, self.stride, self.padding)
     }
 }

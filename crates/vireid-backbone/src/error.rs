@@ -58,6 +58,16 @@ pub enum BackboneError {
         /// A tensor of the stack.
         name: String,
     },
+    /// A network has a part that another program's network lacks.
+    #[error(
+        "VR0307: no name for {name} among the {names} ones: that network has no such part; export with names of this project's own (own)"
+    )]
+    NoOutwardName {
+        /// The parameter, as it is named here.
+        name: String,
+        /// Whose names were asked for.
+        names: &'static str,
+    },
 }
 
 impl Coded for BackboneError {}

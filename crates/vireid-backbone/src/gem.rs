@@ -1,4 +1,5 @@
 use burn::tensor::Tensor;
+use vireid_onnx::{Graph, Value};
 
 /// Generalised-mean pooling over positions with exponent 3, as the unsupervised methods' code has it:
 /// `(mean(x^3) + epsilon)^(1/3)`.
@@ -16,6 +17,19 @@ pub fn gem_pool(input: Tensor<4>, epsilon: f64) -> Tensor<2> {
     let cubed = flat.clone() * flat.clone() * flat;
     let mean: Tensor<2> = cubed.mean_dim(2).reshape([batch, channels]);
     mean.add_scalar(epsilon).powf_scalar(1.0 / 3.0)
+}
+
+/// [`gem_pool`] in a graph: `[batch, channels, 1, 1]`.
+pub(crate) fn draw_gem(graph: &mut Graph, input: &Value, epsilon: f64) -> Value {
+    graph.within("gem", |graph| {
+        let epsilon = graph.scalar("epsilon", epsilon as f32);
+        let third = graph.scalar("third", 1.0 / 3.0);
+        let squared = graph.mul(input, input);
+        let cubed = graph.mul(&squared, input);
+        let mean = graph.mean(&cubed, &[2, 3]);
+        let mean = graph.add(&mean, &epsilon);
+        graph.power(&mean, &third)
+    })
 }
 
 /// Generalised-mean pooling as first published, for any exponent and sign: `mean(max(x, epsilon)^p)^(1/p)`. For networks of

@@ -2,7 +2,9 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
+use vireid_onnx::{Graph, Value};
 
+use crate::parameters::host;
 use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
 
 /// Configuration of a [`NonLocalBlock`].
@@ -61,4 +63,26 @@ impl NonLocalBlock {
         let attended = self.theta.forward(input.clone()) * mean;
         (self.bn.forward(self.out.forward(attended), groups) + input).cast(precision)
     }
+
+    /// Inference in a graph.
+    pub(crate) fn draw(&self, graph: &mut Graph, input: &Value) -> Value {
+        let phi = draw_conv(graph, "phi", &self.phi, input);
+        let g = draw_conv(graph, "g", &self.g, input);
+        let keyed = graph.mul(&phi, &g);
+        let mean = graph.mean(&keyed, &[2, 3]);
+        let theta = draw_conv(graph, "theta", &self.theta, input);
+        let attended = graph.mul(&theta, &mean);
+        let out = draw_conv(graph, "out", &self.out, &attended);
+        let out = graph.within("bn", |graph| self.bn.draw(graph, &out));
+        graph.add(&out, input)
+    }
+}
+
+/// A 1x1 convolution with its bias.
+fn draw_conv(graph: &mut Graph, part: &str, conv: &Conv2d, input: &Value) -> Value {
+    graph.within(part, |graph| {
+        let weight = graph.weights("weight", &conv.weight.dims(), &host(conv.weight.val()));
+        let bias = conv.bias.as_ref().map(|bias| graph.weights("bias", &bias.dims(), &host(bias.val())));
+        graph.conv(input, &weight, bias.as_ref(), 1, 0)
+    })
 }

@@ -91,6 +91,11 @@ pub fn number_parameters<M: Module>(module: M) -> M {
     module.map(&mut Number { next: 1, seen: HashMap::new() })
 }
 
+/// The values of a tensor, row-major: for files, never for the step loop.
+pub(crate) fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default()
+}
+
 struct Collect<F> {
     path: Vec<String>,
     is_chosen: F,
@@ -113,9 +118,7 @@ impl<F: Fn(&str) -> bool> ModuleVisitor for Collect<F> {
         }
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        // Host side by purpose: this is for files, never for the step loop.
-        let values = tensor.into_data().convert::<f32>().try_to_vec().unwrap_or_default();
-        self.found.push((name, shape, values));
+        self.found.push((name, shape, host(tensor)));
     }
 }
 

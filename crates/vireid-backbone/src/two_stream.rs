@@ -6,19 +6,22 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, FloatDType, Tensor};
 use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
+use vireid_onnx::{Graph, Value};
 
 use crate::Precision;
 use crate::backbone::{Backbone, Features, Pass};
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
-use crate::gem::gem_pool;
+use crate::gem::{draw_gem, gem_pool};
 use crate::parameters::{fill_parameters, number_parameters};
 use crate::shares::Shares;
 use crate::unit::unit_rows;
 
 /// Added to the mean before GeM's root.
 const GEM_EPSILON: f64 = 1e-12;
+/// Kernel, stride and padding of a stem's pooling.
+const POOL: (usize, usize, usize) = (3, 2, 1);
 
 /// Configuration of a [`Stem`].
 #[derive(Config, Debug)]
@@ -47,8 +50,9 @@ impl StemConfig {
     /// draws its own.
     pub fn init(&self, device: &Device) -> Stem {
         let pool = || {
-            let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
-            MaxPool2dConfig::new([3, 3]).with_strides([2, 2]).with_padding(padding).init()
+            let (kernel, stride, padding) = POOL;
+            let padding = PaddingConfig2d::Explicit(padding, padding, padding, padding);
+            MaxPool2dConfig::new([kernel; 2]).with_strides([stride; 2]).with_padding(padding).init()
         };
         Stem {
             conv: ConvolutionConfig::new([3, self.channels], self.kernel, 2)
@@ -69,6 +73,16 @@ impl Stem {
         let x = self.bn.forward_then(self.conv.forward(images), Tail::Relu, groups);
         match &self.pool {
             Some(pool) => pool.forward(x),
+            None => x,
+        }
+    }
+
+    fn draw(&self, graph: &mut Graph, images: &Value) -> Value {
+        let x = graph.within("conv", |graph| self.conv.draw(graph, images));
+        let x = graph.within("bn", |graph| self.bn.draw(graph, &x));
+        let x = graph.relu(&x);
+        match &self.pool {
+            Some(_) => graph.max_pool(&x, POOL.0, POOL.1, POOL.2),
             None => x,
         }
     }
@@ -348,6 +362,25 @@ impl Backbone for TwoStreamNet {
 
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
         unit_rows(self.forward_one(images, modality))
+    }
+
+    fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value> {
+        let (name, stem) = match modality {
+            Modality::Visible => ("stem_visible", &self.stem_visible),
+            Modality::Infrared => ("stem_infrared", &self.stem_infrared),
+        };
+        let mut x = graph.within(name, |graph| stem.draw(graph, images));
+        for (stage, layer) in self.layers.iter().enumerate() {
+            for (number, block) in layer.blocks.iter().enumerate() {
+                x = graph.within(format!("layers.{stage}.blocks.{number}"), |graph| block.draw(graph, &x));
+            }
+        }
+        if self.blocks().last().is_some_and(Block::has_non_local) {
+            x = graph.relu(&x);
+        }
+        let pooled = draw_gem(graph, &x, GEM_EPSILON);
+        let rows = graph.reshape(&pooled, &[0, self.dim as i64]);
+        Some(graph.within("neck", |graph| self.neck.draw_rows(graph, &rows)))
     }
 }
 

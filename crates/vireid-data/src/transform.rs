@@ -7,9 +7,10 @@ use vireid_core::Stream;
 
 use crate::ImageSize;
 
-/// Channel means and deviations of ImageNet.
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+/// Channel means of ImageNet, which [`Transform::Normalize`] subtracts.
+pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// Channel deviations of ImageNet, which [`Transform::Normalize`] divides by.
+pub const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 /// What erased pixels are set to. The references write these raw constants into the already normalised image.
 const ERASED: [f32; 3] = [0.4914, 0.4822, 0.4465];
 /// Weights of the grey mix.

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use burn::tensor::TensorReadError;
 use vireid_backbone::BackboneError;
+use vireid_backbone::onnx::OnnxError;
 use vireid_clustering::ClusteringError;
 use vireid_core::{Coded, CoreError, Modality, one_line};
 use vireid_data::DataError;
@@ -159,6 +160,14 @@ pub enum MethodError {
         "VR0524: a training pass without gradients did not move the running statistics of {0}: its in_training_mode gives a network that normalises by them, and not by the batch"
     )]
     StillStatistics(String),
+    /// Nobody has said how the network is drawn as a graph.
+    #[error(
+        "VR0530: the network '{0}' can't be exported as ONNX: its Backbone has no draw, which says what its pass is made of; write one, or export its weights (safetensors)"
+    )]
+    NotDrawable(String),
+    /// A graph that can't become a file: `VR07xx`.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// A warning, not an obstacle: a memory is probably too small for the run.
     #[error(
         "VR0520: the run needs about {needed:.1} GiB of {place}, and {available:.1} GiB are free; set backbone.checkpointing = true, lower sampler.clusters or sampler.instances, share the batch over more devices, take backbone.precision = \"bf16\" on a card that has it, or choose a smaller network or input size"

@@ -89,7 +89,7 @@ pub fn extract<B: Backbone>(
 }
 
 /// The embeddings of one batch, row after row.
-fn embed_batch<B: Backbone>(
+pub(crate) fn embed_batch<B: Backbone>(
     network: &B,
     pixels: Vec<f32>,
     size: ImageSize,

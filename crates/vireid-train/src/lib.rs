@@ -18,6 +18,7 @@ mod learning_rate;
 mod loss_log;
 pub mod method;
 pub mod networks;
+mod onnx;
 mod optimizer;
 mod pixels;
 mod plan;

@@ -27,14 +27,19 @@ pub(crate) fn pixels(images: &ImageList, range: Range<usize>) -> Result<Vec<f32>
         .into_par_iter()
         .map(|position| {
             let bytes = images.get(position).map_err(DataError::Image)?;
-            let mut view = to_planar(&bytes);
-            // Normalising draws nothing, so any stream will do.
-            let mut stream = vireid_core::Streams::new(0).stream("none", [0; 3]);
-            apply(&[Transform::Normalize], &mut view, images.size(), &mut stream);
-            Ok(view)
+            Ok(normalised(&bytes, images.size()))
         })
         .collect();
     Ok(views?.concat())
+}
+
+/// The bytes of an image of `size`, pixel by pixel, as networks take them: channel by channel.
+pub(crate) fn normalised(bytes: &[u8], size: ImageSize) -> Vec<f32> {
+    let mut view = to_planar(bytes);
+    // Normalising draws nothing, so any stream will do.
+    let mut stream = vireid_core::Streams::new(0).stream("none", [0; 3]);
+    apply(&[Transform::Normalize], &mut view, size, &mut stream);
+    view
 }
 
 #[cfg(test)]

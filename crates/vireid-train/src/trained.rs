@@ -1,10 +1,14 @@
 use std::path::Path;
 
 use vireid_backbone::Precision;
+use vireid_backbone::onnx::Graph;
+use vireid_backbone::parameters::NamedParameter;
 use vireid_core::{Embeddings, Modality};
 use vireid_data::{BadImage, DataError, ImageList, ImageSize};
 
 use crate::networks::{self, Embedder, NamedTensors};
+use crate::onnx::drawn;
+use crate::pixels::normalised;
 use crate::{
     BackboneSettings, Checkpoint, CheckpointKind, Devices, EmbeddingRecipe, EngineConfig, MethodError, RunConfig,
     RunDir, Score, TestImages, TrainingRecord,
@@ -31,7 +35,24 @@ impl TrainedNetwork {
     /// `VR0510` when the folder holds no run, `VR0507` for a missing or damaged checkpoint, `VR0508` when its parameters are
     /// another network's.
     pub fn open(run: &Path, kind: CheckpointKind, devices: impl Into<Devices>) -> Result<Self, MethodError> {
-        let devices = devices.into();
+        Self::open_as(run, kind, devices.into(), |_| ())
+    }
+
+    /// As [`open`](Self::open), in f32 whatever the network was trained in: what an exported graph computes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_in_f32(run: &Path, kind: CheckpointKind, devices: impl Into<Devices>) -> Result<Self, MethodError> {
+        Self::open_as(run, kind, devices.into(), |settings| settings.precision = Precision::F32)
+    }
+
+    fn open_as(
+        run: &Path,
+        kind: CheckpointKind,
+        devices: Devices,
+        adapt: impl FnOnce(&mut BackboneSettings),
+    ) -> Result<Self, MethodError> {
         let device = devices.first();
         let (run, config) = RunDir::open(run)?;
         let path = run.checkpoint(kind);
@@ -59,6 +80,7 @@ impl TrainedNetwork {
         if !settings.precision.is_supported(device) {
             settings.precision = Precision::F32;
         }
+        adapt(&mut settings);
         let kind = networks::kind(&settings.name)?;
         let network = match kind.trained(&settings, config.engine.size(), device, tensors)? {
             Ok(network) => network,
@@ -127,6 +149,59 @@ impl TrainedNetwork {
     /// Those of [`evaluate`](crate::evaluate()).
     pub fn evaluate(&self, test: &TestImages, mut progress: impl FnMut(usize)) -> Result<Vec<Score>, MethodError> {
         self.network.evaluate(test, self.config(), &self.devices, &mut progress)
+    }
+
+    /// The network's pass over images of one modality as an ONNX graph, with its weights.
+    ///
+    /// Its input `images` are bytes, `[batch, height, width, 3]`, red first, of images of [`size`](Self::size); its output
+    /// `embedding` is `[batch, dim]`, as [`embed`](Self::embed) gives it. Scaling, normalisation, the mirror image where tests average over it and
+    /// unit length are within. A `raw` graph is the network alone: from `[batch, 3, height, width]`, normalised, to what the
+    /// neck gives, without mirror images and unit length.
+    ///
+    /// # Errors
+    ///
+    /// `VR0530` for a network of your own without [`Backbone::draw`](vireid_backbone::Backbone::draw).
+    pub fn onnx(&self, modality: Modality, raw: bool) -> Result<Graph, MethodError> {
+        drawn(&*self.network, self.config(), modality, raw)
+    }
+
+    /// All parameters and running statistics by name.
+    pub fn parameters(&self) -> Vec<NamedParameter> {
+        self.network.parameters()
+    }
+
+    /// The fingerprint of the data that the run was started with; see [`RunDir::data_manifest`].
+    ///
+    /// # Errors
+    ///
+    /// `VR0510` when the run does not tell.
+    pub fn data_fingerprint(&self) -> Result<String, MethodError> {
+        self.run.data_manifest()
+    }
+
+    /// Embeds images that are in memory, each row of length 1: `[height, width, 3]` bytes of images of [`size`](Self::size),
+    /// red first. `flip_average` is what [`embed`](Self::embed) takes from the settings of tests.
+    ///
+    /// # Errors
+    ///
+    /// `VR0502` for an image of another size, `VR0002` when the network answers with NaN, `VR0511` when a device fails.
+    pub fn embed_bytes(
+        &self,
+        images: &[Vec<u8>],
+        modality: Modality,
+        flip_average: bool,
+    ) -> Result<Embeddings, MethodError> {
+        let size = self.size();
+        if let Some(image) = images.iter().find(|image| image.len() != 3 * size.area()) {
+            let (height, width, found) = (size.height, size.width, image.len());
+            return Err(MethodError::Config(format!("an image of {found} bytes is not {height} x {width} x 3")));
+        }
+        let mut values = Vec::with_capacity(images.len() * self.dim());
+        for batch in images.chunks(self.config().extraction.batch.max(1)) {
+            let pixels = batch.iter().flat_map(|image| normalised(image, size)).collect();
+            values.extend(self.network.embed_pixels(pixels, size, modality, flip_average, self.devices.first())?);
+        }
+        Ok(Embeddings::new(values, images.len(), self.dim())?.normalized())
     }
 
     /// How many numbers an embedding has.

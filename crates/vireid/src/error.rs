@@ -153,6 +153,11 @@ pub enum ProgramError {
         /// What is wrong, in a few words for a person to read.
         reason: String,
     },
+    /// An exported file that is not the network it was made from.
+    #[error(
+        "VR0630: the exported file is not the network: {0}; nothing was written, and --no-check writes it all the same"
+    )]
+    BadExport(String),
 }
 
 impl Coded for ProgramError {}

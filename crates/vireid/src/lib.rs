@@ -20,6 +20,7 @@ mod eval;
 #[doc(hidden)]
 pub mod evidence;
 mod explain;
+mod export;
 mod extract;
 mod fingerprint;
 mod import;

@@ -19,6 +19,8 @@ pub enum OutputKind {
     Report,
     /// What `vireid calibrate` keeps with a network.
     Calibration,
+    /// A network that was exported: ONNX or safetensors.
+    Export,
     /// The JSON of a task of the project.
     TaskReport,
     /// The small network's starting weights.
@@ -40,6 +42,7 @@ impl OutputKind {
             OutputKind::ContactSheet => "a contact sheet",
             OutputKind::Report => "a report",
             OutputKind::Calibration => "a calibration",
+            OutputKind::Export => "an exported network",
             OutputKind::TaskReport => "a report of this project's tasks",
             OutputKind::Weights => "a file of pretrained weights",
         }
@@ -54,6 +57,11 @@ impl OutputKind {
             OutputKind::ContactSheet => contact_sheet::is_sheet(path),
             OutputKind::Report => beginning(path).contains(REPORT_TITLE),
             OutputKind::Calibration => ["model", "far", "threshold"].iter().all(|key| json().get(key).is_some()),
+            // Who wrote an ONNX file stands at its beginning; the header of a safetensors file has our keys.
+            OutputKind::Export => {
+                let beginning = beginning(path);
+                beginning.get(4..10) == Some("vireid") || beginning.contains("\"vireid.weights\":")
+            }
             OutputKind::TaskReport => {
                 let report = json();
                 let is_line = |line: &Value| line.get("images_per_second").is_some();

@@ -11,8 +11,8 @@ use vireid_kernels::keep_freed_memory;
 
 use crate::output::Output;
 use crate::{
-    ProgramError, calibrate, cluster, data, eval, explain, extract, import, inspect, lend, output, report, search,
-    train, weights,
+    ProgramError, calibrate, cluster, data, eval, explain, export, extract, import, inspect, lend, output, report,
+    search, train, weights,
 };
 
 /// Train, use and judge visible-infrared person re-identification.
@@ -50,6 +50,8 @@ enum Verb {
         #[command(subcommand)]
         what: weights::What,
     },
+    /// Write a trained network as a file for other programs: ONNX or safetensors
+    Export(export::Arguments),
     /// Find the images most similar to one
     Search(search::Arguments),
     /// Cluster images by their embeddings and associate the clusters of both modalities
@@ -118,6 +120,7 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Extract(arguments) => extract::run(&arguments, output)?,
         Verb::Import(arguments) => import::run(&arguments, output)?,
         Verb::Weights { what } => weights::run(&what, output)?,
+        Verb::Export(arguments) => export::run(&arguments, output)?,
         Verb::Search(arguments) => search::run(&arguments, output)?,
         Verb::Cluster(arguments) => cluster::run(&arguments, output)?,
         Verb::Calibrate(arguments) => calibrate::run(&arguments, output)?,

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use vireid_onnx::{Graph, Value};
 
 use super::linear::Linear;
 
@@ -29,6 +30,28 @@ impl Attention {
         let scores = part(0).mul_scalar(scale).matmul(part(1).transpose());
         let mixed = softmax(scores).matmul(part(2));
         self.proj.forward(mixed.swap_dims(1, 2).reshape([batch, count, dim]))
+    }
+
+    /// [`forward`](Self::forward) in a graph; `count` tokens.
+    pub(super) fn draw(&self, graph: &mut Graph, tokens: &Value, count: usize) -> Value {
+        let dim = self.proj.output();
+        let width = dim / self.heads;
+        let qkv = self.qkv.draw(graph, "qkv", tokens);
+        let qkv = graph.reshape(&qkv, &[-1, count as i64, 3, self.heads as i64, width as i64]);
+        let qkv = graph.transpose(&qkv, &[2, 0, 3, 1, 4]);
+        let [queries, keys, values] = [0, 1, 2].map(|number| {
+            let position = graph.position(number);
+            graph.gather(&qkv, &position, 0)
+        });
+        let scale = graph.scalar("scale", (1.0 / (width as f64).sqrt()) as f32);
+        let queries = graph.mul(&queries, &scale);
+        let keys = graph.transpose(&keys, &[0, 1, 3, 2]);
+        let scores = graph.matmul(&queries, &keys);
+        let shares = graph.softmax(&scores, -1);
+        let mixed = graph.matmul(&shares, &values);
+        let mixed = graph.transpose(&mixed, &[0, 2, 1, 3]);
+        let mixed = graph.reshape(&mixed, &[-1, count as i64, dim as i64]);
+        self.proj.draw(graph, "proj", &mixed)
     }
 }
 

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use vireid_onnx::{Graph, Value};
 
 use super::VitConfig;
 use super::attention::Attention;
@@ -32,5 +33,15 @@ impl VitBlock {
     pub(super) fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         let tokens = tokens.clone() + self.attn.forward(self.norm1.forward(tokens));
         tokens.clone() + self.mlp.forward(self.norm2.forward(tokens))
+    }
+
+    /// [`forward`](Self::forward) in a graph; `count` tokens.
+    pub(super) fn draw(&self, graph: &mut Graph, tokens: &Value, count: usize) -> Value {
+        let normalised = self.norm1.draw(graph, "norm1", tokens);
+        let attended = graph.within("attn", |graph| self.attn.draw(graph, &normalised, count));
+        let tokens = graph.add(tokens, &attended);
+        let normalised = self.norm2.draw(graph, "norm2", &tokens);
+        let mixed = graph.within("mlp", |graph| self.mlp.draw(graph, &normalised));
+        graph.add(&tokens, &mixed)
     }
 }

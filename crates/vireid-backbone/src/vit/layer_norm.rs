@@ -1,5 +1,8 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
+use vireid_onnx::{Graph, Value};
+
+use crate::parameters::host;
 
 /// Added to the variance, as timm does (PyTorch's default is 1e-5).
 const EPSILON: f64 = 1e-6;
@@ -25,5 +28,14 @@ impl LayerNorm {
         let variance = centered.clone().powi_scalar(2).mean_dim(D - 1);
         let normalised = centered / variance.add_scalar(EPSILON).sqrt();
         normalised * self.weight.val().unsqueeze() + self.bias.val().unsqueeze()
+    }
+
+    /// [`forward`](Self::forward) in a graph.
+    pub(super) fn draw(&self, graph: &mut Graph, part: &str, input: &Value) -> Value {
+        graph.within(part, |graph| {
+            let weight = graph.weights("weight", &self.weight.dims(), &host(self.weight.val()));
+            let bias = graph.weights("bias", &self.bias.dims(), &host(self.bias.val()));
+            graph.layer_norm(input, &weight, &bias, EPSILON as f32)
+        })
     }
 }

@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use vireid_onnx::{Graph, Value};
 
 use super::linear::Linear;
 
@@ -20,6 +21,13 @@ impl Mlp {
     /// - `tokens`, output: `[batch, tokens, dim]`
     pub(super) fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
         self.fc2.forward(gelu(self.fc1.forward(tokens)))
+    }
+
+    /// [`forward`](Self::forward) in a graph.
+    pub(super) fn draw(&self, graph: &mut Graph, tokens: &Value) -> Value {
+        let inside = self.fc1.draw(graph, "fc1", tokens);
+        let inside = graph.gelu(&inside);
+        self.fc2.draw(graph, "fc2", &inside)
     }
 }
 

@@ -1,12 +1,14 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_core::{Modality, PerModality};
+use vireid_onnx::{Graph, Value};
 
 use super::VitConfig;
 use super::block::VitBlock;
 use super::layer_norm::LayerNorm;
 use super::patches::PatchEmbedding;
 use crate::backbone::{Backbone, Features, Pass};
+use crate::parameters::host;
 use crate::shares::Shares;
 use crate::unit::unit_rows;
 use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
@@ -72,11 +74,22 @@ impl VitNet {
     }
 
     fn patches(&self, images: Tensor<4>, modality: Modality) -> Tensor<3> {
-        let own = match modality {
-            Modality::Visible => None,
-            Modality::Infrared => self.patch_embed_infrared.as_ref(),
-        };
-        own.unwrap_or(&self.patch_embed).forward(images)
+        self.patch_embedding(modality).1.forward(images)
+    }
+
+    /// The patch embedding of a modality, and the field that it is in.
+    fn patch_embedding(&self, modality: Modality) -> (&'static str, &PatchEmbedding) {
+        match (modality, &self.patch_embed_infrared) {
+            (Modality::Infrared, Some(own)) => ("patch_embed_infrared", own),
+            _ => ("patch_embed", &self.patch_embed),
+        }
+    }
+
+    /// Positions, with the class token added to the first: what to add to a row of zeros and the patches behind it.
+    fn positions_and_class(&self) -> (Vec<usize>, Vec<f32>) {
+        let mut values = host(self.pos_embed.val());
+        values.iter_mut().zip(host(self.cls_token.val())).for_each(|(position, class)| *position += class);
+        (self.pos_embed.dims().to_vec(), values)
     }
 
     /// The class token put first, and positions added.
@@ -142,5 +155,22 @@ impl Backbone for VitNet {
 
     fn embed(&self, images: Tensor<4>, modality: Modality) -> Tensor<2> {
         unit_rows(self.forward_one(images, modality).embedding)
+    }
+
+    fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value> {
+        let patches = self.grid[0] * self.grid[1];
+        let (field, embedding) = self.patch_embedding(modality);
+        let rows = graph.within(field, |graph| embedding.draw(graph, images, patches));
+        let rows = graph.pad(&rows, &[0, 1, 0], &[0, 0, 0]);
+        let (shape, values) = self.positions_and_class();
+        let positions = graph.weights("pos_embed_and_cls_token", &shape, &values);
+        let mut tokens = graph.add(&rows, &positions);
+        for (number, block) in self.blocks.iter().enumerate() {
+            tokens = graph.within(format!("blocks.{number}"), |graph| block.draw(graph, &tokens, patches + 1));
+        }
+        let first = graph.position(0);
+        let class = graph.gather(&tokens, &first, 1);
+        let pooled = self.norm.draw(graph, "norm", &class);
+        Some(graph.within("neck", |graph| self.neck.draw_rows(graph, &pooled)))
     }
 }

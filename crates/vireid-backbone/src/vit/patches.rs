@@ -1,8 +1,10 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::conv2d;
+use vireid_onnx::{Graph, Value};
 
 use super::VitConfig;
+use crate::parameters::host;
 
 /// Patches of images to tokens, by one convolution.
 #[derive(Module, Debug)]
@@ -33,5 +35,18 @@ impl PatchEmbedding {
     pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<3> {
         let maps = conv2d(images, self.proj.weight.val(), self.stride, 0);
         maps.flatten::<3>(2, 3).swap_dims(1, 2) + self.proj.bias.val().unsqueeze()
+    }
+
+    /// [`forward`](Self::forward) in a graph; `count` patches.
+    pub(super) fn draw(&self, graph: &mut Graph, images: &Value, count: usize) -> Value {
+        let (weight, bias) = (self.proj.weight.val(), self.proj.bias.val());
+        let dim = weight.dims()[0] as i64;
+        let maps = graph.within("proj", |graph| {
+            let weight = graph.weights("weight", &weight.dims(), &host(weight));
+            let bias = graph.weights("bias", &bias.dims(), &host(bias));
+            graph.conv(images, &weight, Some(&bias), self.stride, 0)
+        });
+        let rows = graph.reshape(&maps, &[0, dim, count as i64]);
+        graph.transpose(&rows, &[0, 2, 1])
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use burn::module::Module;
 use burn::tensor::Device;
+use vireid_backbone::onnx::{Graph, Value};
 use vireid_backbone::parameters::{NamedParameter, load_parameters, named_parameters};
 use vireid_backbone::{Backbone, WeightReport};
 use vireid_core::{Embeddings, Modality, PerModality, Streams};
@@ -14,6 +15,7 @@ use vireid_data::{ImageList, ImageSize};
 use super::{Footprint, NetworkKind};
 use crate::event_history::GoesOn;
 use crate::events::{Observer, Seconds};
+use crate::extract::embed_batch;
 use crate::replicas::stage_backbone;
 use crate::running::AnyMethod;
 use crate::step_timing::{StepTiming, time_network};
@@ -194,6 +196,18 @@ pub(crate) trait Embedder: Send + std::fmt::Debug {
         devices: &Devices,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Score>, MethodError>;
+    /// See [`Backbone::draw`].
+    fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value>;
+    fn parameters(&self) -> Vec<NamedParameter>;
+    /// Of one batch of normalised pixels, as `extract` makes them: row after row.
+    fn embed_pixels(
+        &self,
+        pixels: Vec<f32>,
+        size: ImageSize,
+        modality: Modality,
+        flip_average: bool,
+        device: &Device,
+    ) -> Result<Vec<f32>, MethodError>;
 }
 
 impl<B: Backbone> Embedder for B {
@@ -221,5 +235,24 @@ impl<B: Backbone> Embedder for B {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Score>, MethodError> {
         evaluate(self, test, config, devices, progress)
+    }
+
+    fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value> {
+        Backbone::draw(self, graph, images, modality)
+    }
+
+    fn parameters(&self) -> Vec<NamedParameter> {
+        named_parameters(self)
+    }
+
+    fn embed_pixels(
+        &self,
+        pixels: Vec<f32>,
+        size: ImageSize,
+        modality: Modality,
+        flip_average: bool,
+        device: &Device,
+    ) -> Result<Vec<f32>, MethodError> {
+        embed_batch(self, pixels, size, modality, flip_average, device)
     }
 }
