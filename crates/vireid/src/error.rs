@@ -116,6 +116,14 @@ pub enum ProgramError {
         /// What is wrong, in a few words for a person to read.
         reason: String,
     },
+    /// An array of the user's can't be used.
+    #[error("VR0628: {}: {reason}", path.display())]
+    BadArray {
+        /// The `.npy` file.
+        path: PathBuf,
+        /// What is wrong, in a few words for a person to read.
+        reason: String,
+    },
 }
 
 impl Coded for ProgramError {}

@@ -22,12 +22,15 @@ pub mod evidence;
 mod explain;
 mod extract;
 mod fingerprint;
+mod graph_file;
 mod inspect;
+mod labels_file;
 mod lend;
 mod lending;
 mod model;
 mod nearest;
-mod npy;
+#[doc(hidden)]
+pub mod npy;
 #[doc(hidden)]
 pub mod output;
 mod overwriting;
@@ -41,6 +44,7 @@ mod source_arguments;
 mod table;
 mod train;
 mod training;
+mod watched;
 mod worlds;
 
 pub use contact_sheet::{Tile, write_contact_sheet, write_evidence_sheet};
