@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Bytes;
 use vireid::calibration::Calibration;
+use vireid::npy::Entries;
 use vireid::{DataSource, EmbeddingsFile, read_npy, report, write_npy};
 use vireid_backbone::{BackboneError, WeightFile};
 use vireid_core::guard_parser;
@@ -80,7 +81,7 @@ fn check_config(read: Result<RunConfig, MethodError>) {
     }
 }
 
-/// One of the three files of an index, chosen by the first byte; the other two are whole.
+/// One of the three files of an index, chosen by the first byte; the other two are whole. The matrix may be any array.
 fn index_npy(bytes: &[u8]) {
     let Some((which, part)) = choice(bytes) else { return };
     let npy = scratch::path("gallery.npy");
@@ -92,6 +93,9 @@ fn index_npy(bytes: &[u8]) {
         let again = scratch::path("again.npy");
         write_npy(&again, &matrix).unwrap();
         assert_eq!(read_npy(&again).unwrap().as_slice(), matrix.as_slice());
+    }
+    if let Ok(entries) = Entries::read(&npy) {
+        assert!(entries.numbered().iter().all(|&number| number < entries.len()));
     }
 }
 

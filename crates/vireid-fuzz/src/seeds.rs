@@ -158,7 +158,26 @@ mod of_program {
         let path = scratch::path("seed.npy");
         embeddings().save(&path).unwrap();
         let part = |first: u8, ending: &str| [vec![first], written(&path.with_extension(ending))].concat();
-        vec![("seed-matrix", part(b'0', "npy")), ("seed-table", part(b'1', "csv")), ("seed-origin", part(b'2', "json"))]
+        vec![
+            ("seed-matrix", part(b'0', "npy")),
+            ("seed-table", part(b'1', "csv")),
+            ("seed-origin", part(b'2', "json")),
+            (
+                "seed-columns",
+                array("'>f8', 'fortran_order': True, 'shape': (3, 2)", &[1.5f64.to_be_bytes(); 6].concat()),
+            ),
+            ("seed-halves", array("'<f2', 'fortran_order': False, 'shape': (3, 2)", &[0, 60, 1, 0, 0, 124].repeat(2))),
+            ("seed-numbers", array("'>i2', 'fortran_order': False, 'shape': (3,)", &[255, 255, 0, 1, 1, 0])),
+            ("seed-names", array("'<U2', 'fortran_order': False, 'shape': (2,)", b"i\0\0\0r\0\0\0v\0\0\0\0\0\0\0")),
+            ("seed-bytes", array("'|S3', 'fortran_order': False, 'shape': (2,)", b"rgbir\0")),
+        ]
+    }
+
+    /// A matrix's place in an index taken by an array of NumPy's format 2.0.
+    fn array(header: &str, items: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': {header}, }}\n");
+        let length = (header.len() as u32).to_le_bytes();
+        [b"0\x93NUMPY\x02\x00", &length[..], header.as_bytes(), items].concat()
     }
 
     pub fn indices_parquet() -> Seeds {

@@ -158,6 +158,14 @@ pub enum ProgramError {
         "VR0630: the exported file is not the network: {0}; nothing was written, and --no-check writes it all the same"
     )]
     BadExport(String),
+    /// An array of the user's can't be used.
+    #[error("VR0628: {}: {reason}", path.display())]
+    BadArray {
+        /// The `.npy` file.
+        path: PathBuf,
+        /// What is wrong, in a few words for a person to read.
+        reason: String,
+    },
 }
 
 impl Coded for ProgramError {}

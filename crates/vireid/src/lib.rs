@@ -23,13 +23,16 @@ mod explain;
 mod export;
 mod extract;
 mod fingerprint;
+mod graph_file;
 mod import;
 mod inspect;
+mod labels_file;
 mod lend;
 mod lending;
 mod model;
 mod nearest;
-mod npy;
+#[doc(hidden)]
+pub mod npy;
 #[doc(hidden)]
 pub mod output;
 mod overwriting;
@@ -43,6 +46,7 @@ mod source_arguments;
 mod table;
 mod train;
 mod training;
+mod watched;
 mod weights;
 mod worlds;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::ProgramError;
-use crate::{contact_sheet, embeddings_file};
+use crate::{contact_sheet, embeddings_file, graph_file, labels_file};
 
 /// What kind of file is to be written; each is recognised by its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub enum OutputKind {
     Embeddings,
     /// The table of `vireid cluster`.
     Clusters,
+    /// The vector of labels of `vireid cluster --embeddings`.
+    Labels,
+    /// The matrix of distances of `vireid cluster --embeddings`.
+    Graph,
     /// A PNG of images side by side.
     ContactSheet,
     /// The page of `vireid report`.
@@ -39,6 +43,8 @@ impl OutputKind {
         match self {
             OutputKind::Embeddings => "embeddings",
             OutputKind::Clusters => "a table of clusters",
+            OutputKind::Labels => "a vector of labels",
+            OutputKind::Graph => "a graph of distances",
             OutputKind::ContactSheet => "a contact sheet",
             OutputKind::Report => "a report",
             OutputKind::Calibration => "a calibration",
@@ -54,6 +60,8 @@ impl OutputKind {
         match self {
             OutputKind::Embeddings => embeddings_file::is_part(path),
             OutputKind::Clusters => beginning(path).lines().next() == Some(CLUSTERS_HEADER),
+            OutputKind::Labels => labels_file::is_labels(path),
+            OutputKind::Graph => graph_file::is_graph(path),
             OutputKind::ContactSheet => contact_sheet::is_sheet(path),
             OutputKind::Report => beginning(path).contains(REPORT_TITLE),
             OutputKind::Calibration => ["model", "far", "threshold"].iter().all(|key| json().get(key).is_some()),

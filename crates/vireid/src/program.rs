@@ -54,7 +54,7 @@ enum Verb {
     Export(export::Arguments),
     /// Find the images most similar to one
     Search(search::Arguments),
-    /// Cluster images by their embeddings and associate the clusters of both modalities
+    /// Cluster images by their embeddings: those of a model, both modalities associated, or a matrix of your own
     Cluster(cluster::Arguments),
     /// From labelled pairs, a threshold for "the same person", kept with the network
     Calibrate(calibrate::Arguments),

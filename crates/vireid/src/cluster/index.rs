@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -7,24 +7,29 @@ use vireid_clustering::{MatchOrientation, bilateral_match};
 use vireid_core::{Modality, PerModality};
 use vireid_methods::{MethodError, RunConfig, cluster, parse_device, registry};
 
-use crate::model::NetworkArguments;
+use crate::model::{NetworkArguments, Which};
 use crate::output::{Output, table};
 
+/// The form for an index of `vireid extract` and the network that made it.
 #[derive(Debug, Args)]
+#[group(id = "of_an_index", multiple = true, conflicts_with = "of_arrays")]
 pub struct Arguments {
-    #[command(flatten)]
-    network: NetworkArguments,
+    /// Run directory of the network
+    #[arg(long, required_unless_present = "embeddings")]
+    model: Option<PathBuf>,
+    /// Which of its networks: that of the last epoch, or the one that scored best in a test while it was trained (chosen by
+    /// test scores: not to be reported as if it were chosen blindly)
+    #[arg(long, value_enum, default_value_t = Which::Last)]
+    which: Which,
     /// Embeddings, as `vireid extract` writes them
-    #[arg(long)]
-    index: PathBuf,
+    #[arg(long, required_unless_present = "embeddings")]
+    index: Option<PathBuf>,
     /// CSV to write: path, modality, cluster, partners in the other modality
-    #[arg(long)]
-    out: PathBuf,
+    #[arg(long, required_unless_present = "embeddings")]
+    out: Option<PathBuf>,
     /// Override one of the run's clustering settings, such as `clustering.eps.visible=0.5`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    #[command(flatten)]
-    overwriting: Overwriting,
 }
 
 #[derive(Serialize)]
@@ -37,17 +42,34 @@ struct Row<'a> {
     partners: String,
 }
 
-pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
+impl Arguments {
+    pub fn run(&self, overwriting: Overwriting, output: Output) -> Result<(), ProgramError> {
+        let (Some(model), Some(index), Some(out)) = (&self.model, &self.index, &self.out) else {
+            return Err(ProgramError::Usage("--model, --index and --out are needed, or --embeddings".into()));
+        };
+        let network = NetworkArguments { model: model.clone(), which: self.which };
+        run(&network, index, out, &self.overrides, overwriting, output)
+    }
+}
+
+fn run(
+    network: &NetworkArguments,
+    path: &Path,
+    out: &Path,
+    overrides: &[String],
+    overwriting: Overwriting,
+    output: Output,
+) -> Result<(), ProgramError> {
     let device = parse_device("cpu")?;
-    if let Some(other) = arguments.overrides.iter().find(|set| !set.trim_start().starts_with("clustering.")) {
+    if let Some(other) = overrides.iter().find(|set| !set.trim_start().starts_with("clustering.")) {
         return Err(ProgramError::Usage(format!("--set {other} changes nothing here: only clustering.* settings do")));
     }
-    let index = ["npy", "csv", "json", "parquet"].map(|ending| arguments.index.with_extension(ending));
-    arguments.overwriting.check(&arguments.out, OutputKind::Clusters, &index)?;
-    let trained = arguments.network.open(device.clone())?;
-    let config = RunConfig::from_toml(&trained.run_config().to_toml(), &arguments.overrides)?;
-    let file = EmbeddingsFile::load(&arguments.index)?;
-    file.check_recipe(&arguments.index, trained.recipe())?;
+    let read = ["npy", "csv", "json", "parquet"].map(|ending| path.with_extension(ending));
+    overwriting.check(out, OutputKind::Clusters, &read)?;
+    let trained = network.open(device.clone())?;
+    let config = RunConfig::from_toml(&trained.run_config().to_toml(), overrides)?;
+    let file = EmbeddingsFile::load(path)?;
+    file.check_recipe(path, trained.recipe())?;
     let rows = |modality: Modality| {
         let name = modality.to_string();
         (0..file.images.len()).filter(|&row| file.images[row].modality == name).collect::<Vec<usize>>()
@@ -69,7 +91,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     };
     let failed = |error: csv::Error| ProgramError::Io {
         action: "can't write",
-        path: arguments.out.clone(),
+        path: out.to_path_buf(),
         source: std::io::Error::other(error),
     };
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
@@ -83,7 +105,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
                 .map_err(failed)?;
         }
     }
-    write_bytes(&arguments.out, &writer.into_inner().map_err(|error| failed(error.into_error().into()))?)?;
+    write_bytes(out, &writer.into_inner().map_err(|error| failed(error.into_error().into()))?)?;
     let summary: Vec<(String, usize, usize, usize)> = Modality::ALL
         .into_iter()
         .map(|modality| {
@@ -97,6 +119,6 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
             vec![modality.clone(), images.to_string(), clusters.to_string(), noise.to_string()]
         });
         let table = table(&["modality", "images", "clusters", "noise"], rows, 1);
-        format!("{table}\n{} pairs of clusters associated; labels in {}", association.len(), arguments.out.display())
+        format!("{table}\n{} pairs of clusters associated; labels in {}", association.len(), out.display())
     })
 }
