@@ -21,8 +21,13 @@ from torch import nn
 
 import vireid
 
+CAMERAS = (1, 2, 4, 5), (3, 6)  # visible and infrared
 HEIGHT, WIDTH, TEMPERATURE, MOMENTUM = 64, 32, 0.05, 0.1
 CLUSTERS, IMAGES = 12, 4  # of a batch, for each modality
+
+
+def layer(inputs, outputs, stride):
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 class Network(nn.Module):
@@ -30,7 +35,6 @@ class Network(nn.Module):
 
     def __init__(self):
         super().__init__()
-        layer = lambda i, o, s: nn.Sequential(nn.Conv2d(i, o, 3, s, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU())
         self.visible, self.infrared = layer(3, 24, 2), layer(3, 24, 2)
         self.infrared.load_state_dict(self.visible.state_dict())
         self.trunk = nn.Sequential(layer(24, 48, 2), layer(48, 64, 1), layer(64, 64, 1))
@@ -55,7 +59,7 @@ class Images:
         if augmented:
             flipped = torch.rand(len(images)) < 0.5
             images[flipped] = images[flipped].flip(3)
-            images *= (0.8 + 0.4 * torch.rand(len(images), 1, 1, 1))
+            images *= 0.8 + 0.4 * torch.rand(len(images), 1, 1, 1)
             if colour:  # One channel in place of all three: nearer to infrared images.
                 grey = torch.rand(len(images)) < 0.5
                 images[grey] = images[grey][:, torch.randint(3, (1,))]
@@ -138,10 +142,10 @@ def main():
     torch.manual_seed(0)
     np.random.seed(0)
     subprocess.run([sys.executable, "-m", "vireid", "data", "synth", "--out", str(arguments.world)], check=True)
-    ids = lambda name: [int(i) for i in (arguments.world / "exp" / f"{name}_id.txt").read_text().split(",")][::every]
-    modalities = (1, 2, 4, 5), (3, 6)
-    images = [Images(arguments.world, ids("train") + ids("val"), cameras) for cameras in modalities]
-    gallery, query = (Images(arguments.world, ids("test"), cameras) for cameras in modalities)
+    parts = [(arguments.world / "exp" / f"{part}_id.txt").read_text().split(",")[::every] for part in ("train", "val", "test")]
+    train, val, test = ([int(person) for person in part] for part in parts)
+    images = [Images(arguments.world, train + val, cameras) for cameras in CAMERAS]
+    gallery, query = (Images(arguments.world, test, cameras) for cameras in CAMERAS)
     network = Network()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=5e-4)
     score(network, gallery, query, "before")
