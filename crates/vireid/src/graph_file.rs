@@ -22,7 +22,7 @@ const COMMENT: &str = "distances by vireid";
 /// `VR0605`.
 pub fn write_graph(path: &Path, distances: SparseRows) -> Result<(), ProgramError> {
     let rows = distances.rows();
-    let (starts, columns, values) = distances.into_parts();
+    let (starts, columns, values) = distances.into_parts_by_value();
     // As SciPy: both indices of one type, the smaller one where it is large enough.
     let is_small = values.len().max(rows) <= i32::MAX as usize;
     let indices = if is_small { "<i4" } else { "<i8" };
