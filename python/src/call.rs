@@ -35,7 +35,9 @@ impl<'py> Call<'py> {
         work: impl FnOnce() -> Result<T, E> + Send + 'static,
     ) -> PyResult<T> {
         let watch = Arc::new(Watch::default());
-        let (threads, entered) = (self.threads, watch.clone());
+        // More threads than cores would only wait for each other; results depend on neither.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (threads, entered) = (self.threads.min(cores), watch.clone());
         let (sender, receiver) = channel();
         // Not a scope: work that does not heed a stop must not keep Python waiting.
         std::thread::spawn(move || {
