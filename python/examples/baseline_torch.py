@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+import vireid
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 from torch import nn
-
-import vireid
 
 CAMERAS = (1, 2, 4, 5), (3, 6)  # visible and infrared
 HEIGHT, WIDTH, TEMPERATURE, MOMENTUM = 64, 32, 0.05, 0.1

@@ -7,6 +7,11 @@ use vireid_core::{Camera, Embeddings, Modality};
 
 use crate::failure::Failure;
 
+/// Arrays on their way to Python.
+pub type Vector<'py, T> = Bound<'py, PyArray1<T>>;
+pub type Matrix<'py, T> = Bound<'py, PyArray2<T>>;
+
+/// A matrix from Python, one row per sample.
 pub type Rows<'py> = PyReadonlyArray2<'py, f32>;
 
 pub fn embeddings(rows: &Rows) -> Result<Embeddings, Failure> {
@@ -20,7 +25,7 @@ pub fn sides<T: numpy::Element>(matrix: &PyReadonlyArray2<T>) -> [usize; 2] {
 }
 
 /// A slice of an array that is contiguous.
-pub fn contiguous<'a, T, E>(slice: Result<&'a [T], E>) -> Result<&'a [T], Failure> {
+pub fn contiguous<T, E>(slice: Result<&[T], E>) -> Result<&[T], Failure> {
     slice.map_err(|_| {
         let expected = "a contiguous array in C order";
         ClusteringError::Parameter { name: "array", value: "a strided one".into(), expected }.into()

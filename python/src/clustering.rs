@@ -1,27 +1,36 @@
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
+use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use vireid_clustering::{
-    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, ReRanking, SparseRows,
+    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, Origin, ReRanking, SparseRows,
     nearest_across, nearest_neighbours,
 };
 use vireid_core::{Embeddings, Streams};
 
-use crate::arrays::{Rows, SparseArrays, embeddings, label_array, matrix, origins, sparse_arrays, sparse_rows};
+use crate::arrays::{
+    Matrix, Rows, SparseArrays, Vector, embeddings, label_array, matrix, origins, sparse_arrays, sparse_rows,
+};
 use crate::call::Call;
 use crate::failure::Failure;
 
 /// Name, k2, k3, cameras and modalities of an expansion.
 type ExpansionArguments<'py> = (String, usize, usize, PyReadonlyArray1<'py, u16>, PyReadonlyArray1<'py, u8>);
 
-/// Does something with the expansion that some arguments describe.
-fn with_expansion<T>(
-    arguments: ExpansionArguments,
-) -> PyResult<impl FnOnce(&dyn Fn(&Expansion) -> Result<T, ClusteringError>) -> Result<T, Failure> + Send + 'static> {
-    let (name, k2, k3, cameras, modalities) = arguments;
-    let origins = origins(&cameras, &modalities)?;
-    Ok(move |work: &dyn Fn(&Expansion) -> Result<T, ClusteringError>| {
-        Ok(work(&Expansion::by_name(&name, k2, k3, &origins)?)?)
-    })
+/// An expansion that owns what it looks at.
+struct OwnedExpansion {
+    name: String,
+    k2: usize,
+    k3: usize,
+    origins: Vec<Origin>,
+}
+
+impl OwnedExpansion {
+    fn new((name, k2, k3, cameras, modalities): ExpansionArguments) -> Result<Self, Failure> {
+        Ok(Self { name, k2, k3, origins: origins(&cameras, &modalities)? })
+    }
+
+    fn get(&self) -> Result<Expansion<'_>, ClusteringError> {
+        Expansion::by_name(&self.name, self.k2, self.k3, &self.origins)
+    }
 }
 
 /// Values, columns and starts of the Jaccard distances of at most `limit`.
@@ -35,9 +44,9 @@ pub fn jaccard<'py>(
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
 ) -> PyResult<SparseArrays<'py>> {
-    let (features, expanded) = (embeddings(&features)?, with_expansion(expansion)?);
+    let (features, expansion) = (embeddings(&features)?, OwnedExpansion::new(expansion)?);
     let distances = Call::new(py, threads, report).run(move || {
-        let distances = expanded(&|expansion| JaccardEncoding::new(&features, k1, expansion)?.try_within(limit));
+        let distances = JaccardEncoding::new(&features, k1, &expansion.get()?)?.try_within(limit);
         distances.map(SparseRows::into_parts_by_value)
     })?;
     Ok(sparse_arrays(py, distances))
@@ -48,18 +57,17 @@ pub fn jaccard<'py>(
 pub fn cluster<'py>(
     py: Python<'py>,
     features: Rows<'py>,
-    k1: usize,
-    eps: f64,
-    min_samples: usize,
+    settings: (usize, f64, usize),
     expansion: ExpansionArguments<'py>,
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, SparseArrays<'py>)> {
-    let (features, expanded) = (embeddings(&features)?, with_expansion(expansion)?);
+) -> PyResult<(Vector<'py, i64>, SparseArrays<'py>)> {
+    let (features, expansion) = (embeddings(&features)?, OwnedExpansion::new(expansion)?);
+    let (k1, eps, min_samples) = settings;
     let settings = JaccardDbscan { k1, eps, min_samples };
     let found = Call::new(py, threads, report).run(move || {
-        let found = expanded(&|expansion| settings.fit(&features, expansion));
-        found.map(|found| (found.labels, found.distances.into_parts_by_value()))
+        let found = settings.fit(&features, &expansion.get()?)?;
+        Ok::<_, ClusteringError>((found.labels, found.distances.into_parts_by_value()))
     })?;
     Ok((label_array(py, found.0), sparse_arrays(py, found.1)))
 }
@@ -73,7 +81,7 @@ pub fn dbscan<'py>(
     starts: PyReadonlyArray1<'py, i64>,
     eps: f64,
     min_samples: usize,
-) -> PyResult<Bound<'py, PyArray1<i64>>> {
+) -> PyResult<Vector<'py, i64>> {
     let stored = sparse_rows(&(values, columns, starts))?;
     let labels = Call::new(py, 0, None)
         .run(move || vireid_clustering::dbscan(&NeighbourGraph::from_distances(&stored, eps), min_samples))?;
@@ -89,7 +97,7 @@ pub fn nearest<'py>(
     k: usize,
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
-) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>)> {
+) -> PyResult<(Matrix<'py, i64>, Matrix<'py, f32>)> {
     let features = embeddings(&features)?;
     let gallery = gallery.as_ref().map(embeddings).transpose()?;
     let (ranking, distances) = Call::new(py, threads, report).run(move || {
@@ -119,16 +127,15 @@ pub fn re_rank<'py>(
     py: Python<'py>,
     query: Rows<'py>,
     gallery: Rows<'py>,
-    k1: usize,
-    k2: usize,
-    lambda_: f64,
+    settings: (usize, usize, f64),
     ranked: bool,
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (query, gallery) = (embeddings(&query)?, embeddings(&gallery)?);
     let shape = [query.rows(), gallery.rows()];
-    let settings = ReRanking { k1, k2, lambda: lambda_ };
+    let (k1, k2, lambda) = settings;
+    let settings = ReRanking { k1, k2, lambda };
     let call = Call::new(py, threads, report);
     if !ranked {
         let distances = call.run(move || settings.distances(&query, &gallery))?;
@@ -147,7 +154,7 @@ pub fn kmeans<'py>(
     seed: u64,
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f32>>, f64)> {
+) -> PyResult<(Vector<'py, i64>, Matrix<'py, f32>, f64)> {
     let features: Embeddings = embeddings(&features)?;
     let (k, restarts, max_iterations, tolerance) = settings;
     let settings = KMeans { k, restarts, max_iterations, tolerance };

@@ -1,4 +1,4 @@
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use vireid_clustering::{
     ClusterMemories, ClusteringError, CostDirection, Expansion, JaccardEncoding, LabelTransfer, MatchOrientation,
@@ -7,7 +7,9 @@ use vireid_clustering::{
 };
 use vireid_core::{PerModality, PseudoLabels};
 
-use crate::arrays::{Rows, SparseParts, contiguous, embeddings, label_array, labels, matrix, sides, sparse_rows};
+use crate::arrays::{
+    Matrix, Rows, SparseParts, Vector, contiguous, embeddings, label_array, labels, matrix, sides, sparse_rows,
+};
 use crate::call::Call;
 use crate::failure::Failure;
 
@@ -18,7 +20,7 @@ pub fn bilateral<'py>(
     infrared: Rows<'py>,
     visible: Rows<'py>,
     mirrored: bool,
-) -> PyResult<Bound<'py, PyArray2<bool>>> {
+) -> PyResult<Matrix<'py, bool>> {
     let (infrared, visible) = (embeddings(&infrared)?, embeddings(&visible)?);
     let shape = [infrared.rows(), visible.rows()];
     let orientation = if mirrored { MatchOrientation::Mirrored } else { MatchOrientation::AsReleased };
@@ -39,7 +41,7 @@ pub fn multi_memory<'py>(
     direction: &str,
     hungarian: bool,
     threads: usize,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray2<f64>>)> {
+) -> PyResult<(Vector<'py, i64>, Matrix<'py, f64>)> {
     let memories = |clusters: &[Rows]| -> Result<Vec<ClusterMemories>, Failure> {
         clusters.iter().map(|rows| embeddings(rows).map(ClusterMemories::Points)).collect()
     };
@@ -58,8 +60,11 @@ pub fn multi_memory<'py>(
     Ok((label_array(py, matched), matrix(py, costs, shape)?))
 }
 
+/// What is of the visible images, and of the infrared ones.
+type Both<T> = (T, T);
+
 /// Of one label space after the other, visible clusters first: soft labels of visible and of infrared images.
-type SoftArrays<'py> = Vec<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)>;
+type SoftArrays<'py> = Vec<(Matrix<'py, f32>, Matrix<'py, f32>)>;
 
 /// Soft labels of both modalities in both label spaces, and the rounds taken in each. Centroids and distances are made where
 /// none are given.
@@ -68,15 +73,14 @@ pub fn label_transfer<'py>(
     py: Python<'py>,
     features: (Rows<'py>, Rows<'py>),
     clusters: (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>),
-    centroids: Option<(Rows<'py>, Rows<'py>)>,
-    distances: Option<(SparseParts<'py>, SparseParts<'py>)>,
-    neighbours: (usize, usize),
-    settings: (f64, f64, f64, usize),
+    known: (Option<Both<Rows<'py>>>, Option<Both<SparseParts<'py>>>),
+    settings: (usize, usize, f64, f64, f64, usize),
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
 ) -> PyResult<(SoftArrays<'py>, (usize, usize))> {
     let rows = PerModality { visible: embeddings(&features.0)?, infrared: embeddings(&features.1)? };
     let found = PerModality { visible: labels(&clusters.0)?, infrared: labels(&clusters.1)? };
+    let (centroids, distances) = known;
     let centroids = match &centroids {
         Some((visible, infrared)) => {
             Some(PerModality { visible: embeddings(visible)?, infrared: embeddings(infrared)? })
@@ -89,8 +93,7 @@ pub fn label_transfer<'py>(
         }
         None => None,
     };
-    let (k1, k2) = neighbours;
-    let (alpha, temperature, tolerance, max_rounds) = settings;
+    let (k1, k2, alpha, temperature, tolerance, max_rounds) = settings;
     let settings = LabelTransfer { alpha, temperature, tolerance, max_rounds, ..LabelTransfer::mult() };
     let moved = Call::new(py, threads, report).run(move || {
         let distances = match distances {
@@ -127,7 +130,7 @@ pub fn sinkhorn<'py>(
     settings: (f64, f64, usize),
     logarithmic: bool,
     threads: usize,
-) -> PyResult<(Bound<'py, PyArray2<f32>>, usize, bool)> {
+) -> PyResult<(Matrix<'py, f32>, usize, bool)> {
     let [rows, columns] = sides(&cost);
     let cost = contiguous(cost.as_slice())?.to_vec();
     let (lambda, tolerance, max_steps) = settings;
@@ -149,7 +152,7 @@ pub fn sinkhorn<'py>(
 pub fn linear_assignment<'py>(
     py: Python<'py>,
     cost: PyReadonlyArray2<'py, f64>,
-) -> PyResult<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {
+) -> PyResult<(Vector<'py, i64>, Vector<'py, i64>)> {
     let [rows, columns] = sides(&cost);
     let cost = contiguous(cost.as_slice())?.to_vec();
     let pairs = Call::new(py, 0, None).run(move || vireid_clustering::linear_assignment(&cost, rows, columns))?;

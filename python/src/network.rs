@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use numpy::{PyArray2, PyReadonlyArray3, PyUntypedArrayMethods};
+use numpy::{PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use vireid::calibration::Calibration;
 use vireid::{EmbeddingsFile, ProgramError, nearest};
@@ -9,7 +9,7 @@ use vireid_core::{Camera, Embeddings, Modality, follow};
 use vireid_data::{CacheBudget, DataError, ImageList, ImageSize, Sample};
 use vireid_methods::{CheckpointKind, MethodError, TrainedNetwork, parse_device};
 
-use crate::arrays::{Rows, contiguous, embeddings, matrix};
+use crate::arrays::{Matrix, Rows, contiguous, embeddings, matrix};
 use crate::call::Call;
 use crate::failure::Failure;
 
@@ -58,7 +58,7 @@ impl Network {
         infrared: bool,
         threads: usize,
         report: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    ) -> PyResult<Matrix<'py, f32>> {
         let list = self.list(&images)?;
         drop(images);
         let trained = self.trained.clone();
@@ -96,7 +96,7 @@ impl Network {
     }
 
     /// The rows of an index that this network wrote, and the paths of their images.
-    fn index<'py>(&self, py: Python<'py>, path: PathBuf) -> PyResult<(Bound<'py, PyArray2<f32>>, Vec<PathBuf>)> {
+    fn index<'py>(&self, py: Python<'py>, path: PathBuf) -> PyResult<(Matrix<'py, f32>, Vec<PathBuf>)> {
         let trained = self.trained.clone();
         let file = Call::new(py, 0, None).run(move || -> Result<EmbeddingsFile, ProgramError> {
             let file = EmbeddingsFile::load(&path)?;
@@ -115,7 +115,7 @@ impl Network {
         queries: Rows<'py>,
         gallery: Rows<'py>,
         top: usize,
-    ) -> PyResult<(Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>)> {
+    ) -> PyResult<(Matrix<'py, i64>, Matrix<'py, f32>)> {
         let (queries, gallery) = (embeddings(&queries)?, embeddings(&gallery)?);
         let shape = [queries.rows(), top.min(gallery.rows())];
         let (rows, similarities) = Call::new(py, 0, None).run(move || -> Result<_, MethodError> {

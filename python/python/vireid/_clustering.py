@@ -127,7 +127,7 @@ def cluster(
         _scipy()
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
-        labels, parts = _vireid.cluster(rows, k1, float(eps), min_samples, options, threads, report)
+        labels, parts = _vireid.cluster(rows, (k1, float(eps), min_samples), options, threads, report)
     return (labels, _csr(parts, len(rows))) if return_graph else labels
 
 
@@ -216,7 +216,7 @@ def k_reciprocal_re_ranking(
     k1, k2 = _arrays.count(k1, "k1"), _arrays.count(k2, "k2")
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
-        return _vireid.re_rank(rows, others, k1, k2, float(lambda_value), bool(return_ranking), threads, report)
+        return _vireid.re_rank(rows, others, (k1, k2, float(lambda_value)), bool(return_ranking), threads, report)
 
 
 class KMeans(NamedTuple):

@@ -125,13 +125,19 @@ def label_transfer(
         _arrays.labels(visible_labels, "visible_labels", len(rows[0])),
         _arrays.labels(infrared_labels, "infrared_labels", len(rows[1])),
     )
-    settings = (float(alpha), float(temperature), float(tolerance), _arrays.count(max_rounds, "max_rounds"))
-    k1, k2 = _arrays.count(k1, "k1"), _arrays.count(k2, "k2")
+    settings = (
+        _arrays.count(k1, "k1"),
+        _arrays.count(k2, "k2"),
+        float(alpha),
+        float(temperature),
+        float(tolerance),
+        _arrays.count(max_rounds, "max_rounds"),
+    )
     means = None if centroids is None else _pair(centroids, lambda each: _arrays.rows(each, "centroids"))
     known = None if distances is None else _pair(distances, lambda each: _arrays.sparse(each, "distances", _BELOW_ONE))
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
-        spaces, rounds = _vireid.label_transfer(rows, found, means, known, (k1, k2), settings, threads, report)
+        spaces, rounds = _vireid.label_transfer(rows, found, (means, known), settings, threads, report)
     return LabelTransfer(*spaces[0], *spaces[1], rounds)
 
 

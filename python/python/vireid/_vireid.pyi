@@ -18,14 +18,14 @@ People = tuple[NDArray[np.uint32], NDArray[np.uint16]]
 
 def jaccard(features: Rows, k1: int, expansion: Expansion, limit: float, threads: int, report: Report) -> Sparse: ...
 def cluster(
-    features: Rows, k1: int, eps: float, min_samples: int, expansion: Expansion, threads: int, report: Report
+    features: Rows, settings: tuple[int, float, int], expansion: Expansion, threads: int, report: Report
 ) -> tuple[Labels, Sparse]: ...
 def dbscan(
     values: NDArray[np.float32], columns: NDArray[np.int64], starts: NDArray[np.int64], eps: float, min_samples: int
 ) -> Labels: ...
 def nearest(features: Rows, gallery: Rows | None, k: int, threads: int, report: Report) -> tuple[Labels, NDArray[np.float32]]: ...
 def re_rank(
-    query: Rows, gallery: Rows, k1: int, k2: int, lambda_: float, ranked: bool, threads: int, report: Report
+    query: Rows, gallery: Rows, settings: tuple[int, int, float], ranked: bool, threads: int, report: Report
 ) -> NDArray[Any]: ...
 def kmeans(
     features: Rows, settings: tuple[int, int, int, float], seed: int, threads: int, report: Report
@@ -37,10 +37,8 @@ def multi_memory(
 def label_transfer(
     features: tuple[Rows, Rows],
     clusters: tuple[Labels, Labels],
-    centroids: tuple[Rows, Rows] | None,
-    distances: tuple[SparseIn, SparseIn] | None,
-    neighbours: tuple[int, int],
-    settings: tuple[float, float, float, int],
+    known: tuple[tuple[Rows, Rows] | None, tuple[SparseIn, SparseIn] | None],
+    settings: tuple[int, int, float, float, float, int],
     threads: int,
     report: Report,
 ) -> tuple[list[tuple[Rows, Rows]], tuple[int, int]]: ...
