@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
-use vireid_core::{Embeddings, follow};
+use vireid_core::{CoreError, Embeddings, follow};
 use vireid_product::{Shape, multiply};
 
 use crate::ClusteringError;
@@ -88,6 +88,7 @@ fn symmetric<T: Copy + Default + Send>(
 ) -> Result<(NeighbourRanking, Vec<T>), ClusteringError> {
     let k = checked(k)?.min(embeddings.rows());
     let rows = Blocks::new(embeddings, block);
+    rows.check()?;
     let lists = lists(&rows, k);
     let gathered: Vec<Mutex<Vec<T>>> =
         (0..rows.count()).map(|number| Mutex::new(vec![T::default(); rows.range(number).len()])).collect();
@@ -144,6 +145,8 @@ pub fn nearest_across(
     }
     let k = checked(k)?.min(candidates.rows());
     let (of_queries, of_candidates) = (Blocks::new(queries, BLOCK), Blocks::new(candidates, BLOCK));
+    of_queries.check()?;
+    of_candidates.check()?;
     let lists = lists(&of_queries, k);
     let steps = follow("neighbours", of_queries.count() * of_candidates.count());
     (0..of_queries.count()).into_par_iter().for_each_init(
@@ -178,6 +181,13 @@ impl<'a> Blocks<'a> {
         let rows = embeddings.as_slice().par_chunks_exact(embeddings.dim());
         let squared_norms = rows.map(|row| row.iter().map(|x| x * x).sum()).collect();
         Self { embeddings, squared_norms, block }
+    }
+
+    /// Refuses lengths that no distance can be made of.
+    fn check(&self) -> Result<(), CoreError> {
+        // Differences have up to four times the squared length.
+        let row = self.squared_norms.iter().position(|norm| *norm > f32::MAX / 8.0);
+        row.map_or(Ok(()), |row| Err(CoreError::TooLong { row }))
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -374,6 +384,14 @@ mod tests {
             pool.install(|| nearest_neighbours(&embeddings, 10).unwrap())
         };
         assert_eq!(with(1), with(3));
+    }
+
+    /// Infinity less infinity was taken for no distance at all.
+    #[test]
+    fn rows_beyond_all_numbers_are_refused() {
+        let rows = Embeddings::new(vec![1.0, 0.0, 1e20, 1e20], 2, 2).unwrap();
+        assert!(nearest_neighbours(&rows, 2).unwrap_err().to_string().starts_with("VR0006: embedding 1"));
+        assert!(nearest_across(&rows.select(&[0]), &rows, 2).unwrap_err().to_string().starts_with("VR0006"));
     }
 
     #[test]

@@ -46,6 +46,14 @@ pub enum CoreError {
         /// The smallest number that no sample has.
         missing: usize,
     },
+    /// The length of an embedding is beyond the numbers of 32 bits.
+    #[error(
+        "VR0006: embedding {row} is too long for 32-bit floats: its squared length is beyond 3.4e38; scale the rows"
+    )]
+    TooLong {
+        /// The first such row.
+        row: usize,
+    },
     /// Long work was asked to stop before its end.
     #[error("VR0004: the work was stopped before its end; nothing came of it")]
     Stopped,

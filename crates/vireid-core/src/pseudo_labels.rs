@@ -58,9 +58,12 @@ impl<T: ClusterTag> PseudoLabels<T> {
     /// `VR0003` when a number below the largest is used by no sample.
     pub fn new(labels: &[Option<usize>]) -> Result<Self, CoreError> {
         let clusters = labels.iter().flatten().max().map_or(0, |largest| largest + 1);
-        let mut used = vec![false; clusters];
+        // A number beyond all samples leaves a gap below: numbers from elsewhere decide on no memory.
+        let mut used = vec![false; clusters.min(labels.len() + 1)];
         for &label in labels.iter().flatten() {
-            used[label] = true;
+            if let Some(used) = used.get_mut(label) {
+                *used = true;
+            }
         }
         if let Some(missing) = used.iter().position(|used| !used) {
             return Err(CoreError::LabelGap { of: T::NAME, missing });
