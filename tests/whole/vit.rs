@@ -25,8 +25,9 @@ fn a_vision_transformer_is_trained_and_used_like_any_network() {
     let method = registry::build(&config).unwrap();
     let options = SessionOptions { config, out: out.clone(), resume: false, device: "cpu".into() };
     let mut session = Session::open(options, method, images.clone()).unwrap();
-    // What it keeps of a step is not reckoned.
-    assert!(session.memory_needs().unwrap().is_empty());
+    // Of its 22 million weights alone four copies are more than a third of a GB.
+    let needs = session.memory_needs().unwrap();
+    assert!(needs.len() == 1 && (0.35e9..2e9).contains(&needs[0].needed), "{needs:?}");
     let outcome = session.train(&mut (), &AtomicBool::new(false)).unwrap();
     let Outcome::Finished(evaluations) = outcome else { panic!("nobody interrupted it") };
     let trained = TrainedNetwork::open(&out, CheckpointKind::Last, parse_device("cpu").unwrap()).unwrap();
