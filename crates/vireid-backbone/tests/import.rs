@@ -127,6 +127,10 @@ fn a_network_of_another_kind_is_named() {
     assert!(said.contains("the file is of a residual network of 1, 2, 1 basic blocks, which is not one"), "{said}");
     let said = refused(small(0), &fixture("two_stream_legacy.pth"), WeightNames::Auto);
     assert!(said.contains("backbone.non_local = true") && said.contains("unused: NL_2.0.W.0.bias"), "{said}");
+    // Where its non-local blocks would go in another network, there are no blocks of the file.
+    let resnet50 = start(&TwoStreamNetConfig::resnet50().with_non_local_blocks());
+    let said = refused(resnet50, &fixture("two_stream_zip.pth"), WeightNames::Auto);
+    assert!(said.contains("residual network of 1, 2, 1 basic blocks"), "{said}");
     let said = refused(small(0), &fixture("transreid.pth"), WeightNames::Auto);
     assert!(said.starts_with("VR0302") && said.contains("vision transformer of 1 blocks of 6"), "{said}");
 }
@@ -142,7 +146,7 @@ fn what_a_file_holds_is_told_before_a_network_is_built() {
     let bytes = safetensors_of(&named);
     let found = WeightFile::Bytes("file", &bytes).found(WeightNames::Auto).unwrap();
     assert_eq!((found.names, found.backbone, found.non_local), (WeightNames::Own, Some("resnet18"), false));
-    assert_eq!(found.description, "resnet18");
+    assert_eq!(found.description, "a resnet18");
 }
 
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
