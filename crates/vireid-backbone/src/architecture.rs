@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::naming::Shapes;
@@ -13,15 +14,21 @@ pub(crate) enum Architecture {
 
 /// The kind of network that parameters of these names and shapes are of; `None` where they are of none that is known.
 pub(crate) fn of_shapes(shapes: &Shapes) -> Option<Architecture> {
-    let count = |prefix: &str| {
-        let number = |name: &String| name.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
-        shapes.keys().filter_map(number).collect::<std::collections::BTreeSet<_>>().len()
+    // A block is where its first layer is: what a file has beside it may be counted for another network.
+    let count = |prefix: &str, first: &str| {
+        let number = |name: &String| {
+            let (number, rest) = name.strip_prefix(prefix)?.split_once('.')?;
+            rest.ends_with(first).then(|| number.parse::<usize>().ok())?
+        };
+        shapes.keys().filter_map(number).collect::<BTreeSet<_>>().len()
     };
     if let Some(&[_, _, dim]) = shapes.get("cls_token").map(Vec::as_slice) {
         let patch = shapes.get("patch_embed.proj.weight").and_then(|shape| shape.last().copied()).unwrap_or(0);
-        return Some(Architecture::Transformer { dim, depth: count("blocks."), patch });
+        return Some(Architecture::Transformer { dim, depth: count("blocks.", "attn.qkv.weight"), patch });
     }
-    let blocks: Vec<usize> = (0..count("layers.")).map(|stage| count(&format!("layers.{stage}.blocks."))).collect();
+    let stages = count("layers.", "conv1.weight");
+    let blocks: Vec<usize> =
+        (0..stages).map(|stage| count(&format!("layers.{stage}.blocks."), "conv1.weight")).collect();
     let bottleneck = shapes.contains_key("layers.0.blocks.0.conv3.weight");
     (!blocks.is_empty()).then_some(Architecture::Residual { blocks, bottleneck })
 }

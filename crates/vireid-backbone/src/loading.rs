@@ -27,7 +27,7 @@ pub struct FoundWeights {
     pub names: WeightNames,
     /// Name of the network that it was made for, where this project has it.
     pub backbone: Option<&'static str>,
-    /// What network it was made for, in words.
+    /// What network it was made for, in words: `a resnet18`.
     pub description: String,
     /// Whether that network has non-local blocks.
     pub non_local: bool,
@@ -48,7 +48,7 @@ impl WeightFile<'_> {
         Ok(FoundWeights {
             names: WeightNames::from_name(set.name).unwrap_or_default(),
             backbone: architecture.as_ref().and_then(Architecture::name),
-            description: architecture.map_or("no network that is known here".into(), |found| found.to_string()),
+            description: architecture.map_or("no network that is known here".into(), |found| format!("a {found}")),
             non_local: tensors.keys().any(|name| is_non_local(name)),
         })
     }

@@ -24,7 +24,7 @@ pub struct KnownWeights {
 }
 
 /// torchvision's word on its weights, in short.
-const TORCHVISION: &str = "BSD-3-Clause (torchvision); trained on ImageNet, whose terms may bind you too";
+const TORCHVISION: &str = "BSD-3-Clause; terms of ImageNet may bind too";
 
 /// All that are known. The first eight digits of torchvision's sums are in its files' names.
 pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
