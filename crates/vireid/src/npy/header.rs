@@ -178,7 +178,7 @@ mod tests {
         }
         let vector = "{'descr': '|u1', 'fortran_order': True, 'shape': (7,), }";
         assert_eq!(entries(vector), Some(("|u1".into(), true, vec![7])));
-        assert_eq!(entries(&vector.replace("(7,)", "()")).unwrap().2, []);
+        assert!(entries(&vector.replace("(7,)", "()")).unwrap().2.is_empty());
         for bad in [
             "",
             "{",
