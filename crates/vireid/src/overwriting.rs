@@ -229,7 +229,8 @@ mod tests {
     fn files_of_others_are_not_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("mine");
-        for kind in [OutputKind::Clusters, OutputKind::ContactSheet, OutputKind::Report, OutputKind::TaskReport] {
+        use OutputKind::{Clusters, ContactSheet, Graph, Labels, Report, TaskReport};
+        for kind in [Clusters, Labels, Graph, ContactSheet, Report, TaskReport] {
             assert_eq!(code(&out, kind, &[]), "");
             fs::write(&out, "mine").unwrap();
             assert_eq!(code(&out, kind, &[]), "VR0626", "{kind:?}");
