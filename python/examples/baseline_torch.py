@@ -131,7 +131,7 @@ def main():
     parser.add_argument("--world", type=Path, default="synthetic-world", help="drawn if it is not there")
     parser.add_argument("--quick", action="store_true", help="half of the people, two epochs of eight steps")
     world, quick = vars(parser.parse_args()).values()
-    epochs, steps, every = (2, 8, 2) if quick else (8, 40, 1)
+    epochs, steps, every = (2, 8, 2) if quick else (8, 30, 1)
     torch.manual_seed(0)
     np.random.seed(0)
     subprocess.run([sys.executable, "-m", "vireid", "data", "synth", "--out", str(world)], check=True)
