@@ -276,7 +276,7 @@ def main():
     packages = ("vireid", "numpy", "scipy", "scikit-learn", "faiss-cpu")
     report = {
         "title": "Clustering and re-ranking from Python: the usual script against the wheel",
-        "command": "python benches/peer/cluster.py --out docs/results/bench_python.json",
+        "command": f"python benches/peer/cluster.py --rounds {arguments.rounds} --out docs/results/bench_python.json",
         "data": f"synthetic embeddings over the structure of SYSU-MM01, {DIM} numbers, seed {SEED}; no real image or identity",
         "note": f"{platform.system().lower()} {platform.machine()}, {os.cpu_count()} threads, the fastest of {arguments.rounds}; "
         f"mean load of the minute before {before:.1f}, at the end {os.getloadavg()[0]:.1f}",
