@@ -63,8 +63,11 @@ pub type SparseParts<'py> = (PyReadonlyArray1<'py, f32>, PyReadonlyArray1<'py, i
 
 /// Its columns ascend in the result, whatever their order.
 pub fn sparse_rows(parts: &SparseParts) -> Result<SparseRows, Failure> {
-    let (values, columns, starts) =
-        (contiguous(parts.0.as_slice())?, contiguous(parts.1.as_slice())?, contiguous(parts.2.as_slice())?);
+    stored_rows(contiguous(parts.0.as_slice())?, contiguous(parts.1.as_slice())?, contiguous(parts.2.as_slice())?)
+}
+
+/// The same of slices.
+pub fn stored_rows(values: &[f32], columns: &[i64], starts: &[i64]) -> Result<SparseRows, Failure> {
     let damaged = || {
         let expected = "rows that start and end within the stored entries, and columns that there are";
         ClusteringError::Parameter { name: "sparse matrix", value: "a damaged one".into(), expected }
@@ -85,16 +88,29 @@ pub fn sparse_rows(parts: &SparseParts) -> Result<SparseRows, Failure> {
     Ok(SparseRows::from_rows(rows.ok_or_else(damaged)?))
 }
 
-/// The three arrays of a matrix in compressed rows: values, columns, starts.
-pub type SparseArrays<'py> = (Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i64>>);
+/// The three arrays of a matrix in compressed rows, each row by ascending value: values, columns, starts.
+pub type SparseArrays<'py> = (Vector<'py, f32>, Vector<'py, i32>, Vector<'py, i64>);
 
-/// What [`SparseRows::into_parts_by_value`] gives.
-pub type ByValue = (Vec<usize>, Vec<u32>, Vec<f32>);
+/// The same before the interpreter's lock is taken.
+pub struct SparseVectors {
+    values: Vec<f32>,
+    columns: Vec<i32>,
+    starts: Vec<i64>,
+}
 
-pub fn sparse_arrays(py: Python<'_>, (starts, columns, values): ByValue) -> SparseArrays<'_> {
-    (
-        PyArray1::from_vec(py, values),
-        PyArray1::from_vec(py, columns.into_iter().map(|column| column as i32).collect()),
-        PyArray1::from_vec(py, starts.into_iter().map(|start| start as i64).collect()),
-    )
+impl SparseVectors {
+    /// Of square distances, with 1 where a sample is none of its own neighbours, so that nobody takes it for 0.
+    pub fn of(distances: SparseRows) -> Self {
+        let (starts, columns, values) = distances.with_diagonal(1.0).into_parts_by_value();
+        Self {
+            values,
+            columns: columns.into_iter().map(|column| column as i32).collect(),
+            starts: starts.into_iter().map(|start| start as i64).collect(),
+        }
+    }
+
+    pub fn arrays(self, py: Python<'_>) -> SparseArrays<'_> {
+        let Self { values, columns, starts } = self;
+        (PyArray1::from_vec(py, values), PyArray1::from_vec(py, columns), PyArray1::from_vec(py, starts))
+    }
 }

@@ -40,7 +40,7 @@ impl<'py> Call<'py> {
         let (threads, entered) = (self.threads.min(cores), watch.clone());
         let (sender, receiver) = channel();
         // Not a scope: work that does not heed a stop must not keep Python waiting.
-        std::thread::spawn(move || {
+        let spawned = std::thread::Builder::new().spawn(move || {
             let done = quietly(|| {
                 let pool =
                     ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| entered.enter()).build();
@@ -54,6 +54,7 @@ impl<'py> Call<'py> {
             // Nobody waits for it any more after an interruption.
             _ = sender.send(done);
         });
+        spawned.map_err(|error| Failure::of_panic(&error.to_string()))?;
         self.wait(&watch, receiver)
     }
 

@@ -1,13 +1,15 @@
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
+use rayon::prelude::*;
 use vireid_clustering::{
-    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, Origin, ReRanking, SparseRows,
+    ClusteringError, Expansion, JaccardDbscan, JaccardEncoding, KMeans, NeighbourGraph, Origin, ReRanking,
     nearest_across, nearest_neighbours,
 };
-use vireid_core::{Embeddings, Streams};
+use vireid_core::{Embeddings, Streams, follow};
 
 use crate::arrays::{
-    Matrix, Rows, SparseArrays, Vector, embeddings, label_array, matrix, origins, sparse_arrays, sparse_rows,
+    Matrix, Rows, SparseArrays, SparseVectors, Vector, contiguous, embeddings, label_array, matrix, origins,
+    stored_rows,
 };
 use crate::call::Call;
 use crate::failure::Failure;
@@ -47,9 +49,9 @@ pub fn jaccard<'py>(
     let (features, expansion) = (embeddings(&features)?, OwnedExpansion::new(expansion)?);
     let distances = Call::new(py, threads, report).run(move || {
         let distances = JaccardEncoding::new(&features, k1, &expansion.get()?)?.try_within(limit);
-        distances.map(SparseRows::into_parts_by_value)
+        distances.map(SparseVectors::of)
     })?;
-    Ok(sparse_arrays(py, distances))
+    Ok(distances.arrays(py))
 }
 
 /// Labels, and values, columns and starts of the distances of at most `eps`.
@@ -67,37 +69,37 @@ pub fn cluster<'py>(
     let settings = JaccardDbscan { k1, eps, min_samples };
     let found = Call::new(py, threads, report).run(move || {
         let found = settings.fit(&features, &expansion.get()?)?;
-        Ok::<_, ClusteringError>((found.labels, found.distances.into_parts_by_value()))
+        Ok::<_, ClusteringError>((found.labels, SparseVectors::of(found.distances)))
     })?;
-    Ok((label_array(py, found.0), sparse_arrays(py, found.1)))
+    Ok((label_array(py, found.0), found.1.arrays(py)))
 }
 
-/// Labels of a graph in compressed rows.
+/// Labels of a graph: columns and starts of its rows.
 #[pyfunction]
 pub fn dbscan<'py>(
     py: Python<'py>,
-    values: PyReadonlyArray1<'py, f32>,
     columns: PyReadonlyArray1<'py, i64>,
     starts: PyReadonlyArray1<'py, i64>,
-    eps: f64,
     min_samples: usize,
 ) -> PyResult<Vector<'py, i64>> {
-    let stored = sparse_rows(&(values, columns, starts))?;
+    let columns = contiguous(columns.as_slice())?;
+    let stored = stored_rows(&vec![0.0; columns.len()], columns, contiguous(starts.as_slice())?)?;
     let labels = Call::new(py, 0, None)
-        .run(move || vireid_clustering::dbscan(&NeighbourGraph::from_distances(&stored, eps), min_samples))?;
+        .run(move || vireid_clustering::dbscan(&NeighbourGraph::from_distances(&stored, 0.0), min_samples))?;
     Ok(label_array(py, labels))
 }
 
-/// Rows of neighbours, nearest first, and their squared distances.
+/// Rows of neighbours, nearest first, and their squared distances where they are asked for.
 #[pyfunction]
 pub fn nearest<'py>(
     py: Python<'py>,
     features: Rows<'py>,
     gallery: Option<Rows<'py>>,
     k: usize,
+    with_distances: bool,
     threads: usize,
     report: Option<Bound<'py, PyAny>>,
-) -> PyResult<(Matrix<'py, i64>, Matrix<'py, f32>)> {
+) -> PyResult<(Matrix<'py, i64>, Option<Matrix<'py, f32>>)> {
     let features = embeddings(&features)?;
     let gallery = gallery.as_ref().map(embeddings).transpose()?;
     let (ranking, distances) = Call::new(py, threads, report).run(move || {
@@ -105,20 +107,27 @@ pub fn nearest<'py>(
             Some(gallery) => nearest_across(&features, gallery, k)?,
             None => nearest_neighbours(&features, k)?,
         };
+        if !with_distances {
+            return Ok((ranking, None));
+        }
         let candidates = gallery.as_ref().unwrap_or(&features);
-        let squared = |row: usize, other: u32| -> f32 {
-            let pairs = features.row(row).iter().zip(candidates.row(other as usize));
-            pairs.map(|(a, b)| (a - b) * (a - b)).sum()
+        let steps = follow("distances", ranking.rows());
+        let squared = |row: usize| {
+            let near = if steps.step() { ranking.row(row) } else { &[] };
+            let to = |&other: &u32| {
+                let pairs = features.row(row).iter().zip(candidates.row(other as usize));
+                pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f32>()
+            };
+            near.iter().map(to).collect::<Vec<f32>>()
         };
-        let distances: Vec<f32> = (0..ranking.rows())
-            .flat_map(|row| ranking.row(row).iter().map(move |&other| (row, other)))
-            .map(|(row, other)| squared(row, other))
-            .collect();
-        Ok::<_, ClusteringError>((ranking, distances))
+        let distances: Vec<Vec<f32>> = (0..ranking.rows()).into_par_iter().map(squared).collect();
+        steps.check()?;
+        Ok::<_, ClusteringError>((ranking, Some(distances.concat())))
     })?;
     let shape = [ranking.rows(), ranking.k()];
     let indices = ranking.into_indices().into_iter().map(i64::from).collect();
-    Ok((matrix(py, indices, shape)?, matrix(py, distances, shape)?))
+    let distances = distances.map(|distances| matrix(py, distances, shape)).transpose()?;
+    Ok((matrix(py, indices, shape)?, distances))
 }
 
 /// Distances of queries to a gallery after k-reciprocal re-ranking, or the gallery's rows in their order.

@@ -7,7 +7,7 @@ use vireid::calibration::Calibration;
 use vireid::{EmbeddingsFile, ProgramError, nearest};
 use vireid_core::{Camera, Embeddings, Modality, follow};
 use vireid_data::{CacheBudget, DataError, ImageList, ImageSize, Sample};
-use vireid_methods::{CheckpointKind, MethodError, TrainedNetwork, parse_device};
+use vireid_methods::{CheckpointKind, EmbeddingRecipe, EngineConfig, MethodError, TrainedNetwork, parse_device};
 
 use crate::arrays::{Matrix, Rows, contiguous, embeddings, matrix};
 use crate::call::Call;
@@ -16,9 +16,13 @@ use crate::failure::Failure;
 /// A trained network, on the CPU.
 #[pyclass(frozen)]
 pub struct Network {
+    /// Taken by workers alone, for a batch: nobody waits for it with the interpreter's lock.
     trained: Arc<Mutex<TrainedNetwork>>,
     run: PathBuf,
     best: bool,
+    config: EngineConfig,
+    recipe: EmbeddingRecipe,
+    dim: usize,
 }
 
 /// An image: a file, or pixels of height x width x 3 bytes.
@@ -41,14 +45,14 @@ impl Network {
         let kind = if best { CheckpointKind::Best } else { CheckpointKind::Last };
         let folder = run.clone();
         let trained = Call::new(py, 0, None).run(move || TrainedNetwork::open(&folder, kind, parse_device("cpu")?))?;
-        Ok(Self { trained: Arc::new(Mutex::new(trained)), run, best })
+        let (config, recipe, dim) = (trained.config().clone(), trained.recipe().clone(), trained.dim());
+        Ok(Self { trained: Arc::new(Mutex::new(trained)), run, best, config, recipe, dim })
     }
 
     /// Numbers of an embedding, height and width of images, method, and fingerprint of the parameters.
     fn facts(&self) -> (usize, usize, usize, String, String) {
-        let trained = self.trained.lock().unwrap_or_else(PoisonError::into_inner);
-        let ImageSize { height, width } = trained.size();
-        (trained.dim(), height, width, trained.config().method.clone(), trained.hash().to_string())
+        let ImageSize { height, width } = self.config.size();
+        (self.dim, height, width, self.config.method.clone(), self.recipe.weights.clone())
     }
 
     fn embed<'py>(
@@ -59,23 +63,25 @@ impl Network {
         threads: usize,
         report: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Matrix<'py, f32>> {
-        let list = self.list(&images)?;
+        let held = images.iter().map(Held::of).collect::<Result<Vec<Held>, Failure>>()?;
         drop(images);
-        let trained = self.trained.clone();
+        let (trained, config, dim) = (self.trained.clone(), self.config.clone(), self.dim);
         let modality = if infrared { Modality::Infrared } else { Modality::Visible };
         let rows = Call::new(py, threads, report).run(move || -> Result<Embeddings, MethodError> {
-            let trained = trained.lock().unwrap_or_else(PoisonError::into_inner);
+            let list = list(&held, &config)?;
+            drop(held);
             // Whole batches, so that a row does not depend on where the work may be stopped.
-            let batch = trained.config().extraction.batch;
+            let batch = config.extraction.batch;
             let starts = (0..list.len()).step_by(batch);
             let steps = follow("embedding", starts.len());
-            let mut values = Vec::with_capacity(list.len() * trained.dim());
+            let mut values = Vec::with_capacity(list.len() * dim);
             for start in starts.take_while(|_| steps.step()) {
                 let part = list.select(start..(start + batch).min(list.len()));
+                let trained = trained.lock().unwrap_or_else(PoisonError::into_inner);
                 values.extend_from_slice(trained.embed_usable(&part, modality, false, |_| ())?.0.as_slice());
             }
             steps.check()?;
-            Ok(Embeddings::new(values, list.len(), trained.dim())?)
+            Ok(Embeddings::new(values, list.len(), dim)?)
         })?;
         let shape = [rows.rows(), rows.dim()];
         matrix(py, rows.into_values(), shape)
@@ -87,8 +93,7 @@ impl Network {
         let Some(kept) = Calibration::load(&self.run.join(name)).map_err(Failure::from)? else {
             return Ok((None, None));
         };
-        let trained = self.trained.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(unfit) = kept.unfit_for(trained.recipe()) {
+        if let Some(unfit) = kept.unfit_for(&self.recipe) {
             return Ok((None, Some(unfit)));
         }
         let Calibration { far, threshold, frr, same, different, probabilities, .. } = kept;
@@ -97,10 +102,10 @@ impl Network {
 
     /// The rows of an index that this network wrote, and the paths of their images.
     fn index<'py>(&self, py: Python<'py>, path: PathBuf) -> PyResult<(Matrix<'py, f32>, Vec<PathBuf>)> {
-        let trained = self.trained.clone();
+        let recipe = self.recipe.clone();
         let file = Call::new(py, 0, None).run(move || -> Result<EmbeddingsFile, ProgramError> {
             let file = EmbeddingsFile::load(&path)?;
-            file.check_recipe(&path, trained.lock().unwrap_or_else(PoisonError::into_inner).recipe())?;
+            file.check_recipe(&path, &recipe)?;
             Ok(file)
         })?;
         let shape = [file.embeddings.rows(), file.embeddings.dim()];
@@ -130,28 +135,41 @@ impl Network {
     }
 }
 
-impl Network {
-    /// The images as the network reads them.
-    fn list(&self, images: &[Image]) -> Result<ImageList, Failure> {
-        let sample = |(number, image): (usize, &Image)| Sample {
-            path: match image {
-                Image::File(path) => path.clone(),
-                Image::Pixels(_) => format!("image {number}").into(),
-            },
-            identity: None,
-            camera: Camera(0),
-        };
-        let samples = images.iter().enumerate().map(sample).collect();
-        let trained = self.trained.lock().unwrap_or_else(PoisonError::into_inner);
-        let (config, size) = (trained.config(), trained.size());
-        let list = ImageList::new(samples, size, config.filter()?, CacheBudget::new(0));
-        let mut list = list.with_range(config.range()?);
-        for (position, image) in images.iter().enumerate() {
-            let Image::Pixels(pixels) = image else { continue };
-            let from = ImageSize { height: pixels.shape()[0], width: pixels.shape()[1] };
-            let held = list.hold(position, from, contiguous(pixels.as_slice())?);
-            held.map_err(|bad| DataError::BadImages { images: vec![bad], total: images.len() })?;
-        }
-        Ok(list)
+/// An image without Python: a file, or pixels and their size.
+enum Held {
+    File(PathBuf),
+    Pixels(ImageSize, Vec<u8>),
+}
+
+impl Held {
+    fn of(image: &Image) -> Result<Self, Failure> {
+        Ok(match image {
+            Image::File(path) => Self::File(path.clone()),
+            Image::Pixels(pixels) => {
+                let size = ImageSize { height: pixels.shape()[0], width: pixels.shape()[1] };
+                Self::Pixels(size, contiguous(pixels.as_slice())?.to_vec())
+            }
+        })
     }
+}
+
+/// The images as a network reads them.
+fn list(images: &[Held], config: &EngineConfig) -> Result<ImageList, MethodError> {
+    let sample = |(number, image): (usize, &Held)| Sample {
+        path: match image {
+            Held::File(path) => path.clone(),
+            Held::Pixels(..) => format!("image {number}").into(),
+        },
+        identity: None,
+        camera: Camera(0),
+    };
+    let samples = images.iter().enumerate().map(sample).collect();
+    let list = ImageList::new(samples, config.size(), config.filter()?, CacheBudget::new(0));
+    let mut list = list.with_range(config.range()?);
+    for (position, image) in images.iter().enumerate() {
+        let Held::Pixels(from, pixels) = image else { continue };
+        let held = list.hold(position, *from, pixels);
+        held.map_err(|bad| DataError::BadImages { images: vec![bad], total: images.len() })?;
+    }
+    Ok(list)
 }

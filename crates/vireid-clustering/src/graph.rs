@@ -27,22 +27,18 @@ impl NeighbourGraph {
         Err(ClusteringError::Parameter { name: "eps", value: eps.to_string(), expected })
     }
 
-    /// The pairs at most `eps` apart among stored distances; what is not stored is far, but for a sample and itself.
+    /// The pairs at most `eps` apart among stored distances; what is not stored is far, a sample and itself as well.
     ///
     /// ```
     /// use vireid_clustering::{NeighbourGraph, SparseRows};
     ///
-    /// let stored = SparseRows::from_rows(vec![vec![(1, 0.2), (2, 0.7)], vec![(0, 0.2)], vec![(2, 0.0)]]);
+    /// let stored = SparseRows::from_rows(vec![vec![(0, 0.0), (1, 0.2), (2, 0.7)], vec![(0, 0.2)], vec![(2, 0.0)]]);
     /// let graph = NeighbourGraph::from_distances(&stored, 0.5);
-    /// assert_eq!((graph.neighbours(0), graph.neighbours(2)), (&[0, 1][..], &[2][..]));
+    /// assert_eq!((graph.neighbours(0), graph.neighbours(1)), (&[0, 1][..], &[0][..]));
     /// ```
     pub fn from_distances(distances: &SparseRows, eps: f64) -> Self {
         Self::from_lists((0..distances.rows()).map(|row| {
-            let own = row as u32;
-            let near =
-                distances.pairs(row).filter(move |&(_, distance)| distance <= eps as f32).map(|(other, _)| other);
-            let before = near.clone().take_while(move |&other| other < own);
-            before.chain([own]).chain(near.skip_while(move |&other| other <= own))
+            distances.pairs(row).filter(move |&(_, distance)| distance <= eps as f32).map(|(other, _)| other)
         }))
     }
 

@@ -33,7 +33,8 @@ pub struct JaccardDbscan {
 pub struct JaccardClusters {
     /// The cluster of each sample, numbered from 0; `None` is noise.
     pub labels: Vec<Option<usize>>,
-    /// The Jaccard distances of at most `eps`, each sample's to itself included.
+    /// The Jaccard distances of at most `eps`, and each sample's to itself: 0, or 1 where more than `k1` exact duplicates leave a
+    /// sample without neighbours, itself included.
     pub distances: SparseRows,
 }
 
@@ -49,7 +50,7 @@ impl JaccardDbscan {
         let encoding = JaccardEncoding::new(embeddings, self.k1, expansion)?;
         let distances = encoding.try_within(self.eps as f32)?;
         let labels = dbscan(&NeighbourGraph::from_distances(&distances, self.eps), self.min_samples)?;
-        Ok(JaccardClusters { labels, distances })
+        Ok(JaccardClusters { labels, distances: distances.with_diagonal(1.0) })
     }
 }
 

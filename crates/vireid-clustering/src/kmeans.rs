@@ -82,6 +82,7 @@ impl KMeans {
         let dim = embeddings.dim();
         let limit = self.tolerance * mean_variance(embeddings);
         let mut centroids = self.starts(embeddings, generator);
+        follow("k-means starts", 0).check()?;
         let mut labels = vec![usize::MAX; embeddings.rows()];
         let steps = follow("k-means", self.max_iterations.max(1));
         for _ in (0..self.max_iterations.max(1)).take_while(|_| steps.step()) {
@@ -106,14 +107,17 @@ impl KMeans {
         let candidates = 2 + (self.k as f64).ln() as usize;
         let first = draws::below(generator, rows);
         let mut chosen = vec![first];
+        let steps = follow("k-means starts", self.k);
         let mut nearest: Vec<f64> = (0..rows).map(|row| distance(embeddings, row, embeddings.row(first))).collect();
-        while chosen.len() < self.k {
+        while chosen.len() < self.k && steps.step() {
             let drawn = (0..candidates).map(|_| {
                 let candidate = match nearest.iter().sum::<f64>() > 0.0 {
                     true => draws::weighted(generator, &nearest),
                     false => draws::below(generator, rows),
                 };
                 let with: Vec<f64> = (0..rows)
+                    .into_par_iter()
+                    .with_min_len(ROWS_AT_ONCE)
                     .map(|row| distance(embeddings, row, embeddings.row(candidate)).min(nearest[row]))
                     .collect();
                 (candidate, with)

@@ -1,7 +1,7 @@
 //! Matching clusters by several memories each (MMM, Shi et al., ECCV 2024).
 
 use rayon::prelude::*;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, follow};
 
 use crate::{ClusteringError, linear_assignment};
 
@@ -67,7 +67,13 @@ pub fn memory_costs(
         CostDirection::SumOverVisible => own.to_nearest(other),
         CostDirection::Symmetric => 0.5 * (other.to_nearest(own) + own.to_nearest(other)),
     };
-    Ok(visible.par_iter().flat_map_iter(|own| infrared.iter().map(move |other| cost(own, other))).collect())
+    let steps = follow("costs", visible.len());
+    let row = |own: &ClusterMemories| -> Vec<f64> {
+        if steps.step() { infrared.iter().map(|other| cost(own, other)).collect() } else { Vec::new() }
+    };
+    let rows: Vec<Vec<f64>> = visible.par_iter().map(row).collect();
+    steps.check()?;
+    Ok(rows.concat())
 }
 
 /// The infrared cluster of every visible one; `None` for all when there is no infrared one. `costs` is

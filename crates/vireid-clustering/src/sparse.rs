@@ -62,6 +62,22 @@ impl SparseRows {
         (self.starts, self.columns, self.values)
     }
 
+    /// The square matrix with a value wherever no entry of the diagonal was stored.
+    pub fn with_diagonal(self, value: f32) -> Self {
+        let stored = |row: usize| self.row(row).0.binary_search(&(row as u32));
+        if (0..self.rows()).all(|row| stored(row).is_ok()) {
+            return self;
+        }
+        let rows = (0..self.rows()).map(|row| {
+            let mut pairs: Vec<(u32, f32)> = self.pairs(row).collect();
+            if let Err(place) = stored(row) {
+                pairs.insert(place, (row as u32, value));
+            }
+            pairs
+        });
+        Self::from_rows(rows.collect())
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.starts.len().saturating_sub(1)
@@ -79,7 +95,7 @@ impl SparseRows {
     }
 
     /// The column and the value of each of a row's stored entries, columns ascending.
-    pub fn pairs(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + Clone + '_ {
+    pub fn pairs(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
         let (columns, values) = self.row(row);
         columns.iter().copied().zip(values.iter().copied())
     }
@@ -134,6 +150,9 @@ mod tests {
         assert_eq!(whole, whole.transposed(3));
         assert_eq!(whole.row(2), (&[1u32, 2][..], &[4.0f32, 5.0][..]));
         assert_eq!(SparseRows::from_rows(vec![]).rows(), 0);
+        assert_eq!(whole.clone().with_diagonal(9.0), whole);
+        let full = SparseRows::from_rows(vec![vec![(1, 0.5)], vec![(0, 0.5), (1, 0.1)]]).with_diagonal(1.0);
+        assert_eq!(full, SparseRows::from_rows(vec![vec![(0, 1.0), (1, 0.5)], vec![(0, 0.5), (1, 0.1)]]));
         let (starts, columns, values) = whole.into_parts_by_value();
         assert_eq!((starts, columns), (vec![0, 2, 5, 7], vec![0, 1, 0, 1, 2, 1, 2]));
         assert_eq!(values, [1.0, 2.0, 2.0, 3.0, 4.0, 4.0, 5.0]);

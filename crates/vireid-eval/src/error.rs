@@ -1,4 +1,4 @@
-use vireid_core::Coded;
+use vireid_core::{Coded, CoreError};
 
 /// What can go wrong in an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum EvalError {
         /// The second length.
         right: usize,
     },
+    /// The work was stopped.
+    #[error(transparent)]
+    Core(#[from] CoreError),
 }
 
 impl Coded for EvalError {}

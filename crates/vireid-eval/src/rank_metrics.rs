@@ -1,7 +1,7 @@
 //! Rank-k, mean average precision and mean inverse negative penalty from ranked lists.
 
 use rayon::prelude::*;
-use vireid_core::Identity;
+use vireid_core::{Identity, follow};
 
 use crate::EvalError;
 
@@ -43,7 +43,8 @@ impl RankMetrics {
 ///
 /// # Errors
 ///
-/// `VR0402` when the matrix does not fit the lists, `VR0401` when no query has a match.
+/// `VR0402` when the matrix does not fit the lists, `VR0401` when no query has a match, `VR0004` when a
+/// [`Watch`](vireid_core::Watch) stopped it.
 pub fn rank_metrics(
     distances: &[f32],
     queries: &[Identity],
@@ -57,10 +58,14 @@ pub fn rank_metrics(
         return Err(EvalError::Length { what: "distances of queries x gallery", left, right });
     }
     let depth = depth.min(gallery.len());
+    let steps = follow("ranking", queries.len());
     let scores: Vec<Option<QueryScore>> = queries
         .par_iter()
         .enumerate()
         .map(|(q, &identity)| {
+            if !steps.step() {
+                return None;
+            }
             let row = &distances[q * gallery.len()..(q + 1) * gallery.len()];
             let mut order: Vec<usize> = (0..gallery.len()).filter(|&g| !ignored(q, g)).collect();
             order.sort_unstable_by(|&a, &b| row[a].total_cmp(&row[b]).then(a.cmp(&b)));
@@ -68,6 +73,7 @@ pub fn rank_metrics(
         })
         .collect();
 
+    steps.check()?;
     let valid: Vec<&QueryScore> = scores.iter().flatten().collect();
     if valid.is_empty() {
         return Err(EvalError::NoValidQuery { queries: queries.len(), gallery: gallery.len() });

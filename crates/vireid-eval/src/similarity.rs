@@ -1,5 +1,5 @@
 use rayon::prelude::*;
-use vireid_core::Embeddings;
+use vireid_core::{Embeddings, follow};
 use vireid_product::{Shape, multiply};
 
 use crate::EvalError;
@@ -12,7 +12,7 @@ const BLOCK: usize = 128;
 ///
 /// # Errors
 ///
-/// `VR0402` when the dimensions differ.
+/// `VR0402` when the dimensions differ, `VR0004` when a [`Watch`](vireid_core::Watch) stopped it.
 pub fn similarities(queries: &Embeddings, gallery: &Embeddings) -> Result<Vec<f32>, EvalError> {
     if queries.dim() != gallery.dim() {
         let what = "dimensions of query and gallery embeddings";
@@ -22,9 +22,14 @@ pub fn similarities(queries: &Embeddings, gallery: &Embeddings) -> Result<Vec<f3
     let mut products = vec![0.0f32; queries.rows() * columns];
     let transposed = Shape::row_major(columns, dim).transposed();
     let blocks = products.par_chunks_mut((BLOCK * columns).max(1)).zip(queries.as_slice().par_chunks(BLOCK * dim));
+    let steps = follow("similarities", queries.rows().div_ceil(BLOCK));
     blocks.for_each(|(output, queries)| {
+        if !steps.step() {
+            return;
+        }
         let shape = Shape::row_major(queries.len() / dim, dim);
         multiply(output, (queries, shape), (gallery.as_slice(), transposed), false);
     });
+    steps.check()?;
     Ok(products)
 }

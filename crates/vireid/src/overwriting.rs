@@ -237,8 +237,8 @@ mod tests {
             fs::remove_file(&out).unwrap();
         }
         fs::write(&out, format!("{CLUSTERS_HEADER}\na.png,visible,0,\n")).unwrap();
-        assert_eq!(code(&out, OutputKind::Clusters, &[]), "");
-        assert_eq!(code(folder.path(), OutputKind::Clusters, &[]), "VR0626", "a folder");
+        assert_eq!(code(&out, Clusters, &[]), "");
+        assert_eq!(code(folder.path(), Clusters, &[]), "VR0626", "a folder");
     }
 
     /// The manifest that was read went under with `--out` of its own name.

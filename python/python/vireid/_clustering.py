@@ -43,8 +43,8 @@ def compute_jaccard_distance(
         print_flag: Print what is done and how long it took.
         search_option: Taken and not looked at: the search is exact, on the CPU.
         use_float16: Of a dense result.
-        dense: Return the ``(N, N)`` array, with 1 where two samples share no neighbour.
-        eps: Keep distances of at most this; all that are below 1 otherwise.
+        dense: Return the ``(N, N)`` array, with 1 for what is not kept.
+        eps: Keep distances of at most this; all that are below 1, those of samples that share a neighbour, otherwise.
         cameras: ``(N,)`` names or numbers, for ``expansion``.
         modalities: ``(N,)`` of 0 (visible) and 1 (infrared), or these words.
         expansion: ``plain``, the mean of the ``k2`` nearest; ``modality``, each modality counting equally;
@@ -65,17 +65,17 @@ def compute_jaccard_distance(
     ((6, 6), True, 1.0)
     """
     rows = _arrays.rows(features)
-    if search_option not in (0, 1, 2, 3):
-        raise out_of_range("search_option", search_option, "0, 1, 2 or 3")
     if eps is not None and not 0 < eps <= 1:
         raise out_of_range("eps", eps, "above 0 and at most 1 (a Jaccard distance)")
     options = _expansion(expansion, k2, k3, cameras, modalities, len(rows))
+    if not dense:
+        _scipy()
     start = time.perf_counter()
     if print_flag:
         print("Computing jaccard distance...")
     with reporter(progress) as report:
         k1 = _arrays.count(k1, "k1")
-        limit = 1.0 if eps is None else float(eps)
+        limit = _arrays.BELOW_ONE if eps is None else min(float(eps), _arrays.BELOW_ONE)
         parts = _vireid.jaccard(rows, k1, options, limit, _arrays.thread_count(threads), report)
     if dense:
         distances = _dense(parts, len(rows), np.float16 if use_float16 else np.float32)
@@ -147,9 +147,9 @@ def dbscan(graph: Any, *, eps: float = 0.6, min_samples: int = 4) -> np.ndarray:
     >>> dbscan(np.array([[0, 0.1, 0.9], [0.1, 0, 0.8], [0.9, 0.8, 0]]), eps=0.5, min_samples=2)
     array([ 0,  0, -1])
     """
-    values, columns, starts = _arrays.sparse(graph, "graph", eps)
-    min_samples = _arrays.count(min_samples, "min_samples")
-    return _vireid.dbscan(values, columns, starts, float(eps), min_samples)
+    if not eps > 0:
+        raise out_of_range("eps", eps, "above 0")
+    return _vireid.dbscan(*_arrays.near(graph, "graph", eps), _arrays.count(min_samples, "min_samples"))
 
 
 def nearest_neighbours(
@@ -181,8 +181,9 @@ def nearest_neighbours(
     others = None if gallery is None else _arrays.rows(gallery, "gallery")
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
-        found, distances = _vireid.nearest(rows, others, _arrays.count(k, "k"), threads, report)
-    return (found, distances) if return_distances else found
+        k = _arrays.count(k, "k")
+        found, distances = _vireid.nearest(rows, others, k, bool(return_distances), threads, report)
+    return found if distances is None else (found, distances)
 
 
 def k_reciprocal_re_ranking(
@@ -252,6 +253,8 @@ def kmeans(
     True
     """
     rows = _arrays.rows(features)
+    if not 0 <= tolerance < np.inf:
+        raise out_of_range("tolerance", tolerance, "at least 0")
     settings = (
         _arrays.count(k, "k"),
         _arrays.count(restarts, "restarts"),
@@ -260,7 +263,7 @@ def kmeans(
     )
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
-        return KMeans(*_vireid.kmeans(rows, settings, _arrays.count(seed, "seed", 0), threads, report))
+        return KMeans(*_vireid.kmeans(rows, settings, _arrays.seed(seed), threads, report))
 
 
 def _expansion(

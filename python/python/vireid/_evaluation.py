@@ -60,6 +60,8 @@ def evaluate(
         cameras = np.zeros(counts[0], np.uint16), np.zeros(counts[1], np.uint16)
     queries, pool = (people[0], cameras[0]), (people[1], cameras[1])
     trials = _arrays.count(trials, "trials")
+    if trials > 1000:
+        raise out_of_range("trials", trials, "from 1 to 1000")
     return _vireid.evaluate(rows, queries, pool, protocol, trials, _arrays.thread_count(threads))
 
 
@@ -115,9 +117,9 @@ def evaluate_llcm(
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    lengths: np.ndarray = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: np.ndarray = rows / np.maximum(lengths, np.float32(1e-12))
-    return unit
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    unit: np.ndarray = rows / np.maximum(lengths, 1e-12)[:, None]
+    return unit.astype(np.float32)
 
 
 def _pair(value: Any, name: str) -> tuple[Any, Any]:

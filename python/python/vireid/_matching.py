@@ -8,12 +8,8 @@ from typing import Any, Callable, NamedTuple, TypeVar
 import numpy as np
 
 from . import _arrays, _vireid
-from ._error import VireidError
+from ._error import VireidError, out_of_range
 from ._progress import reporter
-
-#: Distances of 1 are those of samples that share nothing.
-_BELOW_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
-
 
 Each = TypeVar("Each")
 
@@ -125,6 +121,8 @@ def label_transfer(
         _arrays.labels(visible_labels, "visible_labels", len(rows[0])),
         _arrays.labels(infrared_labels, "infrared_labels", len(rows[1])),
     )
+    if not 0 <= tolerance < np.inf:
+        raise out_of_range("tolerance", tolerance, "at least 0")
     settings = (
         _arrays.count(k1, "k1"),
         _arrays.count(k2, "k2"),
@@ -134,7 +132,7 @@ def label_transfer(
         _arrays.count(max_rounds, "max_rounds"),
     )
     means = None if centroids is None else _pair(centroids, lambda each: _arrays.rows(each, "centroids"))
-    known = None if distances is None else _pair(distances, lambda each: _arrays.sparse(each, "distances", _BELOW_ONE))
+    known = None if distances is None else _pair(distances, lambda each: _arrays.below_one(each, "distances"))
     with reporter(progress) as report:
         threads = _arrays.thread_count(threads)
         spaces, rounds = _vireid.label_transfer(rows, found, (means, known), settings, threads, report)

@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
     #: ``(Q, top)`` int64, rows of the gallery, the most similar first.
     rows: np.ndarray
-    #: ``(Q, top)`` float32, cosines.
+    #: ``(Q, top)`` float32, inner products: cosines of rows of length 1, which :meth:`Network.embed` gives.
     similarities: np.ndarray
     #: Paths of the gallery's images by row, where it is a file.
     paths: list[Path] | None
