@@ -137,6 +137,51 @@ def test_huge_numbers_of_neighbours_are_all_of_them():
     np.testing.assert_array_equal(vireid.cluster(FEATURES, k1=2**70), vireid.cluster(FEATURES, k1=90))
 
 
+def test_a_label_beyond_all_samples_is_a_gap_and_no_memory():
+    with pytest.raises(VireidError) as refused:
+        vireid.label_transfer(FEATURES, FEATURES, [2**62] + [0] * 89, [0] * 90)
+    assert refused.value.code == "VR0003"
+
+
+def test_lengths_beyond_all_numbers_are_refused_with_their_row():
+    features = FEATURES.copy()
+    features[11] *= 1e20
+    for call in (vireid.cluster, lambda x: vireid.nearest_neighbours(x, 3), lambda x: vireid.k_reciprocal_re_ranking(x, x)):
+        with pytest.raises(VireidError, match="11") as refused:
+            call(features)
+        assert refused.value.code == "VR0006"
+    ids = (np.arange(90), np.arange(90))
+    assert vireid.evaluate(1e20 * FEATURES, 1e20 * FEATURES, ids)["rank1"] == 100.0
+
+
+def test_seeds_are_all_different():
+    found = {vireid.kmeans(FEATURES, 30, seed=seed, restarts=1).inertia for seed in (2**32 - 1, 2**32, 2**40, 2**63)}
+    assert len(found) == 4
+    with pytest.raises(VireidError):
+        vireid.kmeans(FEATURES, 3, seed=-1)
+
+
+@pytest.mark.parametrize("eps", [0, -1.0, float("-inf"), float("nan")])
+def test_a_radius_that_is_none(eps):
+    with pytest.raises(VireidError):
+        vireid.dbscan(np.zeros((3, 3)), eps=eps)
+
+
+def test_no_labels_at_all():
+    with pytest.raises(VireidError) as refused:
+        vireid.label_transfer(np.zeros((0, 16)), FEATURES, [], [0] * 90)
+    assert refused.value.code == "VR0205"
+    assert vireid.cluster(np.zeros((0, 4)), modalities=[], cameras=[], expansion="modality_camera").shape == (0,)
+
+
+def test_masked_values():
+    masked = np.ma.masked_array(FEATURES, mask=np.zeros_like(FEATURES, bool))
+    np.testing.assert_array_equal(vireid.cluster(masked, k1=10, k2=3), LABELS)
+    masked[3, 4] = np.ma.masked
+    with pytest.raises(VireidError):
+        vireid.cluster(masked)
+
+
 def test_dimensions_that_differ():
     with pytest.raises(VireidError) as refused:
         vireid.k_reciprocal_re_ranking(np.ones((2, 3)), np.ones((2, 4)))

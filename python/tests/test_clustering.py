@@ -113,9 +113,10 @@ def test_the_number_of_threads_changes_nothing():
     np.testing.assert_array_equal(one, all_of_them)
 
 
-def test_progress_tells_the_parts_of_the_work(monkeypatch):
+def test_progress_tells_the_parts_of_the_work(capsys):
     pytest.importorskip("tqdm")
     vireid.cluster(people(3000, dim=64), progress=True)
+    assert "%" in capsys.readouterr().err
 
 
 def test_without_tqdm(monkeypatch):

@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 import vireid
-from conftest import cases, people
+from conftest import people
 from vireid import VireidError
-
-
-@pytest.mark.parametrize("case", cases("cpython_choice"))
-def test_the_case_of_draws_is_there(case):
-    """The draws themselves are compared below, by what CPython draws here."""
-    assert case.arrays
 
 
 def test_galleries_are_drawn_as_cpython_draws_them():

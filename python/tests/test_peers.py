@@ -36,10 +36,7 @@ def test_labels_are_those_of_scikit_learn(seed):
         warnings.simplefilter("error")
         np.testing.assert_array_equal(labels, peer.fit_predict(graph))
         dense = vireid.compute_jaccard_distance(features, settings["k1"], settings["k2"], False, dense=True)
-        # Whether a pair at exactly eps is near is a matter of rounding: what is stored decides.
-        far = graph.toarray() == 0
-        dense[far & ~np.eye(len(features), dtype=bool) & (dense > 0)] = 1
-        np.testing.assert_array_equal(labels, peer.fit_predict(np.maximum(dense, 0)))
+        np.testing.assert_array_equal(labels, peer.fit_predict(dense))
 
 
 def test_what_a_sparse_matrix_does_not_hold_is_far():
@@ -52,6 +49,33 @@ def test_what_a_sparse_matrix_does_not_hold_is_far():
     np.testing.assert_array_equal(vireid.dbscan(pair, eps=0.5, min_samples=2), peer)
 
 
+def test_more_duplicates_than_neighbours_are_labelled_as_from_the_dense_matrix():
+    """The last of many duplicates is none of its own neighbours: at distance 1 from itself, as in the usual script."""
+    cluster = pytest.importorskip("sklearn.cluster")
+    pytest.importorskip("scipy")
+    features = np.repeat(people(6, seed=3), 12, axis=0)
+    for min_samples in (1, 2, 4):
+        labels, graph = vireid.cluster(features, k1=5, k2=1, min_samples=min_samples, return_graph=True)
+        dense = vireid.compute_jaccard_distance(features, 5, 1, False, dense=True)
+        peer = cluster.DBSCAN(eps=0.6, min_samples=min_samples, metric="precomputed")
+        np.testing.assert_array_equal(labels, peer.fit_predict(dense))
+        np.testing.assert_array_equal(labels, peer.fit_predict(graph))
+        np.testing.assert_array_equal(labels, vireid.dbscan(graph, min_samples=min_samples))
+
+
+def test_distances_are_compared_in_their_own_type():
+    cluster = pytest.importorskip("sklearn.cluster")
+    sparse = pytest.importorskip("scipy.sparse")
+    # 0.1 + 0.2 is above 0.3 in 64 bits and equal to it in 32.
+    distances = np.array([[0, 0.1 + 0.2, 0.9], [0.1 + 0.2, 0, 0.9], [0.9, 0.9, 0]])
+    peer = cluster.DBSCAN(eps=0.3, min_samples=2, metric="precomputed").fit_predict(distances)
+    np.testing.assert_array_equal(vireid.dbscan(distances, eps=0.3, min_samples=2), peer)
+    np.testing.assert_array_equal(vireid.dbscan(sparse.csr_matrix(distances), eps=0.3, min_samples=2), peer)
+    np.testing.assert_array_equal(vireid.dbscan(np.ones((2, 2)), eps=0.5, min_samples=1), [-1, -1])
+    twice = sparse.csr_matrix((np.array([0.3, 0.3]), np.array([1, 1]), np.array([0, 2, 2])), shape=(2, 2))
+    np.testing.assert_array_equal(vireid.dbscan(twice, eps=0.5, min_samples=2), [-1, -1])
+
+
 def test_the_sparse_distances_are_the_dense_ones():
     pytest.importorskip("scipy")
     features = people(150)
@@ -60,7 +84,7 @@ def test_the_sparse_distances_are_the_dense_ones():
     assert sparse.dtype == np.float32 and sparse.shape == (150, 150)
     stored = sparse.toarray()
     np.testing.assert_array_equal(stored[stored > 0], dense[stored > 0])
-    assert (dense[(stored == 0) & ~np.eye(150, dtype=bool)] % 1 == 0).all()
+    assert (dense[(stored == 0) & ~np.eye(150, dtype=bool)] == 1).all()
     near = vireid.compute_jaccard_distance(features, 12, 4, False, eps=0.5)
     assert near.nnz < sparse.nnz and near.data.max() <= 0.5
 

@@ -124,17 +124,26 @@ impl Graph {
         self.weights(name, &[], &[value])
     }
 
+    /// One with the same name and the same contents is not stored again; one with others gets a name of its own.
     fn constant(&mut self, name: &str, element: Element, shape: &[usize], bytes: impl FnOnce() -> Vec<u8>) -> Value {
-        let name = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
-        if self.taken.insert(name.clone()) {
-            self.message.initializer.push(TensorMessage {
-                dims: shape.iter().map(|&length| length as i64).collect(),
-                data_type: element.code(),
-                name: name.clone(),
-                raw_data: bytes(),
-            });
+        let first = self.path.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join(".");
+        let mut tensor = TensorMessage {
+            dims: shape.iter().map(|&length| length as i64).collect(),
+            data_type: element.code(),
+            name: first.clone(),
+            raw_data: bytes(),
+        };
+        for number in 1.. {
+            if self.taken.insert(tensor.name.clone()) {
+                self.message.initializer.push(tensor.clone());
+                break;
+            }
+            if self.message.initializer.contains(&tensor) {
+                break;
+            }
+            tensor.name = format!("{first}_{number}");
         }
-        Value(name)
+        Value(tensor.name)
     }
 
     /// A node with one output: an operator of ONNX's default domain by its name.

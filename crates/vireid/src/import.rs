@@ -84,6 +84,10 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     output.result(&imported, || told(&imported))
 }
 
+/// A file of weights does not say it, and other numbers give other embeddings.
+const NORMALISATION: &str = "images are normalised by ImageNet's mean and deviation; a network that learnt with 0.5 for all, as \
+                             TransReID's and some of timm's did, gives other embeddings here than where it was trained";
+
 /// What was imported, in words, and what may follow.
 fn told(imported: &Imported) -> String {
     let model = vireid::quote(&imported.model.display().to_string());
@@ -102,6 +106,9 @@ fn told(imported: &Imported) -> String {
         let identity =
             if imported.kept.iter().any(|name| name == "neck.weight") { " (the neck is the identity)" } else { "" };
         lines.push(format!("not in the file: {}{identity}", few(&imported.kept)));
+    }
+    if imported.backbone.starts_with("vit_") && imported.names.is_some() {
+        lines.push(NORMALISATION.into());
     }
     lines.push(format!("next: vireid search --model {model} --data crops --query person.jpg --modality infrared"));
     lines.push(format!("  or: vireid train --start {model} --data crops"));

@@ -27,6 +27,7 @@ pub fn of(network: &NetworkArguments, trained: &TrainedNetwork, output: Output) 
     .map(fact)
     .to_vec();
     match trained.data_fingerprint() {
+        Ok(fingerprint) if fingerprint.is_empty() => {}
         Ok(fingerprint) => facts.push(fact(("data", fingerprint))),
         Err(error) => output.warn(&error.to_string()),
     }

@@ -110,7 +110,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         };
         exported.push(Exported { path, modality, bytes, difference });
     }
-    // All of them, or none.
+    // After all were made and checked.
     for file in &exported {
         write_bytes(&file.path, &file.bytes)?;
     }

@@ -14,6 +14,8 @@ pub(crate) fn download(url: &str, part: &Path, bytes: u64, progress: &mut dyn Fn
     use std::time::Duration;
 
     const PATIENCE: Duration = Duration::from_secs(30);
+    // A server that goes silent ends it; what came is kept for the next call.
+    const LONGEST: Duration = Duration::from_secs(3600);
     let failed = |reason: String| ProgramError::Download { url: url.into(), reason };
     let unwritable = |source| ProgramError::Io { action: "can't write", path: part.into(), source };
 
@@ -33,6 +35,7 @@ pub(crate) fn download(url: &str, part: &Path, bytes: u64, progress: &mut dyn Fn
         .http_status_as_error(false)
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
+        .timeout_recv_body(Some(LONGEST))
         .build()
         .into();
     let mut request = agent.get(url);
@@ -44,12 +47,23 @@ pub(crate) fn download(url: &str, part: &Path, bytes: u64, progress: &mut dyn Fn
         // The rest, if it is what was asked for.
         206 if have > 0 => {
             let range = response.headers().get("content-range").and_then(|range| range.to_str().ok()).unwrap_or("");
-            if !range.starts_with(&format!("bytes {have}-")) {
+            if !range.starts_with(&format!("bytes {have}-")) || total(range).is_some_and(|total| total != bytes) {
                 return Err(failed(format!("asked for the bytes from {have} on, it sent '{range}'")));
             }
         }
         // All of it: the server knows no ranges.
-        200 => have = 0,
+        200 => {
+            have = 0;
+            let length = response.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+            if let Some(length) = length.filter(|&length: &u64| length != bytes) {
+                return Err(failed(format!("the file there has {length} bytes, not {bytes}: it is another file")));
+            }
+        }
+        // What was kept is not the beginning of the file there.
+        416 if have > 0 => {
+            file.set_len(0).map_err(unwritable)?;
+            return Err(failed("the file there is shorter than what was kept, which is dropped: try again".into()));
+        }
         status => return Err(failed(format!("the server answers with status {status}"))),
     }
     file.set_len(have).and_then(|()| file.seek(SeekFrom::Start(have)).map(|_| ())).map_err(unwritable)?;
@@ -73,6 +87,12 @@ pub(crate) fn download(url: &str, part: &Path, bytes: u64, progress: &mut dyn Fn
     }
     file.sync_all().map_err(unwritable)?;
     if have < bytes { Err(cut_short(have, "")) } else { Ok(()) }
+}
+
+/// The length of a whole file by the header of one of its ranges.
+#[cfg(feature = "download")]
+fn total(range: &str) -> Option<u64> {
+    range.rsplit_once('/')?.1.parse().ok()
 }
 
 /// A build without the feature `download` says how it is done instead.
