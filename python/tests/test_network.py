@@ -1,4 +1,4 @@
-"""A network that the package's own command line trains, on a drawn world."""
+"""A network that the package's own command line makes, on a drawn world."""
 
 import subprocess
 import sys
@@ -18,11 +18,8 @@ def run(*arguments, check=True):
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vireid")
     run("data", "synth", "--out", folder / "world", "--like", "regdb")
-    run("train", "--method", "mbccm", "--data", folder / "world", "--out", folder / "model", *SHORT)
+    run("import", "--weights", "builtin:small", "--out", folder / "model")
     return folder
-
-
-SHORT = ["--set", "stage1.epochs=1", "--set", "stage2.epochs=1"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +40,7 @@ def pixels(path):
 
 
 def test_facts(network, world):
-    assert network.method == "mbccm" and network.dim > 8 and len(network.size) == 2
+    assert network.method == "imported" and network.dim > 8 and len(network.size) == 2
     assert str(world / "model") in repr(network)
 
 

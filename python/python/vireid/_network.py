@@ -18,7 +18,12 @@ from ._progress import reporter
 
 @dataclass(frozen=True)
 class Calibration:
-    """What similarities of a visible and an infrared image mean, learned from labelled pairs by ``vireid calibrate``."""
+    """What similarities of a visible and an infrared image mean, learned from labelled pairs by ``vireid calibrate``.
+
+    >>> learned = Calibration(0.01, 0.6, 0.2, 40, 900, ((0.5, 0.1), (2.0, 0.9)))
+    >>> learned.probability([0.4, 0.7]).tolist(), learned.same_person([0.4, 0.7]).tolist()
+    ([0.1, 0.9], [False, True])
+    """
 
     #: Share of different people that the threshold takes for one person, at most.
     far: float
@@ -56,7 +61,18 @@ class Found(NamedTuple):
 
 
 class Network:
-    """A trained network, on the CPU. :meth:`load` makes one."""
+    """A trained network, on the CPU. :meth:`load` makes one.
+
+    >>> import subprocess, sys, tempfile
+    >>> folder = tempfile.mkdtemp() + "/model"
+    >>> command = [sys.executable, "-m", "vireid", "import", "--weights", "builtin:small", "--out", folder]
+    >>> _ = subprocess.run(command, check=True, capture_output=True)
+    >>> network = Network.load(folder)
+    >>> crops = np.random.default_rng(0).integers(0, 256, size=(3, 128, 64, 3), dtype=np.uint8)
+    >>> rows = network.embed(crops, "visible")
+    >>> network.search(rows, rows, top=1).rows.tolist()
+    [[0], [1], [2]]
+    """
 
     def __init__(self, inner: Any, folder: Path):
         self._inner = inner
