@@ -16,47 +16,50 @@ use crate::npy::{BadMatrix, read_matrix};
 use crate::output::{Output, table};
 use crate::watched::watched;
 
+/// Arguments of the form for an index. A default that nobody gave conflicts with nothing.
+const OTHER_FORM: [&str; 3] = ["model", "index", "out"];
+
 /// The form for embeddings from anywhere, without a model.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Embeddings of your own, without a model")]
-#[group(id = "of_arrays", multiple = true)]
+#[group(skip)]
 pub struct Arguments {
     /// Cluster these: a `.npy` matrix with a row per image, as a rule of length 1
     #[arg(long, value_name = "NPY")]
     embeddings: Option<PathBuf>,
     /// A `.npy` vector with the camera of each row: whole numbers or names
-    #[arg(long, value_name = "NPY", requires = "embeddings")]
+    #[arg(long, value_name = "NPY", requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     cameras: Option<PathBuf>,
     /// A `.npy` vector with the modality of each row: 0 or `visible`, 1 or `infrared`
-    #[arg(long, value_name = "NPY", requires = "embeddings")]
+    #[arg(long, value_name = "NPY", requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     modalities: Option<PathBuf>,
     /// Neighbours of the k-reciprocal sets, the image itself included
-    #[arg(long, value_name = "N", default_value_t = 30, requires = "embeddings")]
+    #[arg(long, value_name = "N", default_value_t = 30, requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     k1: usize,
     /// Neighbours whose encodings are averaged, the image itself included; 1 for none
-    #[arg(long, value_name = "N", default_value_t = 6, requires = "embeddings")]
+    #[arg(long, value_name = "N", default_value_t = 6, requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     k2: usize,
     /// Images of one camera that count at most, for `--expansion capped`
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "embeddings")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     k3: usize,
     /// Largest Jaccard distance of two neighbours, above 0 and below 1
-    #[arg(long, default_value_t = 0.6, requires = "embeddings")]
+    #[arg(long, default_value_t = 0.6, requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     eps: f64,
     /// Neighbours, the image itself included, that make a core sample
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "embeddings")]
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     min_samples: usize,
     /// How encodings are averaged: over the k2 nearest, with each modality counting equally, with each camera of each modality
     /// (DMIC), or with at most k3 images of a camera (ECUL)
-    #[arg(long, default_value = Expansion::NAMES[0], value_parser = Expansion::NAMES, requires = "embeddings")]
+    #[arg(long, default_value = Expansion::NAMES[0], value_parser = Expansion::NAMES, requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     expansion: String,
     /// Write the cluster of each row to this `.npy`: int64, -1 is noise
-    #[arg(long, value_name = "NPY", requires = "embeddings")]
+    #[arg(long, value_name = "NPY", requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     labels: Option<PathBuf>,
     /// Write the Jaccard distances of at most eps to this `.npz`, which `scipy.sparse.load_npz` reads
-    #[arg(long, value_name = "NPZ", requires = "embeddings")]
+    #[arg(long, value_name = "NPZ", requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     graph: Option<PathBuf>,
     /// Compare the clusters with the people in this `.npy` vector: numbers or names; rows of a negative number are left out
-    #[arg(long, value_name = "NPY", requires = "embeddings")]
+    #[arg(long, value_name = "NPY", requires = "embeddings", conflicts_with_all = OTHER_FORM)]
     against: Option<PathBuf>,
 }
 

@@ -12,23 +12,23 @@ use crate::output::{Output, table};
 
 /// The form for an index of `vireid extract` and the network that made it.
 #[derive(Debug, Args)]
-#[group(id = "of_an_index", multiple = true, conflicts_with = "of_arrays")]
+#[group(skip)]
 pub struct Arguments {
     /// Run directory of the network
-    #[arg(long, required_unless_present = "embeddings")]
+    #[arg(long, required_unless_present = "embeddings", conflicts_with = "embeddings")]
     model: Option<PathBuf>,
     /// Which of its networks: that of the last epoch, or the one that scored best in a test while it was trained (chosen by
     /// test scores: not to be reported as if it were chosen blindly)
-    #[arg(long, value_enum, default_value_t = Which::Last)]
+    #[arg(long, value_enum, default_value_t = Which::Last, conflicts_with = "embeddings")]
     which: Which,
     /// Embeddings, as `vireid extract` writes them
-    #[arg(long, required_unless_present = "embeddings")]
+    #[arg(long, required_unless_present = "embeddings", conflicts_with = "embeddings")]
     index: Option<PathBuf>,
     /// CSV to write: path, modality, cluster, partners in the other modality
-    #[arg(long, required_unless_present = "embeddings")]
+    #[arg(long, required_unless_present = "embeddings", conflicts_with = "embeddings")]
     out: Option<PathBuf>,
     /// Override one of the run's clustering settings, such as `clustering.eps.visible=0.5`; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "embeddings")]
     overrides: Vec<String>,
 }
 
