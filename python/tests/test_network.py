@@ -77,7 +77,15 @@ def test_files_arrays_and_pictures_are_one(network, paths):
     np.testing.assert_array_equal(network.embed(np.stack([pixels(path) for path in paths]), "infrared"), rows)
     mixed = [str(paths[0]), pixels(paths[1]), image.open(paths[2]), *paths[3:]]
     np.testing.assert_array_equal(network.embed(mixed, "infrared", threads=1), rows)
-    assert (network.embed(paths, "visible") != rows).any()
+
+
+def test_each_modality_has_its_own_part_of_a_trained_network(world, paths):
+    """Before training, both parts are the same."""
+    short = ["--set", "stage1.epochs=1", "--set", "stage2.epochs=0"]
+    run("train", "--method", "mbccm", "--data", world / "world", "--out", world / "trained", *short)
+    trained = vireid.Network.load(world / "trained")
+    assert trained.method == "mbccm"
+    assert (trained.embed(paths, "visible") != trained.embed(paths, "infrared")).any()
 
 
 def test_any_size(network):

@@ -82,9 +82,11 @@ def test_the_sparse_distances_are_the_dense_ones():
     sparse = vireid.compute_jaccard_distance(features, 12, 4, False)
     dense = vireid.compute_jaccard_distance(features, 12, 4, False, dense=True)
     assert sparse.dtype == np.float32 and sparse.shape == (150, 150)
-    stored = sparse.toarray()
-    np.testing.assert_array_equal(stored[stored > 0], dense[stored > 0])
-    assert (dense[(stored == 0) & ~np.eye(150, dtype=bool)] == 1).all()
+    structure = sparse.copy()
+    structure.data[:] = 1
+    is_stored = structure.toarray() == 1
+    np.testing.assert_array_equal(sparse.toarray()[is_stored], dense[is_stored])
+    assert (dense[~is_stored] == 1).all() and is_stored.diagonal().all()
     near = vireid.compute_jaccard_distance(features, 12, 4, False, eps=0.5)
     assert near.nnz < sparse.nnz and near.data.max() <= 0.5
 
