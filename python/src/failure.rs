@@ -20,13 +20,7 @@ impl<E: Coded> From<E> for Failure {
 impl Failure {
     /// Of a panic, whose words are `text`: a fault of this library, which must not end the interpreter.
     pub fn of_panic(text: &str) -> Self {
-        let message = format!("a fault of vireid itself, please report it: {text}");
-        Self { code: "VR0005".into(), message }
-    }
-
-    /// Whether the work ended because it was asked to.
-    pub fn is_stop(&self) -> bool {
-        self.code == CoreError::Stopped.code()
+        CoreError::Fault(text.into()).into()
     }
 }
 

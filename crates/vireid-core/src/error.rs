@@ -46,6 +46,9 @@ pub enum CoreError {
         /// The smallest number that no sample has.
         missing: usize,
     },
+    /// A panic that was caught where another language called: a fault of this project, and what it said.
+    #[error("VR0005: a fault of vireid itself, please report it: {0}")]
+    Fault(String),
     /// The length of an embedding is beyond the numbers of 32 bits.
     #[error(
         "VR0006: embedding {row} is too long for 32-bit floats: its squared length is beyond 3.4e38; scale the rows"

@@ -55,8 +55,9 @@ pub(crate) fn download(url: &str, part: &Path, bytes: u64, progress: &mut dyn Fn
         200 => {
             have = 0;
             let length = response.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-            if let Some(length) = length.filter(|&length: &u64| length != bytes) {
-                return Err(failed(format!("the file there has {length} bytes, not {bytes}: it is another file")));
+            // A longer one is refused for its contents.
+            if let Some(length) = length.filter(|&length: &u64| length < bytes) {
+                return Err(failed(format!("the file there has {length} bytes and not {bytes}: it is another one")));
             }
         }
         // What was kept is not the beginning of the file there.

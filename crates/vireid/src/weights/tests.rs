@@ -108,6 +108,21 @@ fn what_is_not_the_rest_is_not_joined() {
     assert_eq!(fs::read(get(folder.path(), &url).unwrap()).unwrap(), CONTENT);
 }
 
+/// Nothing of a shorter file is kept, and what was kept is dropped where the file there ends before it: the next call is not stuck.
+#[cfg(feature = "download")]
+#[test]
+fn a_shorter_file_is_not_taken_for_one_that_was_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, _) = server(vec![answer("200 OK", "", 5, b"<htm>")]);
+    let said = get(folder.path(), &url).unwrap_err();
+    assert!(said.starts_with("VR0632") && said.contains("5 bytes"), "{said}");
+    fs::write(part(folder.path()), &CONTENT[..10]).unwrap();
+    let (url, _) = server(vec![answer("416 Range Not Satisfiable", "", 0, b""), whole()]);
+    let said = get(folder.path(), &url).unwrap_err();
+    assert!(said.starts_with("VR0632") && said.contains("dropped"), "{said}");
+    assert_eq!(fs::read(get(folder.path(), &url).unwrap()).unwrap(), CONTENT);
+}
+
 /// Neither a file of another content nor one of another length gets the name, and neither is gone on with.
 #[cfg(feature = "download")]
 #[test]
