@@ -80,7 +80,8 @@ def test_duplicates():
 def test_what_is_not_finite_is_named_by_its_row(value):
     features = FEATURES.astype(np.float64)
     features[17, 3] = value
-    for call in (vireid.cluster, vireid.compute_jaccard_distance, lambda x: vireid.nearest_neighbours(x, 3)):
+    dense = lambda x: vireid.compute_jaccard_distance(x, dense=True)  # noqa: E731
+    for call in (vireid.cluster, dense, lambda x: vireid.nearest_neighbours(x, 3)):
         with pytest.raises(VireidError, match="17") as refused:
             call(features)
         assert refused.value.code == "VR0002"
