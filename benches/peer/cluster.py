@@ -1,6 +1,7 @@
 """Clustering and re-ranking as the scripts of the field do them, against the wheel.
 
 Usage: python cluster.py [--rounds 3] [--only visible,infrared,rerank] [--out FILE.json]
+       python cluster.py page (writes the figures on record into docs/python.md)
 
 The usual way is written here from the published algorithm (Zhong et al., CVPR 2017): Python loops over samples, matrices of
 N x N, faiss for the neighbours, scikit-learn's DBSCAN on the dense distances. Both sides get the same embeddings, drawn over
@@ -256,7 +257,38 @@ def measure(work, folder, rounds):
     }
 
 
+#: Between these two lines the page has the table.
+MARKS = "<!-- table: python benches/peer/cluster.py page -->\n", "<!-- end of table -->\n"
+NAMES = {
+    "infrared": "clustering of {:,} images",
+    "visible": "clustering of {:,} images",
+    "rerank": "re-ranking of {:,} queries in {:,} images",
+}
+
+
+def page(root):
+    """Writes the figures on record into the page's table."""
+    report = json.loads((root / "docs/results/bench_python.json").read_text())
+    lines = ["| | usual script | `vireid` | times |", "|---|---|---|---|"]
+    for row in report["rows"]:
+        usual, wheel, times = row["usual"], row["wheel"], row["times"]
+        name = NAMES[row["work"]].format(*row["rows"])
+        lines.append(f"| {name} | {usual['seconds']:.1f} s | {wheel['seconds']:.1f} s | {times['in_all']:.1f} |")
+        if "after_neighbours" in times:
+            usual_rest, wheel_rest = (side["seconds"] - side["neighbours"] for side in (usual, wheel))
+            rest = f"{usual_rest:.1f} s | {wheel_rest:.2f} s | {times['after_neighbours']:.0f}"
+            lines.append(f"| of that, after the neighbours | {rest} |")
+        memory = f"{usual['mib_above_input']:,.0f} MiB | {wheel['mib_above_input']:,.0f} MiB | {times['memory']:.1f}"
+        lines.append(f"| memory above the input | {memory} |")
+    path = root / "docs/python.md"
+    before, _, rest = path.read_text().partition(MARKS[0])
+    path.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + MARKS[1] + rest.partition(MARKS[1])[2])
+
+
 def main():
+    if sys.argv[1:2] == ["page"]:
+        page(pathlib.Path(__file__).parents[2])
+        return
     if sys.argv[1:2] == ["draw"]:
         folder = pathlib.Path(sys.argv[3])
         for part, (cameras, splits) in enumerate(INPUTS[sys.argv[2]]):
