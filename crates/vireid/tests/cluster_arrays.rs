@@ -14,6 +14,7 @@ use vireid::{read_npy, write_npy};
 use vireid_clustering::{Expansion, JaccardClusters, JaccardDbscan, Origin};
 use vireid_compare::assert_near;
 use vireid_core::{Camera, Embeddings, Modality, Streams};
+use vireid_tests::calls;
 
 const SETTINGS: JaccardDbscan = JaccardDbscan { k1: 9, eps: 0.7, min_samples: 3 };
 /// For the crowd.
@@ -27,19 +28,12 @@ fn vireid(arguments: &[&str]) -> Output {
 
 /// Standard output of a call that succeeds.
 fn told(arguments: &[&str]) -> String {
-    let output = vireid(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    calls::told(&vireid(arguments), arguments)
 }
 
 /// Standard error of a call that fails with this status.
 fn refused(status: i32, arguments: &[&str]) -> String {
-    let output = vireid(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {errors}");
-    assert!(!errors.contains("panicked"), "{errors}");
-    errors
+    calls::refused(&vireid(arguments), status, arguments)
 }
 
 /// A file as NumPy writes it.

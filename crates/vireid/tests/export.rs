@@ -18,6 +18,7 @@ use vireid_data::ImageSize;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 use vireid_methods::networks::{self, NetworkKind};
 use vireid_methods::{BackboneSettings, CheckpointKind, MethodError, TrainedNetwork, parse_devices};
+use vireid_tests::calls;
 
 const TINY: [&str; 8] = [
     "stage1.epochs=1",
@@ -66,16 +67,12 @@ fn vireid(words: &[&str]) -> Output {
 }
 
 fn told(words: &[&str]) -> String {
-    let output = vireid(words);
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    calls::told(&vireid(words), words)
 }
 
 /// The code of the error that a call ends with.
 fn code(words: &[&str]) -> String {
-    let output = vireid(words);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{words:?}: {errors}");
+    let errors = calls::refused(&vireid(words), 1, words);
     let message = errors.lines().find_map(|line| line.strip_prefix("error: ")).unwrap();
     message[..6].to_string()
 }

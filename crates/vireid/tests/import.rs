@@ -16,6 +16,7 @@ use vireid_core::{Modality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device, preset, registry};
+use vireid_tests::calls;
 
 /// A small world in SYSU-MM01's layout, crops of it, and a folder of its own for each test.
 struct Desk {
@@ -60,18 +61,11 @@ fn vireid(arguments: &[&str]) -> Output {
 }
 
 fn told(arguments: &[&str]) -> String {
-    let output = vireid(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    calls::told(&vireid(arguments), arguments)
 }
 
 fn refused(arguments: &[&str]) -> String {
-    let output = vireid(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
-    assert!(!errors.contains("panicked"), "{errors}");
-    errors
+    calls::refused(&vireid(arguments), 1, arguments)
 }
 
 /// An image of the crops.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use vireid_core::Modality;
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
+use vireid_tests::calls;
 
 /// Settings that make a run take seconds.
 const TINY: [&str; 9] = [
@@ -32,19 +33,12 @@ fn vireid(arguments: &[&str]) -> Output {
 
 /// Standard output of a call that succeeds.
 fn told(arguments: &[&str]) -> String {
-    let output = vireid(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    calls::told(&vireid(arguments), arguments)
 }
 
 /// Standard error of a call that fails.
 fn refused(arguments: &[&str]) -> String {
-    let output = vireid(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
-    assert!(!errors.contains("panicked"), "{errors}");
-    errors
+    calls::refused(&vireid(arguments), 1, arguments)
 }
 
 fn text(path: &Path) -> &str {
