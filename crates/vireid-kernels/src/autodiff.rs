@@ -9,6 +9,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend};
 
 use crate::extension::Kernels;
+use crate::gate::Gate;
 
 impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn kernel_matmul(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -83,12 +84,48 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         }
     }
 
+    fn kernel_depthwise(input: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct DepthwiseBackward;
+
+        impl<B: Kernels> Backward<B, 2> for DepthwiseBackward {
+            type State = (NodeId, NodeId, usize);
+
+            fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {
+                let [of_input, of_weight] = ops.parents;
+                let gradient = gradients.consume::<B>(&ops.node);
+                let (input, weight, stride) = ops.state;
+                let input = checkpointer.retrieve_node_output::<FloatTensor<B>>(input);
+                let weight = checkpointer.retrieve_node_output::<FloatTensor<B>>(weight);
+                if let Some(node) = of_input {
+                    let (input, weight, gradient) = (input.clone(), weight.clone(), gradient.clone());
+                    let value = B::kernel_depthwise_input_gradient(input, weight, gradient, stride);
+                    gradients.register::<B>(node.id, value);
+                }
+                if let Some(node) = of_weight {
+                    let value = B::kernel_depthwise_weight_gradient(input, weight, gradient, stride);
+                    gradients.register::<B>(node.id, value);
+                }
+            }
+        }
+
+        match DepthwiseBackward.prepare::<C>([input.node(), weight.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&input), prep.checkpoint(&weight), stride);
+                prep.finish(state, B::kernel_depthwise(input.into_primitive(), weight.into_primitive(), stride))
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::kernel_depthwise(input.into_primitive(), weight.into_primitive(), stride))
+            }
+        }
+    }
+
     fn kernel_batch_norm(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         #[derive(Debug)]
         struct BatchNormBackward;
@@ -112,14 +149,14 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::Tracked(mut prep) => {
                 let checkpoints = [&input, &weight, &bias].map(|tensor| prep.checkpoint(tensor));
                 let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.into_primitive());
-                let (output, mean, variance) = B::kernel_batch_norm(input, weight, bias, epsilon, relu);
+                let (output, mean, variance) = B::kernel_batch_norm(input, weight, bias, epsilon, gate);
                 let statistics = constants::<B, C>(&mean, &variance);
-                let output = prep.finish(Normalization { checkpoints, mean, variance, epsilon, relu }, output);
+                let output = prep.finish(Normalization { checkpoints, mean, variance, epsilon, gate }, output);
                 (output, statistics.0, statistics.1)
             }
             OpsKind::UnTracked(prep) => {
                 let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.into_primitive());
-                let (output, mean, variance) = B::kernel_batch_norm(input, weight, bias, epsilon, relu);
+                let (output, mean, variance) = B::kernel_batch_norm(input, weight, bias, epsilon, gate);
                 let statistics = constants::<B, C>(&mean, &variance);
                 (prep.finish(output), statistics.0, statistics.1)
             }
@@ -160,7 +197,7 @@ impl<B: Kernels, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
                     [input, weight, bias, residual].map(|tensor| tensor.into_primitive());
                 let (output, mean, variance) = B::kernel_batch_norm_residual(input, weight, bias, residual, epsilon);
                 let statistics = constants::<B, C>(&mean, &variance);
-                let normalization = Normalization { checkpoints, mean, variance, epsilon, relu: false };
+                let normalization = Normalization { checkpoints, mean, variance, epsilon, gate: Gate::Open };
                 (prep.finish((normalization, output.clone()), output), statistics.0, statistics.1)
             }
             OpsKind::UnTracked(prep) => {
@@ -193,7 +230,7 @@ struct Normalization<B: Kernels> {
     mean: FloatTensor<B>,
     variance: FloatTensor<B>,
     epsilon: f64,
-    relu: bool,
+    gate: Gate,
 }
 
 impl<B: Kernels> Normalization<B> {
@@ -201,7 +238,7 @@ impl<B: Kernels> Normalization<B> {
     fn gradients(self, gradient: FloatTensor<B>, checkpointer: &mut Checkpointer) -> [FloatTensor<B>; 3] {
         let [input, weight, bias] =
             self.checkpoints.map(|node| checkpointer.retrieve_node_output::<FloatTensor<B>>(node));
-        let Self { mean, variance, epsilon, relu, .. } = self;
-        B::kernel_batch_norm_gradients(input, weight, bias, mean, variance, gradient, epsilon, relu).into()
+        let Self { mean, variance, epsilon, gate, .. } = self;
+        B::kernel_batch_norm_gradients(input, weight, bias, mean, variance, gradient, epsilon, gate).into()
     }
 }

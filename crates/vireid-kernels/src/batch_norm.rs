@@ -5,6 +5,7 @@
 use rayon::prelude::*;
 
 use crate::fresh::fresh;
+use crate::gate::Gate;
 
 /// What the forward pass gives.
 pub(crate) struct Normalized {
@@ -84,13 +85,15 @@ impl Planes {
                 }
                 None => plane.iter_mut().zip(input).for_each(|(y, x)| *y = x * scale + offset),
             }
-            if tail.relu {
-                plane.iter_mut().for_each(|y| *y = relu(*y));
+            match tail.gate {
+                Gate::Open => {}
+                Gate::Relu => plane.iter_mut().for_each(|y| *y = Gate::Relu.apply(*y)),
+                Gate::Relu6 => plane.iter_mut().for_each(|y| *y = Gate::Relu6.apply(*y)),
             }
         })
     }
 
-    /// Gradients with respect to input, weight and bias. With `relu`, the gradient is that of the output after a ReLU.
+    /// Gradients with respect to input, weight and bias. The gradient is that of the output behind the gate.
     pub fn backward(
         &self,
         input: &[f32],
@@ -98,12 +101,29 @@ impl Planes {
         bias: &[f32],
         statistics: Statistics<'_>,
         gradient: &[f32],
-        relu: bool,
+        gate: Gate,
     ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-        // The ReLU's gate is worked out again from the input, in the very arithmetic of the forward pass.
+        // A function for each gate: a choice within the loops would keep them out of vector instructions.
+        match gate {
+            Gate::Open => self.backward_by(input, weight, bias, statistics, gradient, |_| true),
+            Gate::Relu => self.backward_by(input, weight, bias, statistics, gradient, |x| Gate::Relu.passes(x)),
+            Gate::Relu6 => self.backward_by(input, weight, bias, statistics, gradient, |x| Gate::Relu6.passes(x)),
+        }
+    }
+
+    fn backward_by(
+        &self,
+        input: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+        statistics: Statistics<'_>,
+        gradient: &[f32],
+        passes: impl Fn(f32) -> bool + Copy + Sync + Send,
+    ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+        // The value before the gate is worked out again from the input, in the very arithmetic of the forward pass.
         let gate = |channel: usize| {
             let (scale, offset) = statistics.line(channel, weight, bias);
-            move |x: f32, g: f32| if !relu || passes(x * scale + offset) { g } else { 0.0 }
+            move |x: f32, g: f32| if passes(x * scale + offset) { g } else { 0.0 }
         };
         let sums = self.per_channel(|channel| {
             let (center, gate) = (statistics.mean[channel], gate(channel));
@@ -136,11 +156,11 @@ impl Planes {
     }
 }
 
-/// What follows the normalisation: a sum with another tensor, then a ReLU.
-#[derive(Debug, Clone, Copy, Default)]
+/// What follows the normalisation: a sum with another tensor, then a gate.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Tail<'a> {
     pub residual: Option<&'a [f32]>,
-    pub relu: bool,
+    pub gate: Gate,
 }
 
 /// The statistics that a pass normalises with.
@@ -174,18 +194,9 @@ pub(crate) fn relu_gradient(output: &[f32], gradient: &[f32]) -> Vec<f32> {
         |(), number, target| {
             let from = number * CHUNK..number * CHUNK + target.len();
             let pairs = output[from.clone()].iter().zip(&gradient[from]);
-            target.iter_mut().zip(pairs).for_each(|(to, (&y, &g))| *to = if passes(y) { g } else { 0.0 });
+            target.iter_mut().zip(pairs).for_each(|(to, (&y, &g))| *to = if Gate::Relu.passes(y) { g } else { 0.0 });
         },
     )
-}
-
-/// Not-a-number stays, as in PyTorch.
-fn relu(x: f32) -> f32 {
-    if passes(x) { x } else { 0.0 }
-}
-
-fn passes(x: f32) -> bool {
-    x > 0.0 || x.is_nan()
 }
 
 /// Count, mean and sum of squared deviations, merged as in Chan, Golub and LeVeque (1979): each plane is read twice while

@@ -9,6 +9,7 @@ use vireid_product::{Shape, multiply};
 
 use crate::fresh::fresh;
 use crate::padded::{Padded, STEP};
+use crate::windows::Windows;
 
 /// The sizes of a convolution: square stride and padding, no dilation, no channel groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,17 @@ impl Convolution {
     /// Output positions of one image.
     pub fn positions(&self) -> usize {
         self.out_height() * self.out_width()
+    }
+
+    fn windows(&self) -> Windows {
+        Windows {
+            height: self.height,
+            width: self.width,
+            out: [self.out_height(), self.out_width()],
+            kernel: self.kernel,
+            stride: self.stride,
+            before: [self.padding; 2],
+        }
     }
 
     /// Values under one window.
@@ -196,7 +208,8 @@ impl Convolution {
             return Scratch { columns: Vec::new(), planes, padded: None };
         }
         let columns = vec![0.0; self.window() * images * self.positions() + STEP];
-        let padded = padded.then(|| Padded::new(*self)).map(|padded| (padded.images(images), padded));
+        let padded =
+            padded.then(|| Padded::new(self.input, self.windows())).map(|padded| (padded.images(images), padded));
         Scratch { columns, planes, padded }
     }
 

@@ -7,6 +7,8 @@ use burn::tensor::ops::ConvOptions;
 
 use crate::adam::AdamRule;
 use crate::follow::stock_follow;
+use crate::gate::{Gate, SIX};
+use crate::same;
 use crate::sgd::SgdRule;
 
 pub(crate) fn options(stride: usize, padding: usize) -> ConvOptions<2> {
@@ -54,16 +56,16 @@ pub(crate) fn stock_batch_norm_gradients<B: Backend>(
     variance: FloatTensor<B>,
     gradient: FloatTensor<B>,
     epsilon: f64,
-    relu: bool,
+    gate: Gate,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let precision = input.dtype();
     let (input, gradient) = (in_type_of::<B>(input, weight.dtype()), in_type_of::<B>(gradient, weight.dtype()));
-    let gradient = if relu {
+    let gradient = if gate == Gate::Open {
+        gradient
+    } else {
         let statistics = (mean.clone(), variance.clone());
         let output = B::batch_norm(input.clone(), weight.clone(), bias, statistics.0, statistics.1, epsilon);
-        B::relu_backward(B::relu(output), gradient)
-    } else {
-        gradient
+        gate_gradient::<B>(output, gradient, gate)
     };
     let result = B::batch_norm_train_backward(input, weight, mean, variance, epsilon, gradient);
     (in_type_of::<B>(result.x_grad, precision), result.gamma_grad, result.beta_grad)
@@ -75,13 +77,30 @@ fn in_type_of<B: Backend>(images: FloatTensor<B>, dtype: DType) -> FloatTensor<B
     if images.dtype() == dtype { images } else { B::float_cast(images, dtype.into()) }
 }
 
-/// What follows a normalisation: the sum with `residual` and a ReLU, or a ReLU, or nothing.
-fn with_tail<B: Backend>(output: FloatTensor<B>, residual: Option<FloatTensor<B>>, relu: bool) -> FloatTensor<B> {
+/// What follows a normalisation: the sum with `residual`, if there is one, and a gate.
+fn with_tail<B: Backend>(output: FloatTensor<B>, residual: Option<FloatTensor<B>>, gate: Gate) -> FloatTensor<B> {
     let dtype = output.dtype();
-    match residual {
-        Some(residual) => B::relu(B::float_add(output, in_type_of::<B>(residual, dtype))),
-        None if relu => B::relu(output),
+    let output = match residual {
+        Some(residual) => B::float_add(output, in_type_of::<B>(residual, dtype)),
         None => output,
+    };
+    match gate {
+        Gate::Open => output,
+        Gate::Relu => B::relu(output),
+        Gate::Relu6 => B::float_clamp_max(B::relu(output), SIX.into()),
+    }
+}
+
+/// The gradient before a gate, from the value before it and the gradient behind it.
+fn gate_gradient<B: Backend>(value: FloatTensor<B>, gradient: FloatTensor<B>, gate: Gate) -> FloatTensor<B> {
+    let where_positive = |value: FloatTensor<B>, gradient| B::relu_backward(B::relu(value), gradient);
+    match gate {
+        Gate::Open => gradient,
+        Gate::Relu => where_positive(value, gradient),
+        Gate::Relu6 => {
+            let below = B::float_add_scalar(B::float_neg(value.clone()), SIX.into());
+            where_positive(below, where_positive(value, gradient))
+        }
     }
 }
 
@@ -92,12 +111,12 @@ pub(crate) fn stock_batch_norm<B: Backend>(
     bias: FloatTensor<B>,
     residual: Option<FloatTensor<B>>,
     epsilon: f64,
-    relu: bool,
+    gate: Gate,
 ) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
     let precision = input.dtype();
     let input = in_type_of::<B>(input, weight.dtype());
     let result = B::batch_norm_train(input, weight, bias, epsilon);
-    let output = with_tail::<B>(result.output, residual, relu);
+    let output = with_tail::<B>(result.output, residual, gate);
     (in_type_of::<B>(output, precision), result.mean, result.variance)
 }
 
@@ -117,12 +136,12 @@ pub(crate) fn stock_batch_norm_inference<B: Backend>(
     [input, weight, bias, mean, variance]: [FloatTensor<B>; 5],
     residual: Option<FloatTensor<B>>,
     epsilon: f64,
-    relu: bool,
+    gate: Gate,
 ) -> FloatTensor<B> {
     let precision = input.dtype();
     let input = in_type_of::<B>(input, weight.dtype());
     let output = B::batch_norm(input, weight, bias, mean, variance, epsilon);
-    in_type_of::<B>(with_tail::<B>(output, residual, relu), precision)
+    in_type_of::<B>(with_tail::<B>(output, residual, gate), precision)
 }
 
 /// The operations that a backend may have kernels for. The bodies here are the stock ones.
@@ -171,15 +190,42 @@ pub trait Kernels: Backend {
         Self::conv2d_weight_backward(input, weight, gradient, options(stride, padding))
     }
 
-    /// Batch norm with the statistics of the batch, then perhaps a ReLU: output, mean and biased variance.
+    /// Convolution of every channel by a kernel of its own, without bias, padded as [`Windows::same`] says.
+    ///
+    /// [`Windows::same`]: crate::windows::Windows::same
+    fn kernel_depthwise(input: FloatTensor<Self>, weight: FloatTensor<Self>, stride: usize) -> FloatTensor<Self> {
+        same::stock_depthwise::<Self>(input, weight, stride)
+    }
+
+    /// Its gradient with respect to the input.
+    fn kernel_depthwise_input_gradient(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self> {
+        same::stock_depthwise_input_gradient::<Self>(input, weight, gradient, stride)
+    }
+
+    /// Its gradient with respect to the weight.
+    fn kernel_depthwise_weight_gradient(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        stride: usize,
+    ) -> FloatTensor<Self> {
+        same::stock_depthwise_weight_gradient::<Self>(input, weight, gradient, stride)
+    }
+
+    /// Batch norm with the statistics of the batch, then a gate: output, mean and biased variance.
     fn kernel_batch_norm(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        stock_batch_norm::<Self>(input, weight, bias, None, epsilon, relu)
+        stock_batch_norm::<Self>(input, weight, bias, None, epsilon, gate)
     }
 
     /// Batch norm with the statistics of the batch, then the sum with `residual`, then a ReLU.
@@ -190,10 +236,10 @@ pub trait Kernels: Backend {
         residual: FloatTensor<Self>,
         epsilon: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        stock_batch_norm::<Self>(input, weight, bias, Some(residual), epsilon, true)
+        stock_batch_norm::<Self>(input, weight, bias, Some(residual), epsilon, Gate::Relu)
     }
 
-    /// The gradients of batch norm, and of a ReLU after it, with respect to input, weight and bias.
+    /// The gradients of batch norm, and of a gate after it, with respect to input, weight and bias.
     fn kernel_batch_norm_gradients(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -202,9 +248,9 @@ pub trait Kernels: Backend {
         variance: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, relu)
+        stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, gate)
     }
 
     /// The gradient of a ReLU, given its output.
@@ -212,7 +258,7 @@ pub trait Kernels: Backend {
         Self::relu_backward(output, gradient)
     }
 
-    /// Batch norm with given statistics, then perhaps a ReLU.
+    /// Batch norm with given statistics, then a gate.
     fn kernel_batch_norm_inference(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -220,9 +266,9 @@ pub trait Kernels: Backend {
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> FloatTensor<Self> {
-        stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], None, epsilon, relu)
+        stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], None, epsilon, gate)
     }
 
     /// Batch norm with given statistics, then the sum with `residual`, then a ReLU.
@@ -235,7 +281,7 @@ pub trait Kernels: Backend {
         residual: FloatTensor<Self>,
         epsilon: f64,
     ) -> FloatTensor<Self> {
-        stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], Some(residual), epsilon, true)
+        stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], Some(residual), epsilon, Gate::Relu)
     }
 
     /// Running mean and variance after a batch, whose biased variance becomes `unbiased` times as large.

@@ -10,10 +10,14 @@ use rayon::prelude::*;
 use crate::adam::{self, AdamRule};
 use crate::batch_norm::{Planes, Statistics, Tail, relu_gradient};
 use crate::convolution::Convolution;
+use crate::depthwise::Depthwise;
 use crate::extension::{
     Kernels, options, stock_adam, stock_batch_norm, stock_batch_norm_gradients, stock_batch_norm_inference, stock_sgd,
 };
+use crate::gate::Gate;
+use crate::same;
 use crate::sgd::{self, SgdRule};
+use crate::windows::Windows;
 
 /// Parameters that one thread updates at a time.
 const CHUNK: usize = 1 << 15;
@@ -53,6 +57,12 @@ fn sizes(input: &FlexTensor, weight: &FlexTensor, stride: usize, padding: usize)
     Convolution { batch, input: channels, height, width, output, kernel, stride, padding }
 }
 
+fn depthwise(input: &FlexTensor, weight: &FlexTensor, stride: usize) -> Depthwise {
+    let [batch, channels, height, width] = input.shape().dims();
+    let [_, _, kernel_height, kernel_width] = weight.shape().dims();
+    Depthwise { batch, channels, windows: Windows::same([height, width], [kernel_height, kernel_width], stride) }
+}
+
 fn planes(input: &FlexTensor) -> Planes {
     let shape = input.shape();
     let dims = shape.as_slice();
@@ -65,24 +75,24 @@ fn normalize(
     bias: FlexTensor,
     residual: Option<FlexTensor>,
     epsilon: f64,
-    relu: bool,
+    gate: Gate,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let (sizes, shape) = (planes(&input), input.shape());
     let [input, weight, bias] = [input, weight, bias].map(|tensor| tensor.to_contiguous());
     let residual = residual.map(|tensor| tensor.to_contiguous());
-    let tail = Tail { residual: residual.as_ref().map(values), relu };
+    let tail = Tail { residual: residual.as_ref().map(values), gate };
     let result = sizes.forward(values(&input), values(&weight), values(&bias), epsilon, tail);
     let channel = [sizes.channels];
     (tensor(result.output, shape.as_slice()), tensor(result.mean, &channel), tensor(result.variance, &channel))
 }
 
 /// Input, weight, bias, mean and variance.
-fn apply(tensors: [FlexTensor; 5], residual: Option<FlexTensor>, epsilon: f64, relu: bool) -> FlexTensor {
+fn apply(tensors: [FlexTensor; 5], residual: Option<FlexTensor>, epsilon: f64, gate: Gate) -> FlexTensor {
     let (sizes, shape) = (planes(&tensors[0]), tensors[0].shape());
     let [input, weight, bias, mean, variance] = tensors.map(|tensor| tensor.to_contiguous());
     let residual = residual.map(|tensor| tensor.to_contiguous());
     let statistics = Statistics { mean: values(&mean), variance: values(&variance), epsilon };
-    let tail = Tail { residual: residual.as_ref().map(values), relu };
+    let tail = Tail { residual: residual.as_ref().map(values), gate };
     let output = sizes.apply(values(&input), values(&weight), values(&bias), statistics, tail);
     tensor(output, shape.as_slice())
 }
@@ -158,21 +168,72 @@ impl Kernels for Flex {
         tensor(result, &[c.output, c.input, c.kernel[0], c.kernel[1]])
     }
 
+    fn kernel_depthwise(input: FlexTensor, weight: FlexTensor, stride: usize) -> FlexTensor {
+        if are_bf16([&input, &weight]) {
+            return in_bf16([input, weight], |[input, weight]| Self::kernel_depthwise(input, weight, stride));
+        }
+        if !are_f32([&input, &weight]) {
+            return same::stock_depthwise::<Flex>(input, weight, stride);
+        }
+        let c = depthwise(&input, &weight, stride);
+        let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
+        let [out_height, out_width] = c.windows.out;
+        tensor(c.forward(values(&input), values(&weight)), &[c.batch, c.channels, out_height, out_width])
+    }
+
+    fn kernel_depthwise_input_gradient(
+        input: FlexTensor,
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        stride: usize,
+    ) -> FlexTensor {
+        if are_bf16([&input, &weight, &gradient]) {
+            return in_bf16([input, weight, gradient], |[input, weight, gradient]| {
+                Self::kernel_depthwise_input_gradient(input, weight, gradient, stride)
+            });
+        }
+        if !are_f32([&input, &weight, &gradient]) {
+            return same::stock_depthwise_input_gradient::<Flex>(input, weight, gradient, stride);
+        }
+        let (c, shape) = (depthwise(&input, &weight, stride), input.shape());
+        let (weight, gradient) = (weight.to_contiguous(), gradient.to_contiguous());
+        tensor(c.input_gradient(values(&weight), values(&gradient)), shape.as_slice())
+    }
+
+    fn kernel_depthwise_weight_gradient(
+        input: FlexTensor,
+        weight: FlexTensor,
+        gradient: FlexTensor,
+        stride: usize,
+    ) -> FlexTensor {
+        if are_bf16([&input, &weight, &gradient]) {
+            return in_bf16([input, weight, gradient], |[input, weight, gradient]| {
+                Self::kernel_depthwise_weight_gradient(input, weight, gradient, stride)
+            });
+        }
+        if !are_f32([&input, &weight, &gradient]) {
+            return same::stock_depthwise_weight_gradient::<Flex>(input, weight, gradient, stride);
+        }
+        let (c, shape) = (depthwise(&input, &weight, stride), weight.shape());
+        let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
+        tensor(c.weight_gradient(values(&input), values(&gradient)), shape.as_slice())
+    }
+
     fn kernel_batch_norm(
         input: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         if are_bf16([&input]) {
-            let (output, mean, variance) = Self::kernel_batch_norm(wide(input), weight, bias, epsilon, relu);
+            let (output, mean, variance) = Self::kernel_batch_norm(wide(input), weight, bias, epsilon, gate);
             return (narrow(output), mean, variance);
         }
         if !are_f32([&input, &weight, &bias]) {
-            return stock_batch_norm::<Flex>(input, weight, bias, None, epsilon, relu);
+            return stock_batch_norm::<Flex>(input, weight, bias, None, epsilon, gate);
         }
-        normalize(input, weight, bias, None, epsilon, relu)
+        normalize(input, weight, bias, None, epsilon, gate)
     }
 
     fn kernel_batch_norm_residual(
@@ -188,9 +249,9 @@ impl Kernels for Flex {
             return (narrow(output), mean, variance);
         }
         if !are_f32([&input, &weight, &bias, &residual]) {
-            return stock_batch_norm::<Flex>(input, weight, bias, Some(residual), epsilon, true);
+            return stock_batch_norm::<Flex>(input, weight, bias, Some(residual), epsilon, Gate::Relu);
         }
-        normalize(input, weight, bias, Some(residual), epsilon, true)
+        normalize(input, weight, bias, Some(residual), epsilon, Gate::Relu)
     }
 
     fn kernel_batch_norm_gradients(
@@ -201,23 +262,23 @@ impl Kernels for Flex {
         variance: FlexTensor,
         gradient: FlexTensor,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         if are_bf16([&input, &gradient]) {
             let images = (wide(input), wide(gradient));
             let (of_input, of_weight, of_bias) =
-                Self::kernel_batch_norm_gradients(images.0, weight, bias, mean, variance, images.1, epsilon, relu);
+                Self::kernel_batch_norm_gradients(images.0, weight, bias, mean, variance, images.1, epsilon, gate);
             return (narrow(of_input), of_weight, of_bias);
         }
         if !are_f32([&input, &weight, &bias, &mean, &variance, &gradient]) {
-            return stock_batch_norm_gradients::<Flex>(input, weight, bias, mean, variance, gradient, epsilon, relu);
+            return stock_batch_norm_gradients::<Flex>(input, weight, bias, mean, variance, gradient, epsilon, gate);
         }
         let (sizes, shape) = (planes(&input), input.shape());
         let [input, weight, bias, mean, variance, gradient] =
             [input, weight, bias, mean, variance, gradient].map(|tensor| tensor.to_contiguous());
         let statistics = Statistics { mean: values(&mean), variance: values(&variance), epsilon };
         let (of_input, of_weight, of_bias) =
-            sizes.backward(values(&input), values(&weight), values(&bias), statistics, values(&gradient), relu);
+            sizes.backward(values(&input), values(&weight), values(&bias), statistics, values(&gradient), gate);
         let channel = [sizes.channels];
         (tensor(of_input, shape.as_slice()), tensor(of_weight, &channel), tensor(of_bias, &channel))
     }
@@ -241,15 +302,15 @@ impl Kernels for Flex {
         mean: FlexTensor,
         variance: FlexTensor,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> FlexTensor {
         if are_bf16([&input]) {
-            return narrow(apply([wide(input), weight, bias, mean, variance], None, epsilon, relu));
+            return narrow(apply([wide(input), weight, bias, mean, variance], None, epsilon, gate));
         }
         if !are_f32([&input, &weight, &bias, &mean, &variance]) {
-            return stock_batch_norm_inference::<Flex>([input, weight, bias, mean, variance], None, epsilon, relu);
+            return stock_batch_norm_inference::<Flex>([input, weight, bias, mean, variance], None, epsilon, gate);
         }
-        apply([input, weight, bias, mean, variance], None, epsilon, relu)
+        apply([input, weight, bias, mean, variance], None, epsilon, gate)
     }
 
     fn kernel_batch_norm_residual_inference(
@@ -263,13 +324,13 @@ impl Kernels for Flex {
     ) -> FlexTensor {
         if are_bf16([&input, &residual]) {
             let images = (wide(input), wide(residual));
-            return narrow(apply([images.0, weight, bias, mean, variance], Some(images.1), epsilon, true));
+            return narrow(apply([images.0, weight, bias, mean, variance], Some(images.1), epsilon, Gate::Relu));
         }
         if !are_f32([&input, &weight, &bias, &mean, &variance, &residual]) {
             let tensors = [input, weight, bias, mean, variance];
-            return stock_batch_norm_inference::<Flex>(tensors, Some(residual), epsilon, true);
+            return stock_batch_norm_inference::<Flex>(tensors, Some(residual), epsilon, Gate::Relu);
         }
-        apply([input, weight, bias, mean, variance], Some(residual), epsilon, true)
+        apply([input, weight, bias, mean, variance], Some(residual), epsilon, Gate::Relu)
     }
 
     fn kernel_adam(

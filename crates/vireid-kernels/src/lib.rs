@@ -12,12 +12,15 @@ mod autodiff;
 mod batch_norm;
 #[cfg(feature = "flex")]
 mod convolution;
+#[cfg(feature = "flex")]
+mod depthwise;
 mod extension;
 #[cfg(feature = "flex")]
 mod flex;
 mod follow;
 #[cfg(feature = "flex")]
 mod fresh;
+mod gate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod memory;
@@ -25,12 +28,15 @@ mod operations;
 mod optimizer;
 #[cfg(feature = "flex")]
 mod padded;
+mod same;
 mod sgd;
+mod windows;
 
 #[cfg(feature = "gpu")]
 pub use gpu::{ConvolutionAlgorithm, set_convolution_algorithm};
 pub use memory::keep_freed_memory;
 pub use operations::{
-    BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, follow, matmul, running_statistics,
+    BatchNormOutput, Tail, batch_norm_inference, batch_norm_train, conv2d, depthwise_conv2d, follow, matmul,
+    running_statistics,
 };
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};

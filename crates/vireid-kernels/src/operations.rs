@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 
 use crate::adam::AdamRule;
 use crate::extension::Kernels;
+use crate::gate::Gate;
 use crate::sgd::SgdRule;
 
 /// The product of two matrices with all digits of f32. Burn's own, on a card with tensor cores, rounds the factors to
@@ -62,6 +63,18 @@ pub fn conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize
     Tensor::from_dispatch(Dispatch::kernel_conv2d(input.into_dispatch(), weight.into_dispatch(), stride, padding))
 }
 
+/// Convolution of every channel by a kernel of its own, without bias; at stride 1 it keeps the size, at others it divides it,
+/// rounded up. The zeros that this takes are shared by both sides, the odd one behind: TensorFlow's `SAME`.
+///
+/// # Shapes
+///
+/// - `input`: `[batch, channels, height, width]`
+/// - `weight`: `[channels, 1, kernel_height, kernel_width]`
+/// - output: `[batch, channels, height / stride, width / stride]`, rounded up
+pub fn depthwise_conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::kernel_depthwise(input.into_dispatch(), weight.into_dispatch(), stride))
+}
+
 /// A normalised batch and the statistics that it was normalised by: what [`batch_norm_train`] returns.
 #[derive(Debug, Clone)]
 pub struct BatchNormOutput<const D: usize> {
@@ -82,6 +95,8 @@ pub enum Tail<const D: usize> {
     Nothing,
     /// `max(x, 0)`; a NaN stays one.
     Relu,
+    /// `min(max(x, 0), 6)`; a NaN stays one.
+    Relu6,
     /// The sum with a shortcut of the same shape, then a ReLU: the end of a residual block.
     Residual(Tensor<D>),
 }
@@ -101,8 +116,9 @@ pub fn batch_norm_train<const D: usize>(
 ) -> BatchNormOutput<D> {
     let (input, weight, bias) = (input.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
     let (output, mean, variance) = match tail {
-        Tail::Nothing => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, false),
-        Tail::Relu => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, true),
+        Tail::Nothing => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, Gate::Open),
+        Tail::Relu => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, Gate::Relu),
+        Tail::Relu6 => Dispatch::kernel_batch_norm(input, weight, bias, epsilon, Gate::Relu6),
         Tail::Residual(shortcut) => {
             Dispatch::kernel_batch_norm_residual(input, weight, bias, shortcut.into_dispatch(), epsilon)
         }
@@ -132,9 +148,15 @@ pub fn batch_norm_inference<const D: usize>(
 ) -> Tensor<D> {
     let input = input.into_dispatch();
     let [weight, bias, mean, variance] = [weight, bias, mean, variance].map(Tensor::into_dispatch);
+    let gated = |gate| {
+        move |input, [weight, bias, mean, variance]: [_; 4]| {
+            Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, gate)
+        }
+    };
     Tensor::from_dispatch(match tail {
-        Tail::Nothing => Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, false),
-        Tail::Relu => Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, true),
+        Tail::Nothing => gated(Gate::Open)(input, [weight, bias, mean, variance]),
+        Tail::Relu => gated(Gate::Relu)(input, [weight, bias, mean, variance]),
+        Tail::Relu6 => gated(Gate::Relu6)(input, [weight, bias, mean, variance]),
         Tail::Residual(shortcut) => {
             let shortcut = shortcut.into_dispatch();
             Dispatch::kernel_batch_norm_residual_inference(input, weight, bias, mean, variance, shortcut, epsilon)

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::convolution::Convolution;
+use crate::windows::Windows;
 
 /// Most numbers that are copied at once. A row of the output is copied in whole steps; what goes too far is overwritten by
 /// the next row.
@@ -11,7 +11,8 @@ pub(crate) const STEP: usize = 16;
 /// Where the pixels of a padded image are: split by the remainder of their rows and columns modulo the stride, so that the
 /// pixels under one tap of the window are side by side along a row of the output.
 pub(crate) struct Padded {
-    sizes: Convolution,
+    channels: usize,
+    windows: Windows,
     /// Remainders modulo the stride that some tap reads, for rows and columns.
     phases: [usize; 2],
     /// From one row of a phase to the next. The padding to the right of a row is the padding to the left of the next one.
@@ -23,13 +24,14 @@ pub(crate) struct Padded {
 }
 
 impl Padded {
-    pub fn new(sizes: Convolution) -> Self {
-        let Convolution { stride, kernel, padding, .. } = sizes;
+    pub fn new(channels: usize, windows: Windows) -> Self {
+        let Windows { stride, kernel, before, .. } = windows;
         let phases = kernel.map(|size| size.min(stride));
-        let pitch = (sizes.width + padding).div_ceil(stride).max(sizes.out_width());
-        let rows = (sizes.height + 2 * padding).div_ceil(stride);
-        let mut taps = Vec::with_capacity(sizes.window());
-        for channel in 0..sizes.input {
+        let [below, right] = windows.after();
+        let pitch = (windows.width + before[1].max(right)).div_ceil(stride).max(windows.out[1]);
+        let rows = (windows.height + before[0] + below).div_ceil(stride);
+        let mut taps = Vec::with_capacity(channels * kernel[0] * kernel[1]);
+        for channel in 0..channels {
             for dy in 0..kernel[0] {
                 for dx in 0..kernel[1] {
                     let phase = (channel * phases[0] + dy % stride) * phases[1] + dx % stride;
@@ -37,13 +39,23 @@ impl Padded {
                 }
             }
         }
-        Self { sizes, phases, pitch, rows, taps }
+        Self { channels, windows, phases, pitch, rows, taps }
+    }
+
+    /// From one row of a phase to the next, and from one phase to the next.
+    pub fn pitches(&self) -> [usize; 2] {
+        [self.pitch, self.rows * self.pitch]
+    }
+
+    /// The first pixel under each tap, in the order of the weights.
+    pub fn taps(&self) -> &[usize] {
+        &self.taps
     }
 
     /// Numbers of one padded image.
     fn size(&self) -> usize {
-        let planes = self.sizes.input * self.phases[0] * self.phases[1];
-        let read = self.taps.iter().max().map_or(0, |tap| tap + self.sizes.out_height() * self.pitch);
+        let planes = self.channels * self.phases[0] * self.phases[1];
+        let read = self.taps.iter().max().map_or(0, |tap| tap + self.windows.out[0] * self.pitch);
         read.max(planes * self.rows * self.pitch)
     }
 
@@ -75,25 +87,25 @@ impl WithSimd for Pad<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Convolution { input, height, width, stride, padding, .. } = self.layout.sizes;
-        let Padded { phases, pitch, rows, .. } = *self.layout;
+        let Windows { height, width, stride, before: [above, left], .. } = self.layout.windows;
+        let Padded { channels, phases, pitch, rows, .. } = *self.layout;
         // Divisions are slow beside the copies: once per phase and row, not per image and channel.
         let phases_x: Vec<(usize, usize)> = (0..phases[1])
             .map(|phase| {
                 // The first pixel whose padded column has this remainder.
-                let first = (phase + stride - padding % stride) % stride;
-                (first, phase * rows * pitch + (first + padding) / stride)
+                let first = (phase + stride - left % stride) % stride;
+                (first, phase * rows * pitch + (first + left) / stride)
             })
             .collect();
         let starts: Vec<Option<usize>> = (0..height)
             .map(|y| {
-                let (phase, line) = ((y + padding) % stride, (y + padding) / stride);
+                let (phase, line) = ((y + above) % stride, (y + above) / stride);
                 (phase < phases[0]).then_some((phase * phases[1] * rows + line) * pitch)
             })
             .collect();
         let plane_size = phases[0] * phases[1] * rows * pitch;
         let padded = self.padded.chunks_exact_mut(self.layout.size());
-        for (image, padded) in self.images.chunks_exact(input * height * width).zip(padded) {
+        for (image, padded) in self.images.chunks_exact(channels * height * width).zip(padded) {
             let planes = image.chunks_exact(height * width).zip(padded.chunks_exact_mut(plane_size));
             for (plane, padded) in planes {
                 for (row, start) in plane.chunks_exact(width).zip(&starts) {
@@ -137,7 +149,7 @@ impl WithSimd for WindowColumns<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        match self.layout.sizes.out_width() {
+        match self.layout.windows.out[1] {
             ..=8 => self.copy::<8>(),
             _ => self.copy::<STEP>(),
         }
@@ -148,7 +160,7 @@ impl WindowColumns<'_> {
     #[inline(always)]
     fn copy<const N: usize>(self) {
         let Self { layout, padded, images, columns } = self;
-        let (height, width, size) = (layout.sizes.out_height(), layout.sizes.out_width(), layout.size());
+        let ([height, width], size) = (layout.windows.out, layout.size());
         let mut to = 0;
         for &tap in &layout.taps {
             for image in 0..images {

@@ -14,7 +14,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 use vireid_compare::{assert_close, is_near, largest_difference, worse};
 use vireid_core::{Stream, Streams};
-use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, conv2d};
+use vireid_kernels::{Tail, batch_norm_inference, batch_norm_train, conv2d, depthwise_conv2d};
 
 fn stream(key: u64) -> Stream {
     Streams::new(11).stream("kernels", [key, 0, 0])
@@ -94,6 +94,102 @@ fn odd_sizes_and_single_images() {
     cases.into_iter().for_each(check_convolution);
 }
 
+/// Zeros around the input, so that windows fit: half on each side, the odd one behind.
+fn surrounded(input: Tensor<4>, kernel: usize, stride: usize) -> Tensor<4> {
+    let [batch, channels, height, width] = input.dims();
+    let zeros = |side: usize| ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
+    let (rows, columns) = (zeros(height), zeros(width));
+    let (above, left) = (rows / 2, columns / 2);
+    let around = Tensor::zeros([batch, channels, height + rows, width + columns], &input.device());
+    around.slice_assign([0..batch, 0..channels, above..above + height, left..left + width], input)
+}
+
+/// Batch, channels, height, width, kernel, stride.
+type DepthwiseCase = (usize, usize, usize, usize, usize, usize);
+
+fn check_depthwise(case: DepthwiseCase) {
+    let (batch, channels, height, width, kernel, stride) = case;
+    let device = Device::default().autodiff();
+    let inputs = || {
+        let input = random([batch, channels, height, width], 1, &device).require_grad();
+        let weight = random([channels, 1, kernel, kernel], 2, &device).require_grad();
+        (input, weight)
+    };
+    let ((x, w), (sx, sw)) = (inputs(), inputs());
+    let y = depthwise_conv2d(x.clone(), w.clone(), stride);
+    let options = ConvOptions::new([stride, stride], [0, 0], [1, 1], channels);
+    let sy = stock_conv2d(surrounded(sx.clone(), kernel, stride), sw.clone(), None, options);
+    assert_eq!(y.dims(), [batch, channels, height.div_ceil(stride), width.div_ceil(stride)], "{case:?}");
+    near(y.clone().into_data(), sy.clone().into_data(), &format!("{case:?} output"));
+    let upstream = random(y.dims(), 3, &device);
+    let gradients = (y * upstream.clone()).sum().backward();
+    let stock = (sy * upstream).sum().backward();
+    let (gx, gw) = (x.grad(&gradients).unwrap(), w.grad(&gradients).unwrap());
+    near(gx.into_data(), sx.grad(&stock).unwrap().into_data(), &format!("{case:?} input gradient"));
+    near(gw.into_data(), sw.grad(&stock).unwrap().into_data(), &format!("{case:?} weight gradient"));
+}
+
+#[test]
+fn depthwise_convolutions() {
+    // EfficientNet-Lite0's layers at 128 x 64 with fewer channels, then odd sizes.
+    let cases: [DepthwiseCase; 17] = [
+        (2, 9, 64, 32, 3, 1),
+        (2, 9, 64, 32, 3, 2),
+        (3, 5, 32, 16, 3, 1),
+        (3, 5, 32, 16, 5, 2),
+        (3, 5, 16, 8, 5, 1),
+        (3, 5, 16, 8, 3, 2),
+        (3, 17, 8, 4, 5, 1),
+        (3, 17, 8, 4, 5, 2),
+        (1, 1, 1, 1, 3, 1),
+        (1, 1, 1, 1, 5, 2),
+        (1, 3, 2, 7, 5, 1),
+        (2, 4, 7, 5, 5, 2),
+        (2, 3, 9, 1, 3, 2),
+        (2, 3, 5, 11, 3, 3),
+        (2, 3, 5, 11, 2, 3),
+        (1, 2, 6, 6, 1, 2),
+        (1, 8, 10, 5, 5, 2),
+    ];
+    cases.into_iter().for_each(check_depthwise);
+}
+
+/// Images may come as views of others, such as a mirror image.
+#[test]
+fn a_depthwise_convolution_reads_a_view() {
+    let device = Device::default();
+    let base = random([2, 6, 5, 3], 1, &device);
+    let weight = random([3, 1, 3, 3], 2, &device);
+    let view = base.permute([0, 3, 2, 1]);
+    let copy = Tensor::<4>::from_data(view.clone().into_data(), &device);
+    let [got, expected] = [view, copy].map(|input| depthwise_conv2d(input, weight.clone(), 2).into_data());
+    got.assert_eq(&expected, true);
+}
+
+/// In other number types the stock operation runs; in bf16 sums are made in f32 and rounded once.
+#[test]
+fn depthwise_convolutions_in_other_number_types() {
+    use burn::tensor::DType;
+    use burn::tensor::FloatDType::{BF16, F32};
+    let device = Device::default().autodiff();
+    let rounded = |tensor: Tensor<4>| tensor.cast(BF16).cast(F32).detach().require_grad();
+    let (x, w) = (rounded(random([2, 3, 7, 5], 1, &device)), rounded(random([3, 1, 5, 5], 2, &device)));
+    let run = |kind: DType| {
+        let y = depthwise_conv2d(x.clone().cast(kind), w.clone().cast(kind), 2);
+        assert_eq!(y.dtype(), kind);
+        let y = y.cast(F32);
+        let gradients = (y.clone() * random(y.dims(), 3, &device).cast(BF16).cast(F32)).sum().backward();
+        [y.inner(), x.grad(&gradients).unwrap(), w.grad(&gradients).unwrap()]
+    };
+    let whole = run(DType::F32);
+    for (double, whole) in run(DType::F64).into_iter().zip(&whole) {
+        near(double.into_data(), whole.clone().into_data(), "in f64");
+    }
+    for (half, whole) in run(DType::BF16).into_iter().zip(whole) {
+        half.into_data().assert_eq(&whole.cast(BF16).cast(F32).into_data(), true);
+    }
+}
+
 #[test]
 fn a_view_is_read_in_its_own_order() {
     let device = Device::default();
@@ -136,7 +232,7 @@ fn convolution_gradients_are_finite_differences() {
 
 /// Batch norm and each tail against the stock operations.
 fn check_batch_norm<const D: usize>(shape: [usize; D]) {
-    for tail in ["nothing", "relu", "residual"] {
+    for tail in ["nothing", "relu", "relu6", "residual"] {
         check_batch_norm_then(shape, tail);
     }
 }
@@ -147,13 +243,17 @@ fn check_batch_norm_then<const D: usize>(shape: [usize; D], tail: &str) {
     let inputs = || {
         let x = random(shape, 1, &device).mul_scalar(3.0).add_scalar(5.0);
         let x = Tensor::from_inner(x.inner()).require_grad();
-        let parameters = [random(channels, 2, &device).require_grad(), random(channels, 3, &device).require_grad()];
+        // Wide enough for some values to be above 6.
+        let wide = if tail == "relu6" { 4.0 } else { 1.0 };
+        let scale = Tensor::from_inner(random(channels, 2, &device).mul_scalar(wide).inner());
+        let parameters = [scale.require_grad(), random(channels, 3, &device).require_grad()];
         (x, parameters, random(shape, 5, &device).require_grad())
     };
     let ((x, [w, b], r), (sx, [sw, sb], sr)) = (inputs(), inputs());
     let ours_tail = match tail {
         "nothing" => Tail::Nothing,
         "relu" => Tail::Relu,
+        "relu6" => Tail::Relu6,
         _ => Tail::Residual(r.clone()),
     };
     let ours = batch_norm_train(x.clone(), w.clone(), b.clone(), 1e-5, ours_tail);
@@ -161,6 +261,7 @@ fn check_batch_norm_then<const D: usize>(shape: [usize; D], tail: &str) {
     let expected = match tail {
         "nothing" => stock.output,
         "relu" => relu(stock.output),
+        "relu6" => stock.output.clamp(0.0, 6.0),
         _ => relu(stock.output + sr.clone()),
     };
     let what = |part: &str| format!("{shape:?} {tail} {part}");
@@ -206,9 +307,34 @@ fn ones(device: &Device) -> Tensor<1> {
 #[test]
 fn nan_passes_a_relu() {
     let device = Device::default();
-    let x = Tensor::<4>::full([2, 3, 2, 2], f32::NAN, &device);
-    let output = batch_norm_train(x, ones(&device), ones(&device), 1e-5, Tail::Relu).output;
-    assert!(output.into_data().try_to_vec::<f32>().unwrap().iter().all(|value| value.is_nan()));
+    for tail in [Tail::Relu, Tail::Relu6] {
+        let x = Tensor::<4>::full([2, 3, 2, 2], f32::NAN, &device);
+        let output = batch_norm_train(x, ones(&device), ones(&device), 1e-5, tail).output;
+        assert!(output.into_data().try_to_vec::<f32>().unwrap().iter().all(|value| value.is_nan()));
+    }
+}
+
+/// At 0 and at 6 no gradient passes, as in PyTorch.
+#[test]
+fn a_relu6_ends_where_it_bends() {
+    let device = Device::default().autodiff();
+    let x = Tensor::<2>::from_floats([[-1.0], [0.0], [3.0], [6.0], [7.0]], &device).require_grad();
+    let one = || Tensor::<1>::ones([1], &device);
+    let nothing = || Tensor::<1>::zeros([1], &device);
+    let plain = |x: &Tensor<2>| {
+        let (one, nothing) = (one().inner(), nothing().inner());
+        batch_norm_inference(x.clone().inner(), one.clone(), nothing.clone(), nothing, one, 0.0, Tail::Relu6)
+    };
+    assert_close(&plain(&x).into_data().try_to_vec::<f32>().unwrap(), &[0.0, 0.0, 3.0, 6.0, 6.0], 0.0);
+    // With mean 0 and deviation 1 of the batch, the bias puts the values around 0 and 6.
+    let values = Tensor::<2>::from_floats([[-1.0], [1.0]], &device).require_grad();
+    for (scale, bias, expected) in [(1.0, 0.5, 1.0), (1.0, 5.5, 1.0), (3.0, 3.0, 0.0)] {
+        let bias = Tensor::<1>::from_floats([bias], &device).require_grad();
+        let scale = Tensor::<1>::from_floats([scale], &device);
+        let output = batch_norm_train(values.clone(), scale, bias.clone(), 0.0, Tail::Relu6).output;
+        let gradients = output.sum().backward();
+        assert_close(&bias.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap(), &[expected], 0.0);
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::extension::{
     stock_running_statistics,
 };
 use crate::follow::stock_follow;
+use crate::gate::Gate;
 
 type Values = FloatTensor<Cube>;
 
@@ -195,14 +196,14 @@ impl Kernels for Cube {
         weight: Values,
         bias: Values,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (Values, Values, Values) {
-        if !batch_norm::takes(&[&input], &[&weight, &bias]) {
-            return stock_batch_norm::<Self>(input, weight, bias, None, epsilon, relu);
+        if gate == Gate::Relu6 || !batch_norm::takes(&[&input], &[&weight, &bias]) {
+            return stock_batch_norm::<Self>(input, weight, bias, None, epsilon, gate);
         }
         let (mean, variance) = batch_norm::batch_statistics(input.clone());
         let by = Channels { weight, bias, mean: mean.clone(), variance: variance.clone() };
-        (batch_norm::apply(input, by, None, epsilon, relu), mean, variance)
+        (batch_norm::apply(input, by, None, epsilon, gate == Gate::Relu), mean, variance)
     }
 
     fn kernel_batch_norm_residual(
@@ -213,7 +214,7 @@ impl Kernels for Cube {
         epsilon: f64,
     ) -> (Values, Values, Values) {
         if !batch_norm::takes(&[&input, &residual], &[&weight, &bias]) {
-            return stock_batch_norm::<Self>(input, weight, bias, Some(residual), epsilon, true);
+            return stock_batch_norm::<Self>(input, weight, bias, Some(residual), epsilon, Gate::Relu);
         }
         let (mean, variance) = batch_norm::batch_statistics(input.clone());
         let by = Channels { weight, bias, mean: mean.clone(), variance: variance.clone() };
@@ -228,12 +229,12 @@ impl Kernels for Cube {
         variance: Values,
         gradient: Values,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> (Values, Values, Values) {
-        if !batch_norm::takes(&[&input, &gradient], &[&weight, &bias, &mean, &variance]) {
-            return stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, relu);
+        if gate == Gate::Relu6 || !batch_norm::takes(&[&input, &gradient], &[&weight, &bias, &mean, &variance]) {
+            return stock_batch_norm_gradients::<Self>(input, weight, bias, mean, variance, gradient, epsilon, gate);
         }
-        batch_norm::gradients(input, Channels { weight, bias, mean, variance }, gradient, epsilon, relu)
+        batch_norm::gradients(input, Channels { weight, bias, mean, variance }, gradient, epsilon, gate == Gate::Relu)
     }
 
     fn kernel_relu_gradient(output: Values, gradient: Values) -> Values {
@@ -250,12 +251,12 @@ impl Kernels for Cube {
         mean: Values,
         variance: Values,
         epsilon: f64,
-        relu: bool,
+        gate: Gate,
     ) -> Values {
-        if !batch_norm::takes(&[&input], &[&weight, &bias, &mean, &variance]) {
-            return stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], None, epsilon, relu);
+        if gate == Gate::Relu6 || !batch_norm::takes(&[&input], &[&weight, &bias, &mean, &variance]) {
+            return stock_batch_norm_inference::<Self>([input, weight, bias, mean, variance], None, epsilon, gate);
         }
-        batch_norm::apply(input, Channels { weight, bias, mean, variance }, None, epsilon, relu)
+        batch_norm::apply(input, Channels { weight, bias, mean, variance }, None, epsilon, gate == Gate::Relu)
     }
 
     fn kernel_batch_norm_residual_inference(
