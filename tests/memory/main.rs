@@ -6,7 +6,9 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use vireid_backbone::{Backbone, Features, Precision, TwoStreamNetConfig, VitConfig, loss_gradients};
+use vireid_backbone::{
+    Backbone, EfficientNetConfig, Features, Precision, TwoStreamNetConfig, VitConfig, loss_gradients,
+};
 use vireid_compare::is_near;
 use vireid_core::{Modality, PerModality, Streams};
 use vireid_memory::normalize_rows;
@@ -41,6 +43,14 @@ fn step_for_its_peak() {
     if let Some(config) = VitConfig::by_name(name) {
         let network = config.with_image([size[2], size[3]]).init(&tracked, &mut stream).unwrap();
         return make_a_step(network, size, kept != "kept", &tracked);
+    }
+    if let Some(config) = EfficientNetConfig::by_name(name) {
+        return make_a_step(
+            config.with_precision(precision).init(&tracked, &mut stream),
+            size,
+            kept != "kept",
+            &tracked,
+        );
     }
     let config = TwoStreamNetConfig::from_name(name).unwrap().with_precision(precision);
     make_a_step(config.init(&tracked, &mut stream), size, kept != "kept", &tracked);
@@ -81,6 +91,8 @@ fn the_reckoned_memory_is_that_of_steps() {
         ("resnet18 f32 checkpointed", 288, 144, [8, 20]),
         ("resnet50 f32 checkpointed", 288, 144, [8, 24]),
         ("resnet50 bf16 checkpointed", 288, 144, [8, 48]),
+        ("efficientnet_lite0 f32 kept", 128, 64, [32, 160]),
+        ("efficientnet_lite0 f32 checkpointed", 128, 64, [64, 320]),
         // Steps of fewer images hold most when the weights are stepped.
         ("vit_small_16 f32 kept", 128, 64, [24, 88]),
         ("vit_small_16 f32 kept", 256, 128, [8, 24]),

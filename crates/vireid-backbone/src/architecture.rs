@@ -8,6 +8,8 @@ use crate::naming::Shapes;
 pub(crate) enum Architecture {
     /// Blocks of each stage, and whether they are bottlenecks.
     Residual { blocks: Vec<usize>, bottleneck: bool },
+    /// Channels of the first layer, blocks, and length of an embedding.
+    Efficient { stem: usize, blocks: usize, head: usize },
     /// Length of a token, blocks, and side of a patch.
     Transformer { dim: usize, depth: usize, patch: usize },
 }
@@ -22,9 +24,13 @@ pub(crate) fn of_shapes(shapes: &Shapes) -> Option<Architecture> {
         };
         shapes.keys().filter_map(number).collect::<BTreeSet<_>>().len()
     };
-    if let Some(&[_, _, dim]) = shapes.get("cls_token").map(Vec::as_slice) {
+    let shape = |name: &str| shapes.get(name).map(Vec::as_slice);
+    if let Some(&[_, _, dim]) = shape("cls_token") {
         let patch = shapes.get("patch_embed.proj.weight").and_then(|shape| shape.last().copied()).unwrap_or(0);
         return Some(Architecture::Transformer { dim, depth: count("blocks.", "attn.qkv.weight"), patch });
+    }
+    if let (Some(&[stem, ..]), Some(&[head, ..])) = (shape("stem_visible.weight"), shape("last.conv.weight")) {
+        return Some(Architecture::Efficient { stem, blocks: count("blocks.", "depthwise.weight"), head });
     }
     let stages = count("layers.", "conv1.weight");
     let blocks: Vec<usize> =
@@ -44,6 +50,8 @@ impl Architecture {
                 ([3, 4, 6, 3], true) => Some("resnet50"),
                 _ => None,
             },
+            Self::Efficient { stem: 32, blocks: 16, head: 1280 } => Some("efficientnet_lite0"),
+            Self::Efficient { .. } => None,
             Self::Transformer { dim: 384, depth: 12, patch: 16 } => Some("vit_small_16"),
             Self::Transformer { dim: 768, depth: 12, patch: 16 } => Some("vit_base_16"),
             Self::Transformer { .. } => None,
@@ -59,6 +67,9 @@ impl fmt::Display for Architecture {
                 let blocks: Vec<String> = blocks.iter().map(ToString::to_string).collect();
                 let kind = if *bottleneck { "bottleneck" } else { "basic" };
                 write!(f, "residual network of {} {kind} blocks", blocks.join(", "))
+            }
+            (None, Self::Efficient { stem, blocks, head }) => {
+                write!(f, "EfficientNet of {blocks} blocks, {stem} channels first and {head} last")
             }
             (None, Self::Transformer { dim, depth, patch }) => {
                 write!(f, "vision transformer of {depth} blocks of {dim} with patches of {patch}")

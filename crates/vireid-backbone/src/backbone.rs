@@ -84,6 +84,18 @@ pub trait Backbone: Module + ModuleDisplay {
         }
     }
 
+    /// All pieces in a row: a [`forward`](Self::forward) for networks that are made piece by piece.
+    ///
+    /// # Panics
+    ///
+    /// Where the last piece gives no features.
+    fn forward_pieces(&self, images: PerModality<Tensor<4>>) -> PerModality<Features> {
+        match (0..self.pieces()).fold(Pass::Images(images), |pass, piece| self.forward_piece(piece, pass)) {
+            Pass::Features(features) => features,
+            _ => unreachable!("the last piece gives the features"),
+        }
+    }
+
     /// The network whose [`forward`](Self::forward), off the autodiff device as well, normalises by the batch and moves the
     /// running statistics: a training pass that keeps no gradient graph. It is called on [`Module::valid`] of the network.
     /// With [`GroupedBatchNorm`](crate::GroupedBatchNorm)s it is

@@ -1,6 +1,9 @@
 use burn::tensor::Tensor;
 use vireid_onnx::{Graph, Value};
 
+/// Added to the mean before the root, in the networks here.
+pub(crate) const GEM_EPSILON: f64 = 1e-12;
+
 /// Generalised-mean pooling over positions with exponent 3, as the unsupervised methods' code has it:
 /// `(mean(x^3) + epsilon)^(1/3)`.
 ///

@@ -6,6 +6,7 @@ mod batch_norm;
 mod block;
 mod checkpointing;
 mod convolution;
+mod efficient;
 mod error;
 mod gem;
 mod imagenet;
@@ -29,6 +30,7 @@ pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with
 pub use block::{Block, BlockConfig};
 pub use checkpointing::{CheckpointedPass, loss_gradients};
 pub use convolution::{Convolution, ConvolutionConfig};
+pub use efficient::{EfficientNet, EfficientNetConfig, InvertedStageConfig, load_efficient};
 pub use error::BackboneError;
 pub use gem::{gem_pool, gem_pool_clamped};
 pub use imagenet::{load_imagenet, load_two_stream};

@@ -39,7 +39,10 @@ pub(crate) const RULE_SETS: &[RuleSet] = &[
     RuleSet {
         name: "own",
         marks: &["stem_visible.conv.weight", "neck.weight", "patch_embed_infrared.proj.weight"],
-        anchors: &[["stem_visible.conv.weight", "stem_visible.conv.weight"]],
+        anchors: &[
+            ["stem_visible.conv.weight", "stem_visible.conv.weight"],
+            ["stem_visible.weight", "last.conv.weight"],
+        ],
         is_around_others: false,
         may_lack_neck: false,
         // A run's last stage may train a classifier, which no network in use has.
@@ -60,6 +63,26 @@ pub(crate) const RULE_SETS: &[RuleSet] = &[
         is_around_others: false,
         may_lack_neck: true,
         rules: RESNET,
+    },
+    RuleSet {
+        name: "efficientnet-pytorch",
+        marks: &["_conv_stem.weight"],
+        anchors: &[["_conv_stem.weight", "_conv_head.weight"]],
+        is_around_others: false,
+        may_lack_neck: true,
+        rules: &[
+            ("_conv_stem.*", &["stem_visible.$1", "stem_infrared.$1"]),
+            ("_bn0.*", &["stem_visible.bn.$1", "stem_infrared.bn.$1"]),
+            ("_blocks.*._expand_conv.*", &["blocks.$1.expand.conv.$2"]),
+            ("_blocks.*._bn0.*", &["blocks.$1.expand.bn.$2"]),
+            ("_blocks.*._depthwise_conv.*", &["blocks.$1.depthwise.$2"]),
+            ("_blocks.*._bn1.*", &["blocks.$1.depthwise.bn.$2"]),
+            ("_blocks.*._project_conv.*", &["blocks.$1.project.conv.$2"]),
+            ("_blocks.*._bn2.*", &["blocks.$1.project.bn.$2"]),
+            ("_conv_head.*", &["last.conv.$1"]),
+            ("_bn1.*", &["last.bn.$1"]),
+            ("_fc.**", &[]),
+        ],
     },
     RuleSet {
         name: "usl-vi-reid",

@@ -13,13 +13,11 @@ use crate::backbone::{Backbone, Features, Pass};
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 use crate::block::{Block, BlockConfig};
 use crate::convolution::{Convolution, ConvolutionConfig};
-use crate::gem::{draw_gem, gem_pool};
+use crate::gem::{GEM_EPSILON, draw_gem, gem_pool};
 use crate::parameters::{fill_parameters, number_parameters};
 use crate::shares::Shares;
 use crate::unit::unit_rows;
 
-/// Added to the mean before GeM's root.
-const GEM_EPSILON: f64 = 1e-12;
 /// Kernel, stride and padding of a stem's pooling.
 const POOL: (usize, usize, usize) = (3, 2, 1);
 
@@ -327,11 +325,7 @@ impl Backbone for TwoStreamNet {
     }
 
     fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
-        let images = Pass::Images(PerModality { visible, infrared });
-        match (0..self.pieces()).fold(images, |pass, piece| self.forward_piece(piece, pass)) {
-            Pass::Features(features) => features,
-            _ => unreachable!("the head comes last"),
-        }
+        self.forward_pieces(PerModality { visible, infrared })
     }
 
     /// The stems, each block, and the head.

@@ -13,6 +13,8 @@ pub enum WeightNames {
     Torchvision,
     /// timm's ResNets and vision transformers, DINO's and TransReID-SSL's.
     Timm,
+    /// The EfficientNets of the package `efficientnet_pytorch` and of its Lite variants.
+    EfficientnetPytorch,
     /// The published two-stream ResNet-50 of this field: a visible and a thermal stem before a shared trunk.
     UslViReid,
     /// TransReID's vision transformer with its neck.
@@ -23,7 +25,15 @@ pub enum WeightNames {
 
 impl WeightNames {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Auto, Self::Torchvision, Self::Timm, Self::UslViReid, Self::Transreid, Self::Own];
+    pub const ALL: [Self; 7] = [
+        Self::Auto,
+        Self::Torchvision,
+        Self::Timm,
+        Self::EfficientnetPytorch,
+        Self::UslViReid,
+        Self::Transreid,
+        Self::Own,
+    ];
 
     /// The name, as settings have it.
     pub fn name(self) -> &'static str {
@@ -31,6 +41,7 @@ impl WeightNames {
             Self::Auto => "auto",
             Self::Torchvision => "torchvision",
             Self::Timm => "timm",
+            Self::EfficientnetPytorch => "efficientnet-pytorch",
             Self::UslViReid => "usl-vi-reid",
             Self::Transreid => "transreid",
             Self::Own => "own",

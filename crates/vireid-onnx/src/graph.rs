@@ -55,6 +55,8 @@ pub enum Attribute {
     Int(&'static str, i64),
     /// Whole numbers.
     Ints(&'static str, Vec<i64>),
+    /// A word.
+    Text(&'static str, &'static str),
     /// A number with a fraction.
     Float(&'static str, f32),
 }
@@ -210,12 +212,14 @@ fn attribute_message(attribute: &Attribute) -> AttributeMessage {
     let (name, kind) = match attribute {
         Attribute::Float(name, _) => (name, 1),
         Attribute::Int(name, _) => (name, 2),
+        Attribute::Text(name, _) => (name, 3),
         Attribute::Ints(name, _) => (name, 7),
     };
     let mut message = AttributeMessage { name: (*name).into(), kind, ..AttributeMessage::default() };
     match attribute {
         Attribute::Float(_, value) => message.f = Some(*value),
         Attribute::Int(_, value) => message.i = Some(*value),
+        Attribute::Text(_, value) => message.s = Some(value.as_bytes().to_vec()),
         Attribute::Ints(_, values) => message.ints.clone_from(values),
     }
     message

@@ -59,6 +59,20 @@ impl Graph {
         self.node("Conv", &inputs, &window(stride, padding))
     }
 
+    /// A convolution without bias in groups of channels, whose zeros both sides share so that it divides the size by the stride,
+    /// rounded up; the odd one is behind.
+    pub fn conv_same(&mut self, x: &Value, weight: &Value, stride: usize, groups: usize) -> Value {
+        let strides = Attribute::Ints("strides", vec![stride as i64; 2]);
+        let padding = Attribute::Text("auto_pad", "SAME_UPPER");
+        self.node("Conv", &[x, weight], &[strides, padding, Attribute::Int("group", groups as i64)])
+    }
+
+    /// `min(max(x, least), most)`.
+    pub fn clip(&mut self, x: &Value, least: f32, most: f32) -> Value {
+        let (least, most) = (self.scalar("least", least), self.scalar("most", most));
+        self.node("Clip", &[x, &least, &most], &[])
+    }
+
     /// Max pooling over square windows.
     pub fn max_pool(&mut self, x: &Value, kernel: usize, stride: usize, padding: usize) -> Value {
         let kernel = Attribute::Ints("kernel_shape", vec![kernel as i64; 2]);

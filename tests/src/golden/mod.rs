@@ -6,11 +6,13 @@
 
 mod case;
 mod clustering;
+mod efficient;
 mod evaluation;
 mod images;
 mod mbccm;
 mod mmm;
 mod mult;
+mod network;
 mod tensors;
 mod vit;
 
@@ -73,6 +75,7 @@ const OPERATIONS: &[(&str, On, Operation)] = &[
     ("sgd_nesterov_l2", On::Tensors, tensors::sgd_nesterov_l2),
     ("sinkhorn", On::Host, clustering::sinkhorn),
     ("vit", On::Layers, vit::vit),
+    ("efficient", On::Layers, efficient::efficient),
 ];
 
 /// The operations that no case of a folder is of.

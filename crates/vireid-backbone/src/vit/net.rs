@@ -112,11 +112,7 @@ impl Backbone for VitNet {
     }
 
     fn forward(&self, visible: Tensor<4>, infrared: Tensor<4>) -> PerModality<Features> {
-        let images = Pass::Images(PerModality { visible, infrared });
-        match (0..self.pieces()).fold(images, |pass, piece| self.forward_piece(piece, pass)) {
-            Pass::Features(features) => features,
-            _ => unreachable!("the head comes last"),
-        }
+        self.forward_pieces(PerModality { visible, infrared })
     }
 
     /// The patches, each block, and the head.

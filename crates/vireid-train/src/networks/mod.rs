@@ -38,8 +38,10 @@
 //! assert!(networks::names().contains(&"mine".to_string()));
 //! ```
 
+mod efficient;
 mod erased;
 mod residual;
+mod settings;
 mod transformer;
 
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
@@ -50,6 +52,7 @@ use vireid_core::Streams;
 use vireid_data::ImageSize;
 
 use crate::{BackboneSettings, MethodError};
+pub use efficient::Efficient;
 pub(crate) use erased::{AnyNetworkKind, Embedder, EngineParts, NamedTensors, TrainingEngine};
 pub use residual::{Residual, build_network};
 pub use transformer::Transformer;
@@ -127,7 +130,7 @@ pub enum Counted {
 
 /// The kinds that come with the project. To add one, list it here.
 static KINDS: LazyLock<RwLock<Vec<Arc<dyn AnyNetworkKind>>>> =
-    LazyLock::new(|| RwLock::new(vec![Arc::new(Residual), Arc::new(Transformer)]));
+    LazyLock::new(|| RwLock::new(vec![Arc::new(Residual), Arc::new(Efficient), Arc::new(Transformer)]));
 
 /// Makes a kind of network known by its names, for the rest of the process. Of several kinds with one name the newest
 /// counts.

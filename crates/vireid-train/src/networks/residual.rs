@@ -7,6 +7,7 @@ use vireid_backbone::{
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
+use super::settings::refuse_precision;
 use super::{Counted, Footprint, NetworkKind};
 use crate::{BackboneSettings, MethodError};
 
@@ -41,10 +42,7 @@ impl NetworkKind for Residual {
         device: &Device,
     ) -> Result<(TwoStreamNet, Option<WeightReport>), MethodError> {
         let config = config(settings)?;
-        if !settings.precision.is_supported(&device.clone().inner()) {
-            let message = "this device does not compute in bf16; leave backbone.precision at f32";
-            return Err(MethodError::Config(message.into()));
-        }
+        refuse_precision(settings, device)?;
         let net = config.init(device, &mut streams.stream("init", [0; 3]));
         let file = match settings.weights.as_str() {
             "none" => return Ok((net, None)),

@@ -5,6 +5,7 @@ use vireid_backbone::{BackboneError, Precision, VitConfig, VitNet, WeightFile, W
 use vireid_core::Streams;
 use vireid_data::ImageSize;
 
+use super::settings::refuse_what_residual_networks_have;
 use super::{Counted, Footprint, NetworkKind};
 use crate::{BackboneSettings, MethodError};
 
@@ -36,21 +37,10 @@ impl NetworkKind for Transformer {
         streams: Streams,
         device: &Device,
     ) -> Result<(VitNet, Option<WeightReport>), MethodError> {
-        let refuse = |message: &str| Err(BackboneError::Config(format!("{}: {message}", settings.name)).into());
-        // What only residual networks have must not be taken without a word.
-        if settings.non_local {
-            return refuse("backbone.non_local = true is for residual networks; set it to false");
-        }
-        if settings.stride_in_1x1 {
-            return refuse("backbone.stride_in_1x1 = true is for residual networks; set it to false");
-        }
+        refuse_what_residual_networks_have(settings)?;
         if settings.precision != Precision::F32 {
-            return refuse("it computes in f32 only; leave backbone.precision at f32");
-        }
-        if settings.weights.starts_with("builtin:") {
-            return refuse(
-                "the weights in the program are the small network's; set backbone.weights to none or a file",
-            );
+            let message = format!("{}: it computes in f32 only; leave backbone.precision at f32", settings.name);
+            return Err(BackboneError::Config(message).into());
         }
         let config = config(settings, size)?.with_bn_groups(settings.bn_groups);
         let network = config.init(device, &mut streams.stream("init", [0; 3]))?;
