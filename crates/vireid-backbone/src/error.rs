@@ -68,6 +68,9 @@ pub enum BackboneError {
         /// Whose names were asked for.
         names: &'static str,
     },
+    /// The weights in an archive can't be written to where they are to be read from.
+    #[error("VR0308: the weights in an archive can't be unpacked: {0}; unpack it yourself and name the file in it")]
+    Unpacking(#[source] std::io::Error),
 }
 
 impl Coded for BackboneError {}

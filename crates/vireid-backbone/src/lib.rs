@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod architecture;
+mod archive;
 mod backbone;
 mod batch_norm;
 mod block;
@@ -25,6 +26,7 @@ mod vit;
 mod weight_file;
 mod weight_names;
 
+pub use archive::unpack_weights;
 pub use backbone::{Backbone, Features, ParameterGroup, Pass};
 pub use batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 pub use block::{Block, BlockConfig};

@@ -13,6 +13,10 @@ pub(crate) fn why_not_weights(path: &Path) -> std::io::Result<Option<&'static st
             false => "it is a folder; name the file of weights in it",
         }));
     }
+    // Such as a pipe: reading might wait for ever.
+    if !path.metadata()?.is_file() {
+        return Ok(Some("it is no ordinary file; copy what it gives to one"));
+    }
     let mut bytes = Vec::new();
     File::open(path)?.take(BEGINNING).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).trim_start().to_ascii_lowercase();

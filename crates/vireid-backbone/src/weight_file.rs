@@ -8,6 +8,7 @@ use burn::store::{ModuleStore, PytorchStore, SafetensorsStore, bridge};
 use vireid_core::guard_parser;
 
 use crate::BackboneError;
+use crate::archive::unpack_weights;
 use crate::name_rules::{RULE_SETS, RuleSet};
 use crate::not_weights::why_not_weights;
 
@@ -17,7 +18,8 @@ pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 /// Where weights are read from: a file, or bytes in memory such as [`SMALL_WEIGHTS`](crate::SMALL_WEIGHTS).
 #[derive(Debug, Clone)]
 pub enum WeightFile<'a> {
-    /// A file of PyTorch or of safetensors: its content says which, whatever its ending.
+    /// A file of PyTorch or of safetensors, or an archive with one of them, such as a Python wheel: its content says which,
+    /// whatever its ending.
     Path(PathBuf),
     /// The bytes of a safetensors file, with a name for messages.
     Bytes(&'static str, &'a [u8]),
@@ -58,7 +60,7 @@ impl WeightFile<'_> {
     /// # Errors
     ///
     /// `VR0301` when the file is missing, damaged or of another kind, `VR0304` when it holds several networks, `VR0305` for a
-    /// weight that is not a finite number.
+    /// weight that is not a finite number, `VR0308` when what an archive has can't be unpacked.
     pub fn read(&self) -> Result<Tensors, BackboneError> {
         let path = self.path();
         let failed = |reason: String| BackboneError::Unreadable { path: path.clone(), reason };
@@ -66,12 +68,17 @@ impl WeightFile<'_> {
             WeightFile::Bytes(_, bytes) => guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes.to_vec()))),
             WeightFile::Path(_) => {
                 self.check()?;
-                if begins_like_safetensors(&path).map_err(|error| failed(error.to_string()))? {
-                    let bytes = std::fs::read(&path).map_err(|error| failed(error.to_string()))?;
+                let mut unpacked = tempfile::NamedTempFile::new().map_err(BackboneError::Unpacking)?;
+                let file = match unpack_weights(&path, unpacked.as_file_mut())? {
+                    true => unpacked.path(),
+                    false => &path,
+                };
+                if begins_like_safetensors(file).map_err(|error| failed(error.to_string()))? {
+                    let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
                     return guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes)));
                 }
                 // Numbers in names mean blocks: they stay as they are.
-                guarded(&path, &mut PytorchStore::from_file(&path).map_indices_contiguous(false))
+                guarded(&path, &mut PytorchStore::from_file(file).map_indices_contiguous(false))
             }
         }
     }
@@ -280,6 +287,14 @@ mod tests {
         assert_eq!(read, Tensors::from(expected));
         let only_a_student = &entries[..2];
         assert_eq!(WeightFile::Bytes("file", &safetensors_of(only_a_student)).read().unwrap().len(), 2);
+    }
+
+    /// A pipe kept its reader waiting for ever.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused() {
+        let error = WeightFile::Path("/dev/null".into()).read().unwrap_err().to_string();
+        assert!(error.starts_with("VR0301") && error.contains("no ordinary file"), "{error}");
     }
 
     /// The file asks its reader to run a program, as a pickle can; nothing is run.

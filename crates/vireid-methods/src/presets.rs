@@ -2,7 +2,8 @@
 //!
 //! `<method>_<data set>_<size>`, where the size is `paper` or `quick`, is made of `base_<size>`, then `<method>_<size>`, then
 //! `<data set>_<size>` and `<method>_<data set>_<size>` where the data set's [entry](crate::data_sets) has such files
-//! (SYSU-MM01's has none). Later files override earlier ones.
+//! (SYSU-MM01's has none). Later files override earlier ones. The size `photo` is what `quick` is, with files of its own, by
+//! the same names, laid over it.
 //!
 //! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
 //! `dmic_paper+losses`, and `dmic_<data set>_paper+losses` where there is such a file. Several layers may follow one another.
@@ -21,10 +22,15 @@ macro_rules! preset_files {
 pub(crate) use preset_files;
 
 /// The files that belong to no method and no data set.
-const SHARED: &[(&str, &str)] = preset_files!["base_paper", "base_quick"];
-const SIZES: [&str; 2] = ["paper", "quick"];
+const SHARED: &[(&str, &str)] = preset_files!["base_paper", "base_quick", "base_photo"];
+const SIZES: [&str; 3] = ["paper", "quick", "photo"];
 /// A preset's list of inherited keys that its method does not read.
 const WITHOUT: &str = "without";
+
+/// The sizes that a size is made of, each laid over those before it.
+fn made_of(size: &str) -> Vec<&str> {
+    if size == "photo" { vec!["quick", size] } else { vec![size] }
+}
 
 /// Names and texts of all preset files.
 fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -44,13 +50,13 @@ pub fn preset(name: &str, overrides: &[String]) -> Result<RunConfig, MethodError
 }
 
 /// The names of all presets, those of registered methods and data sets among them: every method with every data set
-/// that has presets, in both sizes, alone and with each of its layers. Layers may also be put in a row, which is not
+/// that has presets, in every size, alone and with each of its layers. Layers may also be put in a row, which is not
 /// listed.
 pub fn presets() -> impl Iterator<Item = String> {
     crate::registry::methods()
         .flat_map(|method| with_presets().map(move |data_set| (method, data_set.name)))
         .flat_map(|(method, data)| SIZES.iter().map(move |size| (method, data, size)))
-        .filter(|(method, _, size)| files().any(|(file, _)| file == format!("{method}_{size}")))
+        .filter(|(method, _, size)| files().any(|(file, _)| file == format!("{method}_{}", made_of(size)[0])))
         .flat_map(|(method, data, size)| {
             let name = format!("{method}_{data}_{size}");
             let layered = layers(method, size).map({
@@ -68,7 +74,7 @@ fn with_presets() -> impl Iterator<Item = &'static DataSet> {
 
 /// The layers of a method's presets of one size.
 fn layers(method: &str, size: &str) -> impl Iterator<Item = &'static str> {
-    let prefix = format!("{method}_{size}+");
+    let prefix = format!("{method}_{}+", made_of(size)[0]);
     files().filter_map(move |(name, _)| name.strip_prefix(&prefix))
 }
 
@@ -83,13 +89,15 @@ pub fn preset_layers(name: &str) -> Result<Vec<(String, &'static str)>, MethodEr
     let mut parts = base.splitn(3, '_');
     let mut part = || parts.next().unwrap_or_default();
     let (method, data, size) = (part(), part(), part());
-    let mut wanted = vec![format!("base_{size}"), format!("{method}_{size}")];
-    wanted.extend([format!("{data}_{size}"), format!("{method}_{data}_{size}")]);
     let mut is_known = presets().any(|known| known == base);
-    for layer in laid_over {
-        is_known &= layers(method, size).any(|known| known == layer);
-        wanted.push(format!("{method}_{size}+{layer}"));
-        wanted.push(format!("{method}_{data}_{size}+{layer}"));
+    let laid_over: Vec<&str> = laid_over.collect();
+    is_known &= laid_over.iter().all(|layer| layers(method, size).any(|known| known == *layer));
+    let mut wanted = Vec::new();
+    for size in made_of(size) {
+        wanted.extend(["base", method, data, &format!("{method}_{data}")].map(|of| format!("{of}_{size}")));
+        for layer in &laid_over {
+            wanted.extend([format!("{method}_{size}+{layer}"), format!("{method}_{data}_{size}+{layer}")]);
+        }
     }
     if !is_known {
         return Err(MethodError::Unknown { what: "preset", name: name.into(), known: presets().collect() });
@@ -166,6 +174,13 @@ mod tests {
             names("dmic_regdb_paper+losses+schedules")[3..],
             ["dmic_regdb_paper", "dmic_paper+losses", "dmic_paper+schedules", "dmic_regdb_paper+schedules"]
         );
+        assert_eq!(
+            names("dmic_regdb_photo+losses"),
+            ["base_quick", "dmic_quick", "regdb_quick", "dmic_quick+losses", "base_photo"]
+        );
+        let photo = read("dmic_regdb_photo+losses").engine;
+        assert_eq!((photo.input.height, photo.backbone.name.as_str()), (128, "efficientnet_lite0"));
+        assert_eq!((photo.preset.as_str(), photo.stages[0].iterations), ("dmic_regdb_photo+losses", 120));
         assert_eq!(read("dmic_sysu_paper+two_cards").engine.backbone.bn_groups, 2);
         assert_eq!(read("dmic_sysu_quick+losses").engine.preset, "dmic_sysu_quick+losses");
         for name in ["dmic_sysu_paper+counts", "dmic_sysu_paper+", "dmic_sysu+losses", "mult_sysu_quick+losses"] {

@@ -13,14 +13,14 @@ const BUILTIN: &str = "builtin:";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File of weights, .pth, .pt or .safetensors; a name of `vireid weights list`; builtin:small; or none, for an
+    /// File of weights, .pth, .pt or .safetensors, or a wheel or zip that has one; a name of `vireid weights list`; builtin:small; or none, for an
     /// untrained network
     #[arg(long)]
     weights: String,
     /// Network, such as resnet50 [default: the one that the file is of]
     #[arg(long)]
     backbone: Option<String>,
-    /// Whose names the file has: torchvision, timm, usl-vi-reid, transreid, own, or auto, which finds out
+    /// Whose names the file has: torchvision, timm, efficientnet-pytorch, usl-vi-reid, transreid, own, or auto, which finds out
     #[arg(long = "as", value_name = "NAMES", value_parser = names, default_value = "auto")]
     names: WeightNames,
     /// Run directory to make
@@ -139,8 +139,15 @@ fn settings(arguments: &Arguments, file: Option<&Path>) -> Result<RunConfig, Pro
             None => format!("without a file of weights --backbone must name a network: {known}"),
         })
     })?;
-    let is_small = backbone == "small";
-    let mut config = preset(if is_small { "mbccm_sysu_quick" } else { "mbccm_sysu_paper" }, &[])?;
+    // The preset whose network it is says the size of images, and how they are tested.
+    let sizes = ["quick", "photo"].map(|size| format!("mbccm_sysu_{size}"));
+    let mut config = preset("mbccm_sysu_paper", &[])?;
+    for size in &sizes {
+        let of_size = preset(size, &[])?;
+        if of_size.engine.backbone.name == backbone {
+            config = of_size;
+        }
+    }
     config.engine.method = IMPORTED.into();
     config.engine.preset = IMPORTED.into();
     config.engine.stages.truncate(1);

@@ -65,7 +65,7 @@ pub use source::DataSource;
 pub use source_arguments::SourceArguments;
 pub use table::{evaluation_table, seconds_table};
 pub use training::{Finished, TrainingOptions, explain_resume, quote, train};
-pub use weights::{KNOWN_WEIGHTS, KnownWeights, WeightCache, WeightSource, find_weights};
+pub use weights::{KNOWN_WEIGHTS, KnownWeights, Origin, WeightCache, WeightSource, find_weights};
 pub use worlds::{draw_regdb_world, draw_world};
 
 /// Exit status of a run that was interrupted and saved.

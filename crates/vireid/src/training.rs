@@ -14,8 +14,9 @@ use crate::{DataKind, DataSource, KnownWeights, ProgressObserver, SourceArgument
 /// How a run is started from a command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TrainingOptions {
-    /// Preset: quick (small network, minutes on a CPU), paper (the authors' settings), or a whole name (default: paper for
-    /// licensed data, quick for all other)
+    /// Preset: quick (small network, minutes on a CPU), photo (a network that knows photographs, tens of minutes on a CPU),
+    /// paper (the authors' settings), or a whole name (default: paper for licensed data; for your own photo, if its weights
+    /// are there; quick for all other)
     #[arg(long)]
     pub preset: Option<String>,
     /// Override a setting, such as `stage2.epochs=30`; may be repeated
@@ -153,10 +154,9 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         }
         config
     } else {
-        let is_licensed = source.kind.data_set().is_licensed && !synthetic;
         let name = match options.preset.as_deref() {
-            None => format!("{name}_{}", if is_licensed { "paper" } else { "quick" }),
-            Some(short @ ("quick" | "paper")) => format!("{name}_{short}"),
+            None => format!("{name}_{}", usual_size(source, synthetic, options)?),
+            Some(short @ ("quick" | "photo" | "paper")) => format!("{name}_{short}"),
             Some(full) => full.to_string(),
         };
         let mut overrides = options.start.as_deref().map(settings_to_start).transpose()?.unwrap_or_default();
@@ -217,6 +217,34 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         Outcome::Interrupted(_) => (None, true),
     };
     Ok(Finished { out, method, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
+}
+
+/// The size of preset that a run has where none is asked for.
+fn usual_size(source: &DataSource, synthetic: bool, options: &TrainingOptions) -> Result<&'static str, MethodError> {
+    if synthetic {
+        return Ok("quick");
+    }
+    if source.kind.data_set().is_licensed {
+        return Ok("paper");
+    }
+    // What it starts from is chosen already.
+    if options.start.is_some() || options.overrides.iter().any(|set| set.starts_with("backbone.")) {
+        return Ok("quick");
+    }
+    let photo = preset(&format!("mbccm_{}_photo", source.kind.preset()), &[])?.engine.backbone;
+    if find_weights(&photo.weights).exists() {
+        return Ok("photo");
+    }
+    if !options.quiet
+        && let Some(known) = KnownWeights::of_path(Path::new(&photo.weights))
+    {
+        let (command, megabytes) = (format!("vireid weights get {}", known.name), known.megabytes());
+        eprintln!(
+            "note: the small network has seen drawn people only; for photographs run this once and train again: {command} \
+             ({megabytes} MB; --preset quick says no)"
+        );
+    }
+    Ok("quick")
 }
 
 /// The settings that start a run from the network of another: the network, its weights and its input size.

