@@ -68,6 +68,46 @@ class TwoStream(nn.Module):
         return self.pooled(torch.cat([self.visible(visible), self.infrared(infrared)]))
 
 
+class Lite0(TwoStream):
+    """EfficientNet-Lite0. Zeros on one side alone, as its convolutions of stride 2 want them, are put there first."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
+        def conv(inputs, outputs, kernel, stride, groups=1, relu=True):
+            both = (kernel - 1) // 2 if stride == 1 else 0
+            one = (kernel - 2) // 2, (kernel - 1) // 2
+            layers = [] if stride == 1 else [nn.ZeroPad2d((*one, *one))]
+            layers += [nn.Conv2d(inputs, outputs, kernel, stride, both, groups=groups, bias=False)]
+            layers += [nn.BatchNorm2d(outputs, eps=1e-3)]
+            return nn.Sequential(*layers, *([nn.ReLU6()] if relu else []))
+
+        class Inverted(nn.Module):
+            def __init__(self, inputs, outputs, kernel, stride, expansion):
+                super().__init__()
+                inside = inputs * expansion
+                self.layers = nn.Sequential(
+                    conv(inputs, inside, 1, 1) if expansion > 1 else nn.Identity(),
+                    conv(inside, inside, kernel, stride, groups=inside), conv(inside, outputs, 1, 1, relu=False))
+                self.adds = stride == 1 and inputs == outputs
+
+            def forward(self, x):
+                return self.layers(x) + x if self.adds else self.layers(x)
+
+        self.visible, self.infrared = conv(3, 32, 3, 2), conv(3, 32, 3, 2)
+        blocks, channels = [], 32
+        for count, kernel, stride, expansion, outputs in [
+                (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
+                (4, 5, 1, 6, 192), (1, 3, 1, 6, 320)]:
+            for number in range(count):
+                blocks.append(Inverted(channels, outputs, kernel, stride if number == 0 else 1, expansion))
+                channels = outputs
+        self.trunk = nn.Sequential(*blocks, conv(320, 1280, 1, 1))
+        self.neck = nn.BatchNorm1d(1280)
+        self.neck.bias.requires_grad_(False)
+        self.dim = 1280
+
+
 def update(bank, rows, labels):
     for row, label in zip(rows, labels):
         moved = 0.1 * bank[label] + 0.9 * row
@@ -141,9 +181,10 @@ def one(work, device, wanted, precision):
     if torch.get_default_device().type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     name, kind = work.split("-")
-    batch, slots, size = (64, 40, (96, 48)) if name == "small" else (8, 3, (288, 144))
+    sizes = {"small": (64, 40, (96, 48)), "lite0": (64, 32, (128, 64)), "resnet50": (8, 3, (288, 144))}
+    batch, slots, size = sizes[name]
     batch, slots = (wanted or batch), (wanted // 3 if wanted else slots)
-    net = TwoStream(name)
+    net = Lite0() if name == "lite0" else TwoStream(name)
     network = lambda: torch.autocast(torch.get_default_device().type, torch.bfloat16, enabled=precision == "bf16")
     noise = lambda count: torch.rand(count, 3, *size) - 0.5
     if kind == "forward":

@@ -7,12 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use vireid_backbone::{Backbone, Precision, TwoStreamNetConfig};
-use vireid_core::{Embeddings, Modality, Streams};
+use vireid_backbone::{Backbone, EfficientNet, EfficientNetConfig, Precision, TwoStreamNet, TwoStreamNetConfig};
+use vireid_core::{Embeddings, Modality, Stream, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_data::{CacheBudget, Dataset, ImageList, ImageSize, ResizeFilter};
@@ -22,8 +21,17 @@ use crate::steps::{Steps, noise};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/train.py");
 const LOAD_PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/peer/load.py");
-const TRAIN: [&str; 6] =
-    ["small-forward", "small-backward", "small-step", "resnet50-forward", "resnet50-backward", "resnet50-step"];
+const TRAIN: [&str; 9] = [
+    "small-forward",
+    "small-backward",
+    "small-step",
+    "lite0-forward",
+    "lite0-backward",
+    "lite0-step",
+    "resnet50-forward",
+    "resnet50-backward",
+    "resnet50-step",
+];
 
 pub type Failure = Box<dyn std::error::Error>;
 
@@ -62,7 +70,7 @@ pub fn train(python: Option<&str>, rounds: usize, device: &str, out: Option<&Pat
         lines.push(compare(work, &["bench", "one", work, "--device", device], peer, rounds)?);
     }
     let seconds = |work: &str| lines.iter().find(|line| line.work == work).map_or(f64::NAN, |line| line.seconds);
-    for (network, images) in [("small", 120.0 / 64.0), ("resnet50", 9.0 / 8.0)] {
+    for (network, images) in [("small", 120.0 / 64.0), ("lite0", 96.0 / 64.0), ("resnet50", 9.0 / 8.0)] {
         let backbone = images * seconds(&format!("{network}-backward"));
         let share = 100.0 * (1.0 - backbone / seconds(&format!("{network}-step")));
         println!("{network}: about {share:.0} % of a step outside the backbone (optimiser, memories, losses)");
@@ -183,29 +191,61 @@ fn choose_convolution(_: &str) -> Result<(), Failure> {
 }
 
 fn measure_here(work: &str, device: &Device, variation: &Variation) -> Result<Measurement, Failure> {
-    let &Variation { images, precision, steps, checkpointing } = variation;
     let (network, kind) = work.split_once('-').ok_or("a work is <network>-<kind>")?;
     if work == "device-neighbours" {
         return device_neighbours(device);
     }
-    let config = TwoStreamNetConfig::from_name(network).ok_or("there is no such network")?.with_precision(precision);
-    let (batch, slots, size) = if network == "small" { (64, 40, [96, 48]) } else { (8, 3, [288, 144]) };
-    let (batch, slots) = (images.unwrap_or(batch), images.map_or(slots, |images| images / 3));
     let tracked = device.clone().autodiff();
     let mut stream = Streams::new(0).stream("bench", [0; 3]);
-    let net = config.init(&tracked, &mut stream);
+    if network == "lite0" {
+        let net = EfficientNetConfig::lite0().with_precision(variation.precision).init(&tracked, &mut stream);
+        let sizes = Sizes { batch: 64, slots: 32, image: [128, 64] };
+        let pass = |net: &_, images| EfficientNet::forward_one(net, images, Modality::Visible).embedding;
+        return measure_network(net, pass, kind, sizes, stream, device, variation);
+    }
+    let config = TwoStreamNetConfig::from_name(network).ok_or("there is no such network")?;
+    let net = config.with_precision(variation.precision).init(&tracked, &mut stream);
+    let sizes = match network {
+        "small" => Sizes { batch: 64, slots: 40, image: [96, 48] },
+        _ => Sizes { batch: 8, slots: 3, image: [288, 144] },
+    };
+    let pass = |net: &_, images| TwoStreamNet::forward_one(net, images, Modality::Visible);
+    measure_network(net, pass, kind, sizes, stream, device, variation)
+}
+
+/// How much work there is unless something else is asked for.
+struct Sizes {
+    /// Images of a pass of one modality.
+    batch: usize,
+    /// Images of each modality in a step, which has visible ones in two views.
+    slots: usize,
+    image: [usize; 2],
+}
+
+/// `pass` is a training pass of visible images.
+fn measure_network<B: Backbone>(
+    net: B,
+    pass: impl Fn(&B, Tensor<4>) -> Tensor<2>,
+    kind: &str,
+    Sizes { batch, slots, image: size }: Sizes,
+    mut stream: Stream,
+    device: &Device,
+    variation: &Variation,
+) -> Result<Measurement, Failure> {
+    let &Variation { images, steps, checkpointing, .. } = variation;
+    let (batch, slots) = (images.unwrap_or(batch), images.map_or(slots, |images| images / 3));
     let (images, (first_seconds, seconds)) = match kind {
         "forward" => {
             let (net, input) = (net.valid(), noise(batch, size, &mut stream, device));
             (batch, best_seconds(device, || drop(net.embed(input.clone(), Modality::Visible).into_data())))
         }
         "backward" => {
-            let input = noise(batch, size, &mut stream, &tracked);
-            let pass = || {
-                let loss = net.forward_one(input.clone(), Modality::Visible).powi_scalar(2).mean();
+            let input = noise(batch, size, &mut stream, &device.clone().autodiff());
+            let backward = || {
+                let loss = pass(&net, input.clone()).powi_scalar(2).mean();
                 drop(GradientsParams::from_grads(loss.backward(), &net));
             };
-            (batch, best_seconds(device, pass))
+            (batch, best_seconds(device, backward))
         }
         "load" => {
             let images = files(Path::new("data/synthetic/world-0"))?;

@@ -2,7 +2,7 @@
 
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor, TensorData};
-use vireid_backbone::{Backbone, TwoStreamNet, loss_gradients};
+use vireid_backbone::{Backbone, loss_gradients};
 use vireid_core::{PerModality, Stream};
 use vireid_memory::normalize_rows;
 use vireid_methods::adam;
@@ -16,8 +16,8 @@ const WEIGHT_DECAY: f64 = 5e-4;
 
 /// A network in training. Images, memories and labels come from the host's random stream, so they are the same on every
 /// device.
-pub struct Steps {
-    network: Option<TwoStreamNet>,
+pub struct Steps<B> {
+    network: Option<B>,
     optimizer: ModuleOptimizer,
     banks: MemoryBanks,
     settings: MbccmSettings,
@@ -27,9 +27,9 @@ pub struct Steps {
     checkpointing: bool,
 }
 
-impl Steps {
+impl<B: Backbone> Steps<B> {
     /// `network` on the autodiff device of `device`; `slots` images of each modality, visible ones in two views.
-    pub fn new(network: TwoStreamNet, slots: usize, size: [usize; 2], stream: &mut Stream, device: &Device) -> Self {
+    pub fn new(network: B, slots: usize, size: [usize; 2], stream: &mut Stream, device: &Device) -> Self {
         let tracked = device.clone().autodiff();
         let settings = MbccmSettings::released();
         let dim = network.dim();

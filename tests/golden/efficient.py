@@ -19,9 +19,8 @@ STAGES = [(1, 3, 1, 1, 4), (2, 5, 2, 6, 6), (1, 3, 2, 6, 8), (2, 5, 1, 6, 8)]
 EPSILON = 1e-3
 
 
-def blocks():
-    width = STEM
-    for count, kernel, stride, expansion, output in STAGES:
+def blocks(stages, width):
+    for count, kernel, stride, expansion, output in stages:
         for number in range(count):
             yield kernel, stride if number == 0 else 1, expansion, width, output
             width = output
@@ -42,7 +41,7 @@ def weights():
 
     conv("_conv_stem", STEM, 3, 3)
     norm("_bn0", STEM)
-    for number, (kernel, _, expansion, width, output) in enumerate(blocks()):
+    for number, (kernel, _, expansion, width, output) in enumerate(blocks(STAGES, STEM)):
         block, inside = f"_blocks.{number}", width * expansion
         if expansion > 1:
             conv(f"{block}._expand_conv", inside, width, 1)
@@ -66,19 +65,17 @@ def same(x, weight, stride, groups=1):
     return F.conv2d(F.pad(x, zeros), weight, stride=stride, groups=groups)
 
 
-def network(visible, infrared, w):
-    def norm(x, name):
-        return F.batch_norm(x, None, None, w[f"{name}.weight"], w[f"{name}.bias"], training=True, eps=EPSILON)
+def stem(images, w, norm, prefix=""):
+    """The first layer, of images that ImageNet's mean and deviation have normalised."""
+    mean = torch.tensor([0.485, 0.456, 0.406], dtype=images.dtype).reshape(1, 3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225], dtype=images.dtype).reshape(1, 3, 1, 1)
+    scaled = ((images * deviation + mean) * 255 - 127) / 128
+    return F.relu6(norm(same(scaled, w[f"{prefix}_conv_stem.weight"], 2), f"{prefix}_bn0"))
 
-    def stem(images, prefix):
-        mean = torch.tensor([0.485, 0.456, 0.406], dtype=torch.float64).reshape(1, 3, 1, 1)
-        deviation = torch.tensor([0.229, 0.224, 0.225], dtype=torch.float64).reshape(1, 3, 1, 1)
-        scaled = ((images * deviation + mean) * 255 - 127) / 128
-        return F.relu6(norm(same(scaled, w[f"{prefix}_conv_stem.weight"], 2), f"{prefix}_bn0"))
 
-    # Both modalities have the same first layer in the file, and each its own in the network.
-    x = torch.cat([stem(visible, ""), stem(infrared, "infrared")])
-    for number, (_, stride, expansion, width, output) in enumerate(blocks()):
+def pooled(x, w, norm, stages, width):
+    """Everything from the first layer's output to the neck."""
+    for number, (_, stride, expansion, width, output) in enumerate(blocks(stages, width)):
         block, before = f"_blocks.{number}", x
         if expansion > 1:
             x = F.relu6(norm(F.conv2d(x, w[f"{block}._expand_conv.weight"]), f"{block}._bn0"))
@@ -88,8 +85,17 @@ def network(visible, infrared, w):
         if stride == 1 and width == output:
             x = x + before
     x = F.relu6(norm(F.conv2d(x, w["_conv_head.weight"]), "_bn1"))
-    pooled = (x**3).mean((2, 3)).add(1e-12).pow(1 / 3)
-    return pooled, F.batch_norm(pooled, None, None, training=True)
+    return (x**3).mean((2, 3)).add(1e-12).pow(1 / 3)
+
+
+def network(visible, infrared, w):
+    def norm(x, name):
+        return F.batch_norm(x, None, None, w[f"{name}.weight"], w[f"{name}.bias"], training=True, eps=EPSILON)
+
+    # Both modalities have the same first layer in the file, and each its own in the network.
+    x = torch.cat([stem(visible, w, norm), stem(infrared, w, norm, "infrared")])
+    features = pooled(x, w, norm, STAGES, STEM)
+    return features, F.batch_norm(features, None, None, training=True)
 
 
 def case(path, seed, image):
@@ -101,11 +107,11 @@ def case(path, seed, image):
     for value in w.values():
         value.requires_grad_()
     batch = {"visible": torch.randn(4, 3, *image).float(), "infrared": torch.randn(3, 3, *image).float()}
-    pooled, embedding = network(batch["visible"].double(), batch["infrared"].double(), w)
+    features, embedding = network(batch["visible"].double(), batch["infrared"].double(), w)
     factors = torch.randn(2, 7, LAST).float()
-    loss = ((pooled * factors[0].double()).sum() + (embedding * factors[1].double()).sum()) / 5
+    loss = ((features * factors[0].double()).sum() + (embedding * factors[1].double()).sum()) / 5
     loss.backward()
-    out = {"pooled": pooled, "embedding": embedding, "loss": loss.reshape(1)}
+    out = {"pooled": features, "embedding": embedding, "loss": loss.reshape(1)}
     for ours, theirs in [
         ("stem_visible.weight", "_conv_stem.weight"),
         ("stem_infrared.bn.bias", "infrared_bn0.bias"),

@@ -36,7 +36,9 @@ pub fn unpack_weights(path: &Path, to: &mut File) -> Result<bool, BackboneError>
     let name = match found[..] {
         [name] => name,
         [] => {
-            return Err(unreadable("it is an archive without a file of weights (.pth, .pt, .bin, .safetensors)".into()));
+            return Err(unreadable(
+                "it is an archive without a file of weights (.pth, .pt, .bin, .safetensors)".into(),
+            ));
         }
         _ => {
             let names = found.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");

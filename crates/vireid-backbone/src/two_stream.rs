@@ -8,7 +8,6 @@ use vireid_core::{Modality, PerModality, Stream};
 use vireid_kernels::Tail;
 use vireid_onnx::{Graph, Value};
 
-use crate::Precision;
 use crate::backbone::{Backbone, Features, Pass};
 use crate::batch_norm::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
 use crate::block::{Block, BlockConfig};
@@ -17,6 +16,7 @@ use crate::gem::{GEM_EPSILON, draw_gem, gem_pool};
 use crate::parameters::{fill_parameters, number_parameters};
 use crate::shares::Shares;
 use crate::unit::unit_rows;
+use crate::{Pixels, Precision};
 
 /// Kernel, stride and padding of a stem's pooling.
 const POOL: (usize, usize, usize) = (3, 2, 1);
@@ -133,6 +133,9 @@ pub struct TwoStreamNetConfig {
     /// Number type of the convolutions, except in non-local blocks, which have one channel inside; 32 bits by default.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
+    /// What numbers it gets for bytes.
+    #[config(default = "Pixels::Imagenet")]
+    pub pixels: Pixels,
 }
 
 impl TwoStreamNetConfig {
@@ -218,6 +221,7 @@ impl TwoStreamNetConfig {
             neck,
             dim: input,
             bn_groups: self.bn_groups,
+            pixels: self.pixels,
         };
         initialized(number_parameters(net), stream)
     }
@@ -277,6 +281,8 @@ pub struct TwoStreamNet {
     neck: GroupedBatchNorm,
     dim: usize,
     bn_groups: usize,
+    #[module(skip)]
+    pixels: Pixels,
 }
 
 impl TwoStreamNet {
@@ -292,7 +298,7 @@ impl TwoStreamNet {
             Modality::Visible => &self.stem_visible,
             Modality::Infrared => &self.stem_infrared,
         };
-        self.trunk(stem.forward(images, &groups), &groups).embedding
+        self.trunk(stem.forward(self.pixels.of(images), &groups), &groups).embedding
     }
 
     /// Through the shared layers, pooling and the neck.
@@ -313,6 +319,7 @@ impl TwoStreamNet {
 
     /// Through the stems, in the order of [`Shares::join`].
     fn stems(&self, images: PerModality<Tensor<4>>, shares: &Shares) -> Tensor<4> {
+        let images = images.map(|images| self.pixels.of(images));
         let visible = self.stem_visible.forward(images.visible, &shares.of(Modality::Visible));
         let infrared = self.stem_infrared.forward(images.infrared, &shares.of(Modality::Infrared));
         shares.join(PerModality { visible, infrared })
@@ -363,7 +370,8 @@ impl Backbone for TwoStreamNet {
             Modality::Visible => ("stem_visible", &self.stem_visible),
             Modality::Infrared => ("stem_infrared", &self.stem_infrared),
         };
-        let mut x = graph.within(name, |graph| stem.draw(graph, images));
+        let images = self.pixels.draw(graph, images);
+        let mut x = graph.within(name, |graph| stem.draw(graph, &images));
         for (stage, layer) in self.layers.iter().enumerate() {
             for (number, block) in layer.blocks.iter().enumerate() {
                 x = graph.within(format!("layers.{stage}.blocks.{number}"), |graph| block.draw(graph, &x));

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use vireid_backbone::{Precision, WeightNames};
+use vireid_backbone::{Pixels, Precision, WeightNames};
 
 use crate::RangeSetting;
 use crate::learning_rate::{RatePiece, rate_at};
@@ -49,6 +49,10 @@ pub struct BackboneSettings {
     // Left out where it is the default, so that a configuration says what differs.
     #[serde(default, skip_serializing_if = "is_f32")]
     pub precision: Precision,
+    /// What numbers the first layer gets for bytes, `imagenet`, `half` or `lite`; what the network's weights are published
+    /// for unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<Pixels>,
     /// Whether each block's activations are recomputed for its gradients instead of kept: less memory, longer steps.
     /// Off unless set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -29,6 +29,10 @@ pub struct Arguments {
     /// Height and width of the images that it is to embed, in pixels, such as 288x144
     #[arg(long, value_parser = size)]
     size: Option<Size>,
+    /// What numbers its first layer learnt to get for bytes: imagenet (torchvision's networks), half (0.5 for all, as in
+    /// TransReID's settings) or lite (EfficientNet-Lite's) [default: what the network's usual weights want]
+    #[arg(long, value_parser = ["imagenet", "half", "lite"])]
+    pixels: Option<String>,
     /// Seed of what the file does not give: of all, without a file
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -64,6 +68,8 @@ struct Imported {
     left_out: Vec<String>,
     /// Parameters that the file lacks.
     kept: Vec<String>,
+    #[serde(skip)]
+    has_pixels: bool,
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
@@ -80,13 +86,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         read: report.as_ref().map_or(0, |report| report.read),
         left_out: report.as_ref().map(|report| report.left_out.clone()).unwrap_or_default(),
         kept: report.map(|report| report.kept).unwrap_or_default(),
+        has_pixels: engine.backbone.pixels.is_some(),
     };
     output.result(&imported, || told(&imported))
 }
 
 /// A file of weights does not say it, and other numbers give other embeddings.
-const NORMALISATION: &str = "images are normalised by ImageNet's mean and deviation; a network that learnt with 0.5 for all, as \
-                             TransReID's and some of timm's did, gives other embeddings here than where it was trained";
+const NORMALISATION: &str = "images are normalised by ImageNet's mean and deviation; for a network that learnt with 0.5 for all, as \
+                             TransReID's and some of timm's did, import it again with --pixels half";
 
 /// What was imported, in words, and what may follow.
 fn told(imported: &Imported) -> String {
@@ -107,7 +114,7 @@ fn told(imported: &Imported) -> String {
             if imported.kept.iter().any(|name| name == "neck.weight") { " (the neck is the identity)" } else { "" };
         lines.push(format!("not in the file: {}{identity}", few(&imported.kept)));
     }
-    if imported.backbone.starts_with("vit_") && imported.names.is_some() {
+    if imported.backbone.starts_with("vit_") && imported.names.is_some() && !imported.has_pixels {
         lines.push(NORMALISATION.into());
     }
     lines.push(format!("next: vireid search --model {model} --data crops --query person.jpg --modality infrared"));
@@ -171,6 +178,7 @@ fn settings(arguments: &Arguments, file: Option<&Path>) -> Result<RunConfig, Pro
         size.into_iter()
             .flat_map(|Size(height, width)| [format!("input.height={height}"), format!("input.width={width}")]),
     );
+    overrides.extend(arguments.pixels.iter().map(|pixels| format!("backbone.pixels={}", text(pixels))));
     overrides.extend(arguments.overrides.iter().cloned());
     let config = RunConfig::from_toml(&config.to_toml(), &overrides)?;
     match config.method.keys().next().cloned() {

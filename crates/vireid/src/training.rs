@@ -258,7 +258,9 @@ fn settings_to_start(run: &Path) -> Result<Vec<String>, MethodError> {
     let path = std::path::absolute(&path).unwrap_or(path);
     let (backbone, input) = (&config.engine.backbone, &config.engine.input);
     let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
-    Ok(vec![
+    let pixels = backbone.pixels.and_then(|pixels| Some(serde_json::to_value(pixels).ok()?.as_str()?.to_string()));
+    let pixels = pixels.map(|pixels| format!("backbone.pixels={}", text(&pixels)));
+    let settings = vec![
         format!("backbone.name={}", text(&backbone.name)),
         format!("backbone.weights={}", text(&path.display().to_string())),
         format!("backbone.names={}", text(WeightNames::Own.name())),
@@ -266,7 +268,8 @@ fn settings_to_start(run: &Path) -> Result<Vec<String>, MethodError> {
         format!("backbone.stride_in_1x1={}", backbone.stride_in_1x1),
         format!("input.height={}", input.height),
         format!("input.width={}", input.width),
-    ])
+    ];
+    Ok(settings.into_iter().chain(pixels).collect())
 }
 
 /// Those who watch a run.

@@ -5,7 +5,7 @@ use vireid_core::Stream;
 use super::EfficientNet;
 use super::net::started;
 use crate::parameters::number_parameters;
-use crate::{PieceSize, Precision};
+use crate::{PieceSize, Pixels, Precision};
 
 /// How many times wider than its input a block is inside, but for the first stage's.
 const EXPANSION: usize = 6;
@@ -40,6 +40,9 @@ pub struct EfficientNetConfig {
     /// Number type of the convolutions; 32 bits by default.
     #[config(default = "Precision::F32")]
     pub precision: Precision,
+    /// What numbers it gets for bytes; what the published weights want by default.
+    #[config(default = "Pixels::Lite")]
+    pub pixels: Pixels,
 }
 
 /// One block, with what it takes from its place.

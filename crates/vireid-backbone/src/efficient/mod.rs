@@ -4,7 +4,6 @@ mod block;
 mod config;
 mod layers;
 mod net;
-mod pixels;
 #[cfg(test)]
 mod tests;
 

@@ -7,14 +7,13 @@ use vireid_onnx::{Graph, Value};
 use super::EfficientNetConfig;
 use super::block::InvertedBlock;
 use super::layers::{LiteStem, Pointwise};
-use super::pixels::{draw_rescaled, rescaled};
 use crate::backbone::{Backbone, Features, Pass};
 use crate::gem::{GEM_EPSILON, draw_gem, gem_pool};
 use crate::loading::load_named;
 use crate::parameters::fill_parameters;
 use crate::shares::Shares;
 use crate::unit::unit_rows;
-use crate::{BackboneError, BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig};
+use crate::{BackboneError, BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, Pixels};
 use crate::{WeightFile, WeightNames, WeightReport, with_batch_statistics};
 
 /// An EfficientNet-Lite with a first layer per modality and everything else shared: GeM pooling and a batch-norm neck give the
@@ -28,6 +27,8 @@ pub struct EfficientNet {
     neck: GroupedBatchNorm,
     dim: usize,
     bn_groups: usize,
+    #[module(skip)]
+    pixels: Pixels,
 }
 
 impl EfficientNet {
@@ -47,6 +48,7 @@ impl EfficientNet {
             neck,
             dim,
             bn_groups: config.bn_groups,
+            pixels: config.pixels,
         }
     }
 
@@ -58,7 +60,7 @@ impl EfficientNet {
     /// - output: `batch` rows
     pub fn forward_one(&self, images: Tensor<4>, modality: Modality) -> Features {
         let groups = BatchGroups::chunks(images.dims()[0], self.bn_groups);
-        let x = self.stem(modality).1.forward(rescaled(images), &groups);
+        let x = self.stem(modality).1.forward(self.pixels.of(images), &groups);
         self.end(self.blocks.iter().fold(x, |x, block| block.forward(x, &groups)), &groups)
     }
 
@@ -97,7 +99,8 @@ impl Backbone for EfficientNet {
             Pass::Images(batch) => {
                 let images = batch.as_ref().map(|images| images.dims()[0]);
                 let shares = Shares::new(images, self.bn_groups);
-                let stem = |images, modality| self.stem(modality).1.forward(rescaled(images), &shares.of(modality));
+                let stem =
+                    |images, modality| self.stem(modality).1.forward(self.pixels.of(images), &shares.of(modality));
                 let visible = stem(batch.visible, Modality::Visible);
                 let infrared = stem(batch.infrared, Modality::Infrared);
                 Pass::Inside { values: shares.join(PerModality { visible, infrared }), images }
@@ -122,7 +125,7 @@ impl Backbone for EfficientNet {
     }
 
     fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value> {
-        let images = draw_rescaled(graph, images);
+        let images = self.pixels.draw(graph, images);
         let (field, stem) = self.stem(modality);
         let mut x = graph.within(field, |graph| stem.draw(graph, &images));
         for (number, block) in self.blocks.iter().enumerate() {

@@ -4,8 +4,8 @@ use vireid_core::Stream;
 
 use super::VitNet;
 use super::start::started;
-use crate::BackboneError;
 use crate::parameters::number_parameters;
+use crate::{BackboneError, Pixels};
 
 /// Configuration of a [`VitNet`].
 #[derive(Config, Debug)]
@@ -34,6 +34,9 @@ pub struct VitConfig {
     /// Parts of a batch that the neck's batch norm treats separately, as many devices would; 1 is the whole batch.
     #[config(default = 1)]
     pub bn_groups: usize,
+    /// What numbers it gets for bytes.
+    #[config(default = "Pixels::Imagenet")]
+    pub pixels: Pixels,
 }
 
 impl VitConfig {

@@ -11,7 +11,7 @@ use crate::backbone::{Backbone, Features, Pass};
 use crate::parameters::host;
 use crate::shares::Shares;
 use crate::unit::unit_rows;
-use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, with_batch_statistics};
+use crate::{BatchGroups, GroupedBatchNorm, GroupedBatchNormConfig, Pixels, with_batch_statistics};
 
 /// A vision transformer with a patch embedding per modality, or one for both, and everything else shared. The class token
 /// after the last norm is what the neck gets. It takes images of one size, that of its [`VitConfig`].
@@ -28,6 +28,8 @@ pub struct VitNet {
     neck: GroupedBatchNorm,
     grid: [usize; 2],
     bn_groups: usize,
+    #[module(skip)]
+    pixels: Pixels,
 }
 
 impl VitNet {
@@ -48,6 +50,7 @@ impl VitNet {
             neck,
             grid: [rows, columns],
             bn_groups: config.bn_groups,
+            pixels: config.pixels,
         }
     }
 
@@ -74,7 +77,7 @@ impl VitNet {
     }
 
     fn patches(&self, images: Tensor<4>, modality: Modality) -> Tensor<3> {
-        self.patch_embedding(modality).1.forward(images)
+        self.patch_embedding(modality).1.forward(self.pixels.of(images))
     }
 
     /// The patch embedding of a modality, and the field that it is in.
@@ -155,6 +158,7 @@ impl Backbone for VitNet {
 
     fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value> {
         let patches = self.grid[0] * self.grid[1];
+        let images = &self.pixels.draw(graph, images);
         let (field, embedding) = self.patch_embedding(modality);
         let rows = graph.within(field, |graph| embedding.draw(graph, images, patches));
         let rows = graph.pad(&rows, &[0, 1, 0], &[0, 0, 0]);

@@ -64,5 +64,7 @@ impl NetworkKind for Efficient {
 
 fn config(settings: &BackboneSettings) -> Result<EfficientNetConfig, MethodError> {
     let message = || BackboneError::Config(format!("there is no EfficientNet '{}'", settings.name));
-    Ok(EfficientNetConfig::by_name(&settings.name).ok_or_else(message)?)
+    let config = EfficientNetConfig::by_name(&settings.name).ok_or_else(message)?;
+    let pixels = settings.pixels.unwrap_or(config.pixels);
+    Ok(config.with_pixels(pixels))
 }

@@ -70,9 +70,11 @@ fn config(settings: &BackboneSettings) -> Result<TwoStreamNetConfig, MethodError
         BackboneError::Config(message)
     })?;
     let config = if settings.non_local { config.with_non_local_blocks() } else { config };
+    let pixels = settings.pixels.unwrap_or(config.pixels);
     Ok(config
         .with_bn_groups(settings.bn_groups)
         .with_stride_in_1x1(settings.stride_in_1x1)
+        .with_pixels(pixels)
         .with_precision(settings.precision))
 }
 

@@ -66,5 +66,7 @@ impl NetworkKind for Transformer {
 
 fn config(settings: &BackboneSettings, size: ImageSize) -> Result<VitConfig, MethodError> {
     let message = || BackboneError::Config(format!("there is no transformer '{}'", settings.name));
-    Ok(VitConfig::by_name(&settings.name).ok_or_else(message)?.with_image([size.height, size.width]))
+    let config = VitConfig::by_name(&settings.name).ok_or_else(message)?;
+    let pixels = settings.pixels.unwrap_or(config.pixels);
+    Ok(config.with_image([size.height, size.width]).with_pixels(pixels))
 }
