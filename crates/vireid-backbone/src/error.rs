@@ -69,7 +69,7 @@ pub enum BackboneError {
         names: &'static str,
     },
     /// The weights in an archive can't be written to where they are to be read from.
-    #[error("VR0308: the weights in an archive can't be unpacked: {0}; unpack it yourself and name the file in it")]
+    #[error("VR0309: the weights in an archive can't be unpacked: {0}; unpack it yourself and name the file in it")]
     Unpacking(#[source] std::io::Error),
 }
 

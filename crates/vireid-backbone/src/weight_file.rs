@@ -60,7 +60,7 @@ impl WeightFile<'_> {
     /// # Errors
     ///
     /// `VR0301` when the file is missing, damaged or of another kind, `VR0304` when it holds several networks, `VR0305` for a
-    /// weight that is not a finite number, `VR0308` when what an archive has can't be unpacked.
+    /// weight that is not a finite number, `VR0309` when what an archive has can't be unpacked.
     pub fn read(&self) -> Result<Tensors, BackboneError> {
         let path = self.path();
         let failed = |reason: String| BackboneError::Unreadable { path: path.clone(), reason };

@@ -32,8 +32,9 @@ fn download_with(pythons: &[&str], requirement: &str, folder: &Path) -> Result<P
         };
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().rev().find(|line| line.contains("rror") || line.contains("No module"));
-            let last = last.or(said.lines().next_back()).unwrap_or("it says nothing").trim();
+            let is_telling = |line: &&str| ["error", "no module"].iter().any(|word| line.to_lowercase().contains(word));
+            let last = said.lines().rev().find(is_telling).or(said.lines().next_back());
+            let last = last.unwrap_or("it says nothing").trim();
             return Err(failed(format!("pip failed ({last}); {elsewhere}")));
         }
         let entries = std::fs::read_dir(folder).map_err(ProgramError::io("can't read", folder))?;
