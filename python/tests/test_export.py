@@ -1,4 +1,4 @@
-"""Networks that leave give in onnxruntime and PyTorch what they give here; PyTorch's, brought in, give here what they gave there."""
+"""Networks that leave give in onnxruntime and PyTorch what they give here; those of PyTorch give here what they gave there."""
 
 import importlib.util
 import subprocess
@@ -133,7 +133,11 @@ def test_exported_files_give_what_extract_gives(peer, crops, tmp_path, backbone,
             (file, batch) for file in ("onnx", "raw onnx", "safetensors") for batch in (1, 3, 32)
         ]
         for line in lines:
-            assert line["images"] == min(2 * line["batch"], CROPS) and line["network"] == backbone and line["largest_difference"] < MOST, line
+            assert (
+                line["images"] == min(2 * line["batch"], CROPS)
+                and line["network"] == backbone
+                and line["largest_difference"] < MOST
+            ), line
 
 
 def test_a_file_of_the_other_modality_is_told_apart(peer, crops, tmp_path):
@@ -147,6 +151,13 @@ def test_a_file_of_the_other_modality_is_told_apart(peer, crops, tmp_path):
     run("export", "--model", tmp_path / "m", "--out", tmp_path / "net.onnx")
     lines = list(peer.comparisons(tmp_path / "gallery.npy", "visible", [tmp_path / "net-infrared.onnx"], calls=2))
     assert all(line["largest_difference"] > 100 * MOST for line in lines), lines
+
+
+@pytest.fixture(scope="module")
+def resnet18(peer, crops, tmp_path_factory):
+    """The tensors of a two-stream ResNet-18 under the published code's names."""
+    folder = tmp_path_factory.mktemp("resnet18")
+    return settled(peer, stirred(shapes_of(folder, "resnet18", "published"), seed=1), "resnet18", crops, (96, 48))
 
 
 def with_all(state):
@@ -164,10 +175,10 @@ def with_all(state):
 @pytest.mark.parametrize("names", ["torchvision", "usl-vi-reid"])
 @pytest.mark.parametrize("is_new", [False, True], ids=["legacy", "zip"])
 @pytest.mark.parametrize("is_whole", [False, True], ids=["plain", "training"])
-def test_networks_of_pytorch_give_what_they_gave(peer, crops, tmp_path, names, is_new, is_whole):
+def test_networks_of_pytorch_give_what_they_gave(peer, crops, resnet18, tmp_path, names, is_new, is_whole):
     import torch
 
-    two_stream = settled(peer, stirred(shapes_of(tmp_path, "resnet18", "published"), seed=1), "resnet18", crops, (96, 48))
+    two_stream = dict(resnet18)
     if names == "torchvision":
         stem, trunk = "visible_module.visible.", "base_resnet.base."
         prefixed = [(name.removeprefix(stem).removeprefix(trunk), name) for name in two_stream]
