@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 PEER = Path(__file__).parents[2] / "benches" / "peer" / "export.py"
-# The largest difference of any number of an embedding of length 1; what is measured is below 1e-6.
+# The largest difference of any number of an embedding of length 1. Measured are 7e-7, and of ResNet-50 2e-5: fifty layers of drawn
+# weights make much of rounding, and PyTorch's own f32 is as far from its f64.
 MOST = 1e-4
 # More than the largest batch.
 CROPS = 34
