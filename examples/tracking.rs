@@ -8,7 +8,7 @@
 //! Everything is drawn: the frames by `vireid_data::synthetic`, and detections are the people's true boxes, shaken, some missing.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
 use image::{DynamicImage, Rgb, RgbImage, imageops};
@@ -19,7 +19,7 @@ use trackforge::types::BoundingBox;
 use vireid::tracking::Appearance;
 use vireid_core::{Modality, Stream, Streams};
 use vireid_data::synthetic::{Dials, HEIGHT, WIDTH, World};
-use vireid_methods::{CheckpointKind, IMPORTED, TrainedNetwork, import_network, parse_device, preset};
+use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device};
 
 /// Width and height of a frame, in pixels.
 const FRAME: [u32; 2] = [720, 240];
@@ -32,9 +32,9 @@ const MIN_HITS: usize = 3;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Run directory of a network [default: the small one that comes with the program, made in runs/tracking]
+    /// Run directory of a network
     #[arg(long)]
-    model: Option<PathBuf>,
+    model: PathBuf,
     /// How many people walk
     #[arg(long, default_value_t = 8)]
     people: usize,
@@ -167,21 +167,9 @@ fn plain(frame: &Frame) -> Vec<([f32; 4], f32, i64)> {
     frame.boxes.iter().map(|b| ([b.x, b.y, b.width, b.height], 0.9, 0)).collect()
 }
 
-/// The small network as it comes with the program.
-fn builtin() -> Result<PathBuf, Failure> {
-    let out = Path::new("runs/tracking").to_path_buf();
-    if !out.exists() {
-        let mut config = preset("mbccm_sysu_quick", &["backbone.weights=\"builtin:small\"".into()])?;
-        config.engine.method = IMPORTED.into();
-        import_network(&config, &out)?;
-    }
-    Ok(out)
-}
-
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
-    let model = arguments.model.map_or_else(builtin, Ok)?;
-    let open = || TrainedNetwork::open(&model, CheckpointKind::Last, parse_device("cpu")?);
+    let open = || TrainedNetwork::open(&arguments.model, CheckpointKind::Last, parse_device("cpu")?);
     let mut counted = [(); 4].map(|()| Switches::default());
     let titles = ["SORT", "OC-SORT", "DeepSORT, the network's colour part", "DeepSORT, the network"];
     for seed in 0..arguments.worlds {

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use image::Rgb;
     use vireid_data::synthetic::{Dials, HEIGHT, WIDTH, World};
-    use vireid_methods::{CheckpointKind, IMPORTED, import_network, parse_device, preset};
+    use vireid_methods::{CheckpointKind, parse_device};
 
     const DIALS: Dials = Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 };
 
@@ -100,10 +100,9 @@ mod tests {
     fn network(folder: &std::path::Path) -> TrainedNetwork {
         let run = folder.join("network");
         if !run.exists() {
-            let settings = ["backbone.weights=\"builtin:small\"".into(), "evaluation.flip_average=true".into()];
-            let mut config = preset("mbccm_sysu_quick", &settings).unwrap();
-            config.engine.method = IMPORTED.into();
-            import_network(&config, &run).unwrap();
+            let mirrored = ["--set", "evaluation.flip_average=true"];
+            let words = ["vireid", "import", "--weights", "builtin:small", "--out", run.to_str().unwrap()];
+            crate::program(words.into_iter().chain(mirrored).map(Into::into));
         }
         TrainedNetwork::open(&run, CheckpointKind::Last, parse_device("cpu").unwrap()).unwrap()
     }
