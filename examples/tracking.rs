@@ -2,6 +2,7 @@
 //! motion alone, and by motion and what people look like.
 //!
 //! ```text
+//! vireid import --weights builtin:small --out model
 //! cargo run --example tracking --release --features trackforge -- --model model
 //! ```
 //!
@@ -12,12 +13,14 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use image::{DynamicImage, Rgb, RgbImage, imageops};
-use trackforge::trackers::deepsort::{DeepSort, DeepSortParams};
+use trackforge::trackers::deep_ocsort::DeepOcSort;
+use trackforge::trackers::deepsort::{DeepSortTracker, Metric, NearestNeighborDistanceMetric};
 use trackforge::trackers::ocsort::OcSort;
 use trackforge::trackers::sort::Sort;
+use trackforge::traits::AppearanceExtractor;
 use trackforge::types::BoundingBox;
 use vireid::tracking::Appearance;
-use vireid_core::{Modality, Stream, Streams};
+use vireid_core::{Stream, Streams};
 use vireid_data::synthetic::{Dials, HEIGHT, WIDTH, World};
 use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device};
 
@@ -167,11 +170,34 @@ fn plain(frame: &Frame) -> Vec<([f32; 4], f32, i64)> {
     frame.boxes.iter().map(|b| ([b.x, b.y, b.width, b.height], 0.9, 0)).collect()
 }
 
+/// Boxes as the trackers of motion and appearance take them.
+fn detections(frame: &Frame) -> Vec<(BoundingBox, f32, i64)> {
+    frame.boxes.iter().map(|of_person| (*of_person, 0.9, 0)).collect()
+}
+
+/// `DeepSort` of trackforge 0.5.1 compares with a gallery that it never fills, so that embeddings change nothing. Its parts are
+/// public: here the gallery is filled after each frame.
+fn deep_sort(tracker: &mut DeepSortTracker, appearance: &mut Appearance, frame: &Frame) -> Result<Found, Failure> {
+    tracker.predict();
+    let embeddings = appearance.extract(&frame.picture, &frame.boxes)?;
+    tracker.update(&detections(frame), &embeddings);
+    let (mut seen, mut active, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    for track in tracker.tracks.iter_mut().filter(|track| track.is_confirmed()) {
+        active.push(track.track_id);
+        seen.extend(std::mem::take(&mut track.features).into_iter().map(|feature| (track.track_id, feature)));
+        if track.time_since_update == 0 {
+            found.push((track.track_id, track.det_ind));
+        }
+    }
+    tracker.metric.partial_fit(&seen, &active);
+    Ok(found)
+}
+
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     let open = || TrainedNetwork::open(&arguments.model, CheckpointKind::Last, parse_device("cpu")?);
     let mut counted = [(); 4].map(|()| Switches::default());
-    let titles = ["SORT", "OC-SORT", "DeepSORT, the network's colour part", "DeepSORT, the network"];
+    let titles = ["SORT", "OC-SORT", "Deep OC-SORT with the network", "DeepSORT with the network"];
     for seed in 0..arguments.worlds {
         let frames = frames(seed, arguments.people)?;
         let mut sort = Sort::new(MAX_AGE, MIN_HITS, 0.3);
@@ -182,17 +208,16 @@ fn main() -> Result<(), Failure> {
         counted[1].count(&frames, |frame| {
             Ok(ocsort.update(plain(frame)).into_iter().map(|track| (track.track_id, track.det_ind)).collect())
         })?;
-        let eyes = [Appearance::new(open()?, Modality::Visible), Appearance::of_mixed_frames(open()?)];
-        for (appearance, counted) in eyes.into_iter().zip(&mut counted[2..]) {
-            let mut params = DeepSortParams { max_cosine_distance: 1.0, ..DeepSortParams::default() };
-            (params.common.max_age, params.common.min_hits) = (MAX_AGE, MIN_HITS);
-            let mut tracker = DeepSort::from_params(appearance, params);
-            counted.count(&frames, |frame| {
-                let detections = frame.boxes.iter().map(|of_person| (*of_person, 0.9, 0)).collect();
-                let tracks = tracker.update(&frame.picture, detections)?;
-                Ok(tracks.into_iter().map(|track| (track.track_id, track.det_ind)).collect())
-            })?;
-        }
+        let mut deep =
+            DeepOcSort::new(Appearance::of_mixed_frames(open()?), MAX_AGE, MIN_HITS, 0.3, 3, 0.2, 0.5, 1.0, 100);
+        counted[2].count(&frames, |frame| {
+            let tracks = deep.update(&frame.picture, detections(frame))?;
+            Ok(tracks.into_iter().map(|track| (track.track_id, track.det_ind)).collect())
+        })?;
+        let metric = NearestNeighborDistanceMetric::new(Metric::Cosine, 1.0, Some(100));
+        let mut tracker = DeepSortTracker::new(metric, MAX_AGE, MIN_HITS, 0.7);
+        let mut appearance = Appearance::of_mixed_frames(open()?);
+        counted[3].count(&frames, |frame| deep_sort(&mut tracker, &mut appearance, frame))?;
     }
     println!("{} worlds of {} people (synthetic)", arguments.worlds, arguments.people);
     for (title, Switches { all, at_change, people }) in titles.iter().zip(&counted) {

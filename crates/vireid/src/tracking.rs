@@ -9,7 +9,7 @@ use vireid_core::{Camera, Modality};
 use vireid_data::{CacheBudget, DataError, ImageList, ImageSize, Sample};
 use vireid_methods::{MethodError, TrainedNetwork};
 
-/// A trained network that embeds the boxes of a frame, for `DeepSort` and `DeepOcSort`.
+/// A trained network that embeds the boxes of a frame, for `DeepOcSort` and `DeepSortTracker`.
 ///
 /// Its embeddings are those of `vireid extract`, of length 1: a crop is the part of its box within the frame, resized as the images
 /// that the network was trained on, with the mean over its mirror image where the network's tests take it. Frames of more than 8
