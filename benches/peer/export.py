@@ -50,6 +50,7 @@ def onnx_function(path):
     onnx.checker.check_model(str(path), full_check=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map
     is_raw = facts["vireid.raw"] == "true"
@@ -69,6 +70,7 @@ def torch_function(path, modality, mirrored):
     with safe_open(path, "pt") as file:
         facts = file.metadata()
     tensors = load_file(path)
+    TwoStream, Vit = modules()
     net = (Vit if "cls_token" in tensors else TwoStream)(tensors, facts["vireid.network"]).eval()
     net.load_state_dict(tensors, strict=True)
 
@@ -209,6 +211,39 @@ def modules():
     return TwoStream, Vit
 
 
+def comparisons(index, modality, files, count=64, calls=None):
+    """A line per file and batch size: how far its embeddings of `count` images, in at most so many calls, are from an index's."""
+    fingerprint, paths, expected = read_index(index, modality, count)
+    settings = fingerprint["settings"]
+    mirrored = settings.get("evaluation.flip_average") == "true"
+    size = [int(settings[f"input.{side}"]) for side in ("height", "width")]
+    images = images_of(paths, *size, json.loads(settings["input.filter"]))
+    for path in files:
+        if path.suffix == ".onnx":
+            runtime, (run, facts) = "onnxruntime", onnx_function(path)
+        else:
+            runtime, (run, facts) = "pytorch", torch_function(path, modality, mirrored)
+        # The network alone, whose embeddings are no mean over mirror images.
+        is_raw = facts.get("vireid.raw") == "true"
+        for batch in BATCHES:
+            starts = range(0, len(images), batch)[:calls]
+            rows = [run(images[start : start + batch]) for start in starts]
+            if is_raw and mirrored:
+                mirror = [run(images[start : start + batch, :, ::-1]) for start in starts]
+                rows = [(unit(a) + unit(b)) / 2 for a, b in zip(rows, mirror)]
+            rows = unit(numpy.concatenate(rows))
+            difference = float(numpy.abs(rows - expected[: len(rows)]).max())
+            yield {
+                "network": facts["vireid.network"],
+                "modality": modality,
+                "file": "raw onnx" if is_raw else path.suffix[1:],
+                "runtime": runtime,
+                "batch": batch,
+                "images": len(rows),
+                "largest_difference": difference,
+            }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("index", type=pathlib.Path)
@@ -217,38 +252,11 @@ def main():
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    fingerprint, paths, expected = read_index(arguments.index, arguments.modality, arguments.images)
-    settings = fingerprint["settings"]
-    mirrored = settings.get("evaluation.flip_average") == "true"
-    size = [int(settings[f"input.{side}"]) for side in ("height", "width")]
-    images = images_of(paths, *size, json.loads(settings["input.filter"]))
     bad = False
-    for path in arguments.files:
-        if path.suffix == ".onnx":
-            runtime, (run, facts) = "onnxruntime", onnx_function(path)
-        else:
-            global TwoStream, Vit
-            TwoStream, Vit = modules()
-            runtime, (run, facts) = "pytorch", torch_function(path, arguments.modality, mirrored)
-        # The network alone, whose embeddings are no mean over mirror images.
-        is_raw = facts.get("vireid.raw") == "true"
-        for batch in BATCHES:
-            rows = [run(images[start : start + batch]) for start in range(0, len(images), batch)]
-            if is_raw and mirrored:
-                mirror = [run(images[start : start + batch, :, ::-1]) for start in range(0, len(images), batch)]
-                rows = [(unit(a) + unit(b)) / 2 for a, b in zip(rows, mirror)]
-            difference = float(numpy.abs(unit(numpy.concatenate(rows)) - expected).max())
-            bad |= math.isnan(difference) or difference > MOST
-            line = {
-                "network": facts["vireid.network"],
-                "modality": arguments.modality,
-                "file": "raw onnx" if is_raw else path.suffix[1:],
-                "runtime": runtime,
-                "batch": batch,
-                "images": len(images),
-                "largest_difference": difference,
-            }
-            print(json.dumps(line) if arguments.json else " ".join(f"{key}={value}" for key, value in line.items()))
+    for line in comparisons(arguments.index, arguments.modality, arguments.files, arguments.images):
+        difference = line["largest_difference"]
+        bad |= math.isnan(difference) or difference > MOST
+        print(json.dumps(line) if arguments.json else " ".join(f"{key}={value}" for key, value in line.items()))
     sys.exit(1 if bad else 0)
 
 

@@ -68,6 +68,20 @@ pub enum BackboneError {
         /// Whose names were asked for.
         names: &'static str,
     },
+    /// A file has two different tensors for one parameter.
+    #[error(
+        "VR0308: {first} and {second} of the weights are both for {place} when read as {names}, and differ: name whose names they are, or keep one of them"
+    )]
+    OnePlace {
+        /// A tensor of the file.
+        first: String,
+        /// Another one.
+        second: String,
+        /// The parameter.
+        place: String,
+        /// Whose names the file was read by.
+        names: &'static str,
+    },
     /// The weights in an archive can't be written to where they are to be read from.
     #[error("VR0309: the weights in an archive can't be unpacked: {0}; unpack it yourself and name the file in it")]
     Unpacking(#[source] std::io::Error),

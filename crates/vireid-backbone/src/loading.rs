@@ -38,12 +38,12 @@ impl WeightFile<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`read`](Self::read).
+    /// Those of [`read`](Self::read), and `VR0308` where two different tensors are for one parameter.
     pub fn found(&self, names: WeightNames) -> Result<FoundWeights, BackboneError> {
         let tensors = self.read()?;
         let is_possible = |set: &&RuleSet| set.marks.iter().any(|mark| tensors.contains_key(*mark));
         let set = names.rules().or_else(|| RULE_SETS.iter().find(is_possible)).unwrap_or(&RULE_SETS[0]);
-        let named = set.apply(&tensors, &Shapes::new());
+        let named = set.apply(&tensors, &Shapes::new())?;
         let architecture = of_shapes(&shapes(&named.tensors));
         Ok(FoundWeights {
             names: WeightNames::from_name(set.name).unwrap_or_default(),
@@ -75,7 +75,7 @@ pub(crate) fn load_named<M: Module>(
     let expected = parameter_shapes(&net);
     let best = best_set(&tensors, &expected);
     let set = names.rules().unwrap_or(best.0);
-    let Named { tensors: mut named, before, left_out } = set.apply(&tensors, &expected);
+    let Named { tensors: mut named, before, left_out } = set.apply(&tensors, &expected)?;
     fit(&mut named)?;
     let found = shapes(&named);
     let has = |part: &str| named.keys().any(|name| name.contains(part));

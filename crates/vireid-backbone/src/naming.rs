@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crate::BackboneError;
 use crate::name_rules::{RULE_SETS, RuleSet};
 use crate::weight_file::Tensors;
 
@@ -18,7 +19,11 @@ pub(crate) struct Named {
 
 impl RuleSet {
     /// Names the tensors as a network with these parameters does.
-    pub fn apply(&self, tensors: &Tensors, expected: &Shapes) -> Named {
+    ///
+    /// # Errors
+    ///
+    /// `VR0308` where different tensors of the file have one place.
+    pub fn apply(&self, tensors: &Tensors, expected: &Shapes) -> Result<Named, BackboneError> {
         let mut named = Named { tensors: Tensors::new(), before: BTreeMap::new(), left_out: Vec::new() };
         for (name, tensor) in tensors {
             let places = self.places(name, expected);
@@ -26,11 +31,16 @@ impl RuleSet {
                 named.left_out.push(name.clone());
             }
             for place in places {
+                if named.tensors.get(&place).is_some_and(|other| other != tensor) {
+                    let first = named.before.remove(&place).unwrap_or_default();
+                    let second = name.clone();
+                    return Err(BackboneError::OnePlace { first, second, place, names: self.name });
+                }
                 named.before.insert(place.clone(), name.clone());
                 named.tensors.insert(place, tensor.clone());
             }
         }
-        named
+        Ok(named)
     }
 
     /// How many of the network's parameters the file's tensors are named for.
@@ -161,6 +171,28 @@ mod tests {
         ];
         for (of, name, expected) in cases {
             assert_eq!(places(of, name), *expected, "{of}: {name}");
+        }
+    }
+
+    /// The last one of the alphabet was taken, without a word.
+    #[test]
+    fn two_tensors_of_one_place_are_refused_unless_they_are_the_same() {
+        let named = |of: &str, [first, second]: [&str; 2], values: [f32; 2]| {
+            let tensor = |value| (vec![1], vec![value]);
+            let tensors = [(first.into(), tensor(values[0])), (second.into(), tensor(values[1]))].into();
+            set(of).apply(&tensors, &Shapes::new()).map(|named| named.tensors.len())
+        };
+        let cases = [
+            ("torchvision", ["conv1.weight", "stem_infrared.conv.weight"]),
+            ("torchvision", ["layer2.0.conv1.weight", "layers.1.blocks.0.conv1.weight"]),
+            ("usl-vi-reid", ["bottleneck.bias", "neck.bias"]),
+            ("transreid", ["base.norm.weight", "norm.weight"]),
+        ];
+        for (of, names) in cases {
+            let error = named(of, names, [1.0, 2.0]).unwrap_err().to_string();
+            assert!(error.starts_with("VR0308") && names.iter().all(|name| error.contains(name)), "{error}");
+            assert!(error.contains(&format!("as {of}")), "{error}");
+            assert!(named(of, names, [1.0, 1.0]).is_ok(), "{of}");
         }
     }
 

@@ -44,6 +44,8 @@ mod search;
 mod source;
 mod source_arguments;
 mod table;
+#[cfg(feature = "trackforge")]
+pub mod tracking;
 mod train;
 mod training;
 mod watched;

@@ -205,6 +205,18 @@ pub(crate) fn write_whole(
     Prepared::write(path, write)?.rename()
 }
 
+/// Writes some files so that either all of them are there or none is new: none gets its name before all are written.
+///
+/// # Errors
+///
+/// `VR0605`.
+pub(crate) fn write_all<'a>(files: impl IntoIterator<Item = (&'a Path, &'a [u8])>) -> Result<(), ProgramError> {
+    let write =
+        |(path, bytes): (&Path, &[u8])| Prepared::write(path, |mut file| std::io::Write::write_all(&mut file, bytes));
+    let prepared = files.into_iter().map(write).collect::<Result<Vec<Prepared>, ProgramError>>()?;
+    prepared.into_iter().try_for_each(Prepared::rename)
+}
+
 /// Writes some bytes so that there is never half of them under the file's name.
 ///
 /// # Errors
@@ -278,6 +290,22 @@ mod tests {
         assert!(failed.unwrap_err().to_string().starts_with("VR0605"));
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    /// The first of two stayed when the second could not be written.
+    #[test]
+    fn of_several_files_all_are_written_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["a", "b"].map(|name| folder.path().join(name));
+        write_all([(&*first, &b"1"[..]), (&*second, b"2")]).unwrap();
+        assert_eq!([fs::read(&first).unwrap(), fs::read(&second).unwrap()], [b"1", b"2"]);
+        // No file can be written where a folder is.
+        fs::remove_file(&second).unwrap();
+        fs::create_dir(&second).unwrap();
+        let failed = write_all([(&*first, &b"new"[..]), (&*second, b"new")]);
+        assert!(failed.unwrap_err().to_string().starts_with("VR0605"));
+        assert_eq!(fs::read(&first).unwrap(), b"1");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[cfg(unix)]

@@ -109,6 +109,17 @@ fn graphs_of_both_modalities_tell_what_they_are() {
         assert!(difference.is_none_or(|difference| difference < 1e-4));
     }
     assert!(!Path::new(&out).exists());
+    // Of data: a few images from all over them, in a build that can run a graph.
+    let of_data = ["--json", "export", "--model", &run, "--out", &out, "--data", &desk.at("world")];
+    if cfg!(feature = "export-check") {
+        let told: serde_json::Value = serde_json::from_str(&self::told(&of_data)).unwrap();
+        for number in 0..2 {
+            assert_eq!(told["files"][number]["images"], 20);
+            assert!(told["files"][number]["largest_difference"].as_f64().unwrap() < 1e-4);
+        }
+    } else {
+        assert_eq!(code(&of_data), "VR0606");
+    }
     // What was written here before may be written again, and is the same.
     let first = fs::read(desk.at("person-visible.onnx")).unwrap();
     self::told(&["export", "--model", &run, "--out", &out]);
@@ -212,12 +223,17 @@ fn what_cannot_be_exported_is_told_with_a_code() {
         (vec!["--model", &run, "--out", &graph, "--names", "own"], "VR0606"),
         (vec!["--model", &run, "--out", &weights, "--raw"], "VR0606"),
         (vec!["--model", &run, "--out", &weights, "--names", "torchvision"], "VR0606"),
+        (vec!["--model", &run, "--out", &weights, "--data", &world], "VR0606"),
         (vec!["--model", &run, "--out", &weights, "--names", "timm", "--modality", "visible"], "VR0307"),
     ] {
         assert_eq!(code(&[&["export"], &words[..]].concat()), expected, "{words:?}");
     }
     assert_eq!(fs::read_to_string(&foreign).unwrap(), "mine");
     assert!(!Path::new(&graph).exists() && !Path::new(&weights).exists());
+    // Of two files neither is written where one can't be.
+    fs::create_dir(desk.at("half-infrared.onnx")).unwrap();
+    assert_eq!(code(&["export", "--model", &run, "--out", &desk.at("half.onnx"), "--force"]), "VR0605");
+    assert!(!Path::new(&desk.at("half-visible.onnx")).exists());
     // A format that nobody knows is a wrong argument.
     assert_eq!(vireid(&["export", "--model", &run, "--out", &graph, "--format", "tflite"]).status.code(), Some(2));
 }

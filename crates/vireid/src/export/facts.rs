@@ -1,9 +1,11 @@
 //! What an exported file tells about itself.
 
-use vireid::ProgramError;
+use std::path::Path;
+
 use vireid::calibration::Calibration;
+use vireid::{KnownWeights, ProgramError};
 use vireid_core::Modality;
-use vireid_methods::TrainedNetwork;
+use vireid_methods::{RunDir, TrainedNetwork};
 
 use crate::calibrate::file_of;
 use crate::model::NetworkArguments;
@@ -14,6 +16,33 @@ type Facts = Vec<(String, String)>;
 
 const LICENCE: &str = "vireid is MIT or Apache-2.0; these weights are under the terms of what they were trained on and started from, which may forbid commercial use";
 
+/// How many runs may have started one from another.
+const LONGEST_LINE: usize = 32;
+
+/// The known weights that a network began with: its own, or those of the run that it started from, and so on.
+fn origin(weights: &str) -> Option<&'static KnownWeights> {
+    let mut weights = weights.to_string();
+    for _ in 0..LONGEST_LINE {
+        if let Some(known) = KnownWeights::of_path(Path::new(&weights)) {
+            return Some(known);
+        }
+        // A run's checkpoint, in its folder of checkpoints.
+        let run = Path::new(&weights).parent()?.parent()?;
+        weights = RunDir::open(run).ok()?.1.engine.backbone.weights;
+    }
+    None
+}
+
+/// Under which terms a network is, as far as that is known.
+fn licence(origin: Option<&KnownWeights>) -> String {
+    match origin {
+        Some(KnownWeights { name, about, licence, url, .. }) => {
+            format!("{LICENCE}; they started from {name} ({about}; {url}), which its makers give under {licence}")
+        }
+        None => LICENCE.into(),
+    }
+}
+
 /// Of any exported file.
 pub fn of(network: &NetworkArguments, trained: &TrainedNetwork, output: Output) -> Result<Facts, ProgramError> {
     let config = trained.config();
@@ -22,7 +51,7 @@ pub fn of(network: &NetworkArguments, trained: &TrainedNetwork, output: Output) 
         ("network", config.backbone.name.clone()),
         ("weights", trained.hash().to_string()),
         ("dimension", trained.dim().to_string()),
-        ("licence", LICENCE.to_string()),
+        ("licence", licence(origin(&config.backbone.weights))),
     ]
     .map(fact)
     .to_vec();
@@ -77,4 +106,44 @@ pub fn of_graph(trained: &TrainedNetwork, modality: Modality, raw: bool) -> Fact
 
 fn fact((key, value): (&str, String)) -> (String, String) {
     (format!("vireid.{key}"), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vireid::KNOWN_WEIGHTS;
+    use vireid_methods::preset;
+
+    /// Also of a network that was trained from a network that was imported.
+    #[test]
+    fn known_weights_are_told_with_their_licence() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |name: &str, weights: &str| {
+            let weights = format!("backbone.weights={}", serde_json::to_string(weights).unwrap());
+            let run = folder.path().join(name);
+            RunDir::create(&run, &preset("mbccm_sysu_quick", &[weights]).unwrap(), &"").unwrap();
+            run.join("checkpoints/last.safetensors").to_str().unwrap().to_string()
+        };
+        for known in KNOWN_WEIGHTS {
+            let imported = run(&format!("imported-{}", known.name), &format!("/somewhere/{}", known.file));
+            let trained = run(&format!("trained-{}", known.name), &imported);
+            for weights in [known.name, known.file, &imported, &trained] {
+                let told = licence(origin(weights));
+                assert!(
+                    told.starts_with(LICENCE) && told.contains(known.licence) && told.contains(known.url),
+                    "{told}"
+                );
+            }
+        }
+        let of_none = run("untrained", "none");
+        for weights in
+            ["none", "builtin:small", "/somewhere/mine.pth", &of_none, "/nowhere/checkpoints/last.safetensors"]
+        {
+            assert_eq!(licence(origin(weights)), LICENCE, "{weights}");
+        }
+        // One that says it started from itself ends too.
+        let own = folder.path().join("itself/checkpoints/last.safetensors");
+        assert_eq!(run("itself", own.to_str().unwrap()), own.to_str().unwrap());
+        assert_eq!(origin(own.to_str().unwrap()), None);
+    }
 }

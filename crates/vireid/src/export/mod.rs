@@ -3,19 +3,24 @@
 mod check;
 mod facts;
 #[cfg(feature = "export-check")]
+mod images;
+#[cfg(feature = "export-check")]
 mod run_graph;
 mod weight_bytes;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vireid::{OutputKind, Overwriting, ProgramError, write_bytes};
+#[cfg(feature = "export-check")]
+use vireid::DataSource;
+use vireid::{DataKind, OutputKind, Overwriting, ProgramError};
 use vireid_backbone::{OutwardNames, outward_named};
 use vireid_core::Modality;
 use vireid_methods::{MethodError, TrainedNetwork, parse_devices};
 
 use crate::model::NetworkArguments;
 use crate::output::Output;
+use crate::overwriting::write_all;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -40,8 +45,14 @@ pub struct Arguments {
     /// unasked
     #[arg(long, overrides_with = "no_check")]
     check: bool,
-    /// Write the file without comparing it with the network
+    /// Compare on images of these data, a folder or a manifest, instead of drawn ones (ONNX)
     #[arg(long)]
+    data: Option<PathBuf>,
+    /// Kind of data [default: detected]
+    #[arg(long, requires = "data")]
+    dataset: Option<DataKind>,
+    /// Write the file without comparing it with the network
+    #[arg(long, conflicts_with_all = ["data", "dataset"])]
     no_check: bool,
     #[command(flatten)]
     overwriting: Overwriting,
@@ -87,7 +98,16 @@ struct Exported {
     path: PathBuf,
     modality: Which,
     bytes: Vec<u8>,
-    difference: Option<f32>,
+    checked: Option<Checked>,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, Copy)]
+struct Checked {
+    /// The largest difference of any number.
+    difference: f32,
+    /// How many images were embedded; of weights none.
+    images: usize,
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
@@ -104,16 +124,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     )?;
     let mut exported = Vec::with_capacity(paths.len());
     for (path, modality) in paths {
-        let (bytes, difference) = match format {
+        let (bytes, checked) = match format {
             Format::Onnx => graph(arguments, &trained, modality, output)?,
             _ => weights(arguments, &trained, modality, output)?,
         };
-        exported.push(Exported { path, modality, bytes, difference });
+        exported.push(Exported { path, modality, bytes, checked });
     }
     // After all were made and checked.
-    for file in &exported {
-        write_bytes(&file.path, &file.bytes)?;
-    }
+    write_all(exported.iter().map(|file| (&*file.path, &*file.bytes)))?;
     tell(&exported, &trained, output)
 }
 
@@ -133,6 +151,9 @@ impl Arguments {
             ),
             Format::Onnx if self.names.is_some() => usage("--names is for --format safetensors"),
             Format::Safetensors if self.raw => usage("--raw is for --format onnx"),
+            Format::Safetensors if self.data.is_some() => {
+                usage("--data is for --format onnx: weights are compared number by number")
+            }
             format => Ok(format),
         }
     }
@@ -180,38 +201,45 @@ fn graph(
     trained: &TrainedNetwork,
     which: Which,
     output: Output,
-) -> Result<(Vec<u8>, Option<f32>), ProgramError> {
+) -> Result<(Vec<u8>, Option<Checked>), ProgramError> {
     let modality = which.only().unwrap_or(Modality::Visible);
     let graph = trained.onnx(modality, arguments.raw)?;
     let mut facts = facts::of(&arguments.network, trained, output)?;
     facts.extend(facts::of_graph(trained, modality, arguments.raw));
     let bytes = graph.into_bytes(&facts).map_err(MethodError::from)?;
-    let difference =
-        if arguments.no_check { None } else { graph_difference(&bytes, arguments, trained, modality, output)? };
-    Ok((bytes, difference))
+    let checked = if arguments.no_check { None } else { check_graph(&bytes, arguments, trained, modality, output)? };
+    Ok((bytes, checked))
 }
 
 #[cfg(feature = "export-check")]
-fn graph_difference(
+fn check_graph(
     bytes: &[u8],
     arguments: &Arguments,
     trained: &TrainedNetwork,
     modality: Modality,
-    _: Output,
-) -> Result<Option<f32>, ProgramError> {
-    run_graph::difference(bytes, trained, modality, arguments.raw).map(Some)
+    output: Output,
+) -> Result<Option<Checked>, ProgramError> {
+    let images = match &arguments.data {
+        Some(data) => {
+            let source = DataSource::new(Some(data), arguments.dataset, 0, false)?;
+            images::of_data(&source, trained, modality, output)?
+        }
+        None => images::drawn(trained.size()),
+    };
+    let difference = run_graph::difference(bytes, trained, modality, arguments.raw, &images)?;
+    Ok(Some(Checked { difference, images: images.len() }))
 }
 
 #[cfg(not(feature = "export-check"))]
-fn graph_difference(
+fn check_graph(
     _: &[u8],
     arguments: &Arguments,
     _: &TrainedNetwork,
     modality: Modality,
     output: Output,
-) -> Result<Option<f32>, ProgramError> {
+) -> Result<Option<Checked>, ProgramError> {
     let message = "this build has no runtime to check ONNX files with; build it with --features export-check";
-    if arguments.check {
+    if arguments.check || arguments.data.is_some() {
         return Err(ProgramError::Usage(message.into()));
     }
     output.warn(&format!("the {modality} graph is not checked: {message}"));
@@ -224,7 +252,7 @@ fn weights(
     trained: &TrainedNetwork,
     which: Which,
     output: Output,
-) -> Result<(Vec<u8>, Option<f32>), ProgramError> {
+) -> Result<(Vec<u8>, Option<Checked>), ProgramError> {
     let parameters = trained.parameters();
     let is_residual = parameters.iter().any(|(name, ..)| name.starts_with("stem_visible."));
     let names = arguments.names.unwrap_or(if is_residual { Names::Published } else { Names::Own });
@@ -252,7 +280,7 @@ fn weights(
         return Ok((bytes, None));
     }
     let difference = check::weights(&bytes, &named)?;
-    Ok((bytes, Some(difference)))
+    Ok((bytes, Some(Checked { difference, images: 0 })))
 }
 
 fn tell(exported: &[Exported], trained: &TrainedNetwork, output: Output) -> Result<(), ProgramError> {
@@ -261,16 +289,23 @@ fn tell(exported: &[Exported], trained: &TrainedNetwork, output: Output) -> Resu
             "file": file.path,
             "modality": file.modality.title(),
             "bytes": file.bytes.len(),
-            "largest_difference": file.difference,
+            "largest_difference": file.checked.map(|checked| checked.difference),
+            "images": file.checked.map(|checked| checked.images),
         })
     };
     let files: Vec<serde_json::Value> = exported.iter().map(file).collect();
     let result = serde_json::json!({ "files": files, "dim": trained.dim(), "model": trained.hash() });
     output.result(&result, || {
         let line = |file: &Exported| {
-            let checked = file.difference.map_or("not checked".into(), |difference| {
-                format!("checked: at most {difference:.1e} from the network")
-            });
+            let checked = match file.checked {
+                None => "not checked".into(),
+                Some(Checked { difference, images: 0 }) => {
+                    format!("checked: at most {difference:.1e} from the network")
+                }
+                Some(Checked { difference, images }) => {
+                    format!("checked on {images} images: at most {difference:.1e} from the network")
+                }
+            };
             format!("{} ({:.1} MB, {checked})", file.path.display(), file.bytes.len() as f64 / 1e6)
         };
         exported.iter().map(line).collect::<Vec<_>>().join("\n")

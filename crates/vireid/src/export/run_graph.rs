@@ -12,17 +12,28 @@ use super::check::further;
 /// Numbers of images, of which neither is the other: the batch is free.
 const BATCHES: [usize; 2] = [1, 3];
 
-/// Runs an ONNX file on drawn images: the largest difference of its embeddings to the network's, both of length 1.
+/// Runs an ONNX file on images, the first in a batch of its own, then three, then all others: the largest difference of its
+/// embeddings to the network's, both of length 1.
 ///
 /// # Errors
 ///
 /// `VR0630` where it can't be run, or is further off than rounding can be.
-pub fn difference(file: &[u8], trained: &TrainedNetwork, modality: Modality, raw: bool) -> Result<f32, ProgramError> {
-    let mut largest = 0.0;
-    for batch in BATCHES {
-        let images = drawn_images(batch, trained.size());
-        let expected = raw_or_whole(trained, &images, modality, raw)?;
-        let got = guard_parser(|| embeddings(file, &images, trained.size(), raw).map_err(|error| format!("{error:#}")))
+pub fn difference(
+    file: &[u8],
+    trained: &TrainedNetwork,
+    modality: Modality,
+    raw: bool,
+    images: &[Vec<u8>],
+) -> Result<f32, ProgramError> {
+    let (mut largest, mut left) = (0.0, images);
+    for batch in BATCHES.into_iter().chain([usize::MAX]) {
+        let (images, rest) = left.split_at(batch.min(left.len()));
+        left = rest;
+        if images.is_empty() {
+            break;
+        }
+        let expected = raw_or_whole(trained, images, modality, raw)?;
+        let got = guard_parser(|| embeddings(file, images, trained.size(), raw).map_err(|error| format!("{error:#}")))
             .and_then(|result| result)
             .map_err(ProgramError::BadExport)?;
         largest = further(largest, &unit_rows(&got, trained.dim()), &expected)?;
@@ -39,16 +50,6 @@ fn raw_or_whole(
 ) -> Result<Vec<f32>, ProgramError> {
     let mirrored = !raw && trained.config().evaluation.flip_average;
     Ok(trained.embed_bytes(images, modality, mirrored)?.as_slice().to_vec())
-}
-
-/// Noise around a colour of each image's own.
-fn drawn_images(count: usize, size: ImageSize) -> Vec<Vec<u8>> {
-    let mut stream = Streams::new(0).stream("export check", [0; 3]);
-    let mut image = || {
-        let colour = [0; 3].map(|_: i32| stream.uniform(30.0, 225.0));
-        (0..3 * size.area()).map(|place| (colour[place % 3] + stream.uniform(-30.0, 30.0)) as u8).collect()
-    };
-    (0..count).map(|_| image()).collect()
 }
 
 fn embeddings(file: &[u8], images: &[Vec<u8>], size: ImageSize, raw: bool) -> TractResult<Vec<f32>> {
