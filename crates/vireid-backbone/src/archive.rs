@@ -21,7 +21,9 @@ const PICKLE: &str = "data.pkl";
 /// `VR0301` for an archive that is damaged or that has no file of weights or several, `VR0309` when the copy can't be written.
 pub fn unpack_weights(path: &Path, to: &mut File) -> Result<bool, BackboneError> {
     let unreadable = |reason: String| BackboneError::Unreadable { path: path.into(), reason };
-    let damaged = |error: &dyn std::fmt::Display| unreadable(format!("it is an archive that can't be read: {error}"));
+    let damaged = |error: &dyn std::fmt::Display| {
+        unreadable(format!("it is an archive that can't be read ({error}): it is damaged or cut short, fetch it again"))
+    };
     if !begins_like_archive(path).map_err(|error| unreadable(error.to_string()))? {
         return Ok(false);
     }

@@ -36,8 +36,8 @@ fn origin(weights: &str) -> Option<&'static KnownWeights> {
 /// Under which terms a network is, as far as that is known.
 fn licence(origin: Option<&KnownWeights>) -> String {
     match origin {
-        Some(KnownWeights { name, about, licence, url, .. }) => {
-            format!("{LICENCE}; they started from {name} ({about}; {url}), which its makers give under {licence}")
+        Some(KnownWeights { name, about, licence, origin, .. }) => {
+            format!("{LICENCE}; they started from {name} ({about}; {origin}), which its makers give under {licence}")
         }
         None => LICENCE.into(),
     }
@@ -130,7 +130,9 @@ mod tests {
             for weights in [known.name, known.file, &imported, &trained] {
                 let told = licence(origin(weights));
                 assert!(
-                    told.starts_with(LICENCE) && told.contains(known.licence) && told.contains(known.url),
+                    told.starts_with(LICENCE)
+                        && told.contains(known.licence)
+                        && told.contains(&known.origin.to_string()),
                     "{told}"
                 );
             }
