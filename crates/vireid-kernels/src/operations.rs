@@ -148,20 +148,18 @@ pub fn batch_norm_inference<const D: usize>(
 ) -> Tensor<D> {
     let input = input.into_dispatch();
     let [weight, bias, mean, variance] = [weight, bias, mean, variance].map(Tensor::into_dispatch);
-    let gated = |gate| {
-        move |input, [weight, bias, mean, variance]: [_; 4]| {
-            Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, gate)
-        }
-    };
-    Tensor::from_dispatch(match tail {
-        Tail::Nothing => gated(Gate::Open)(input, [weight, bias, mean, variance]),
-        Tail::Relu => gated(Gate::Relu)(input, [weight, bias, mean, variance]),
-        Tail::Relu6 => gated(Gate::Relu6)(input, [weight, bias, mean, variance]),
+    let gate = match tail {
+        Tail::Nothing => Gate::Open,
+        Tail::Relu => Gate::Relu,
+        Tail::Relu6 => Gate::Relu6,
         Tail::Residual(shortcut) => {
             let shortcut = shortcut.into_dispatch();
-            Dispatch::kernel_batch_norm_residual_inference(input, weight, bias, mean, variance, shortcut, epsilon)
+            return Tensor::from_dispatch(Dispatch::kernel_batch_norm_residual_inference(
+                input, weight, bias, mean, variance, shortcut, epsilon,
+            ));
         }
-    })
+    };
+    Tensor::from_dispatch(Dispatch::kernel_batch_norm_inference(input, weight, bias, mean, variance, epsilon, gate))
 }
 
 /// One update of Adam, off the autodiff device: new parameters and moments.

@@ -13,14 +13,15 @@ const BUILTIN: &str = "builtin:";
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// File of weights, .pth, .pt or .safetensors, or a wheel or zip that has one; a name of `vireid weights list`; builtin:small; or none, for an
-    /// untrained network
+    /// File of weights, .pth, .pt or .safetensors, or a wheel or zip that has one; a name of `vireid weights list`;
+    /// builtin:small; or none, for an untrained network
     #[arg(long)]
     weights: String,
     /// Network, such as resnet50 [default: the one that the file is of]
     #[arg(long)]
     backbone: Option<String>,
-    /// Whose names the file has: torchvision, timm, efficientnet-pytorch, usl-vi-reid, transreid, own, or auto, which finds out
+    /// Whose names the file has: torchvision, timm, efficientnet-pytorch, usl-vi-reid, transreid, own, or auto, which
+    /// finds out
     #[arg(long = "as", value_name = "NAMES", value_parser = names, default_value = "auto")]
     names: WeightNames,
     /// Run directory to make

@@ -97,12 +97,12 @@ impl WeightCache {
 
     /// Copies a file, or the one in an archive, to its place.
     fn bring(&self, from: &Path, known: &KnownWeights) -> Result<PathBuf, ProgramError> {
+        let mut file = File::open(from).map_err(ProgramError::io("can't read", from))?;
         // Of its own name: another process may bring the same file.
         let mut copy = tempfile::NamedTempFile::new_in(&self.folder).map_err(self.unwritable())?;
         if !unpack_weights(from, copy.as_file_mut()).map_err(MethodError::from)? {
             // Before a long copy.
             verify(from, known)?;
-            let mut file = File::open(from).map_err(ProgramError::io("can't read", from))?;
             std::io::copy(&mut file, copy.as_file_mut()).map_err(self.unwritable())?;
         }
         verify_as(from, copy.path(), known)?;
