@@ -270,7 +270,7 @@ impl Kernels for Cube {
     ) -> Values {
         if !batch_norm::takes(&[&input, &residual], &[&weight, &bias, &mean, &variance]) {
             let tensors = [input, weight, bias, mean, variance];
-            return stock_batch_norm_inference::<Self>(tensors, Some(residual), epsilon, true);
+            return stock_batch_norm_inference::<Self>(tensors, Some(residual), epsilon, Gate::Relu);
         }
         batch_norm::apply(input, Channels { weight, bias, mean, variance }, Some(residual), epsilon, true)
     }
