@@ -25,18 +25,14 @@ def view(pixels, top, left, modality, camera, draw):
     height, width = round(HEIGHT * scale), round(WIDTH * scale)
     y = int(np.clip(top + draw.integers(-12, 13), 0, pixels.shape[0] - height))
     x = int(np.clip(left + draw.integers(-8, 9), 0, pixels.shape[1] - width))
-    patch = Image.fromarray(pixels[y : y + height, x : x + width]).resize(
-        (64, 128), Image.LANCZOS
-    )
+    patch = Image.fromarray(pixels[y : y + height, x : x + width]).resize((64, 128), Image.LANCZOS)
     values = np.asarray(patch, np.float32) / 255
     if draw.random() < 0.5:
         values = values[:, ::-1]
     if modality == "infrared":
         # Foliage and skin are bright in near infrared and colour is gone: red counts most, and the curve is another one.
         grey = values @ np.float32([0.7, 0.4, -0.1])
-        values = np.repeat(
-            np.clip(grey, 0, 1)[..., None] ** (0.6 if camera == "c" else 1.4), 3, 2
-        )
+        values = np.repeat(np.clip(grey, 0, 1)[..., None] ** (0.6 if camera == "c" else 1.4), 3, 2)
     else:
         cast = np.float32([1.1, 1.0, 0.85] if camera == "a" else [0.85, 1.0, 1.15])
         values = values * cast
@@ -47,27 +43,13 @@ def view(pixels, top, left, modality, camera, draw):
 def main(photographs, out, seed=0):
     draw = np.random.default_rng(int(seed))
     out = Path(out)
-    files = sorted(
-        path
-        for path in Path(photographs).rglob("*")
-        if path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    )
+    files = sorted(path for path in Path(photographs).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     places = []
     for path in files:
-        pixels = np.asarray(
-            Image.open(path).convert("RGB").resize((1920, 1080), Image.LANCZOS)
-        )
+        pixels = np.asarray(Image.open(path).convert("RGB").resize((1920, 1080), Image.LANCZOS))
         # Apart from one another, so that no two places show the same; flat ones (sky) show nothing.
-        corners = [
-            (y, x)
-            for y in range(20, 1080 - 220, 200)
-            for x in range(20, 1920 - 140, 120)
-        ]
-        telling = [
-            at
-            for at in corners
-            if pixels[at[0] : at[0] + HEIGHT, at[1] : at[1] + WIDTH].std() > 25
-        ]
+        corners = [(y, x) for y in range(20, 1080 - 220, 200) for x in range(20, 1920 - 140, 120)]
+        telling = [at for at in corners if pixels[at[0] : at[0] + HEIGHT, at[1] : at[1] + WIDTH].std() > 25]
         chosen = draw.permutation(len(telling))[:PLACES]
         places += [(path.stem, pixels, *telling[number]) for number in chosen]
     order = draw.permutation(len(places))
@@ -83,9 +65,7 @@ def main(photographs, out, seed=0):
                     view(pixels, top, left, modality, camera, draw).save(out / file)
                     rows.append([file, modality, camera, f"{name}-{top}-{left}", split])
     with open(out / "manifest.csv", "w", newline="") as file:
-        csv.writer(file).writerows(
-            [["path", "modality", "camera", "identity", "split"], *rows]
-        )
+        csv.writer(file).writerows([["path", "modality", "camera", "identity", "split"], *rows])
     print(f"{len(places)} places of {len(files)} photographs, {len(rows)} images")
 
 
