@@ -101,6 +101,7 @@ impl NetworkKind for PlainKind {
             (settings.non_local, "it has no non-local blocks; set backbone.non_local to false"),
             (settings.stride_in_1x1, "it has no bottlenecks; set backbone.stride_in_1x1 to false"),
             (settings.bn_groups != 1, "its batch norm sees the whole batch; set bn_groups to 1 per device"),
+            (settings.pixels.is_some(), "it takes pixels as they are given; leave backbone.pixels out"),
             (settings.precision != Precision::F32, "it computes in f32 only; set backbone.precision to f32"),
         ];
         if let Some((_, message)) = refused.into_iter().find(|(is_refused, _)| *is_refused) {

@@ -2,7 +2,7 @@
 
     python patches.py PHOTOGRAPHS OUT [SEED]
 
-PHOTOGRAPHS is a folder of JPEG or PNG files, such as the desktop backgrounds of a Linux distribution. An identity is a place in a
+PHOTOGRAPHS is a folder of JPEG or PNG files, one of each photograph, such as the desktop backgrounds of a Linux distribution. An identity is a place in a
 photograph; each camera sees it shifted, scaled, brighter or darker and noisy, an infrared one in grey with another curve. OUT is a
 folder with a manifest that `vireid train --data OUT` takes, half of the places for training and half for testing. It needs NumPy and
 Pillow. Textures are those of photographs, and everything else is made up: no score here is one of people.
@@ -51,11 +51,11 @@ def main(photographs, out, seed=0):
         corners = [(y, x) for y in range(20, 1080 - 220, 200) for x in range(20, 1920 - 140, 120)]
         telling = [at for at in corners if pixels[at[0] : at[0] + HEIGHT, at[1] : at[1] + WIDTH].std() > 25]
         chosen = draw.permutation(len(telling))[:PLACES]
-        places += [(path.stem, pixels, *telling[number]) for number in chosen]
+        places += [(pixels, *telling[number]) for number in chosen]
     order = draw.permutation(len(places))
     rows = []
     for number, place in enumerate(order):
-        name, pixels, top, left = places[place]
+        pixels, top, left = places[place]
         split = "train" if number % 2 else "test"
         for modality, cameras in CAMERAS.items():
             for camera in cameras:
@@ -63,7 +63,7 @@ def main(photographs, out, seed=0):
                     file = Path(modality, camera, f"{number:04}_{image}.png")
                     (out / file).parent.mkdir(parents=True, exist_ok=True)
                     view(pixels, top, left, modality, camera, draw).save(out / file)
-                    rows.append([file, modality, camera, f"{name}-{top}-{left}", split])
+                    rows.append([file, modality, camera, number, split])
     with open(out / "manifest.csv", "w", newline="") as file:
         csv.writer(file).writerows([["path", "modality", "camera", "identity", "split"], *rows])
     print(f"{len(places)} places of {len(files)} photographs, {len(rows)} images")

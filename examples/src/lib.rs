@@ -35,7 +35,7 @@ struct Arguments {
     cache: Option<PathBuf>,
 }
 
-/// Runs an example: reads the command line, trains `<name>_paper` or `<name>_quick`, prints the scores.
+/// Runs an example: reads the command line, trains `<name>_paper`, `<name>_photo` or `<name>_quick`, prints the scores.
 ///
 /// Exit status 0 for a finished run, 130 for an interrupted one, 1 for an error, 2 for wrong arguments.
 pub fn run(name: &str) -> ExitCode {

@@ -33,6 +33,7 @@ def test_efficientnet_lite0(size, tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (5, height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
     images = images.repeat(8, 1).repeat(8, 2)[:, :height, :width]
     rows = network.embed(images, modality="infrared")
+    assert np.array_equal(rows, network.embed(images, modality="visible"))
 
     weights = torch.load(path, map_location="cpu", weights_only=True)
 
@@ -49,6 +50,11 @@ def test_efficientnet_lite0(size, tmp_path, monkeypatch):
     assert rows.shape == (5, 1280)
     assert np.abs(rows - expected).max() < 1e-5
 
-    run("export", "--model", "model", "--modality", "infrared", "--out", "net.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
-    assert np.abs(session.run(["embedding"], {"images": images})[0] - expected).max() < 1e-5
+    run("export", "--model", "model", "--out", "net.onnx")
+    run("export", "--model", "model", "--out", "raw.onnx", "--raw")
+    for modality in ("visible", "infrared"):
+        session = onnxruntime.InferenceSession(tmp_path / f"net-{modality}.onnx")
+        assert np.abs(session.run(["embedding"], {"images": images})[0] - expected).max() < 1e-5
+        session = onnxruntime.InferenceSession(tmp_path / f"raw-{modality}.onnx")
+        raw = session.run(["embedding"], {"images": x.numpy()})[0]
+        assert np.abs(raw / np.linalg.norm(raw, axis=1, keepdims=True) - expected).max() < 1e-5

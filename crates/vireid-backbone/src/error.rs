@@ -70,7 +70,7 @@ pub enum BackboneError {
     },
     /// A file has two different tensors for one parameter.
     #[error(
-        "VR0308: {first} and {second} of the weights are both for {place} when read as {names}, and differ: name whose names they are, or keep one of them"
+        "VR0308: {first} and {second} of the weights are both for {place} when read as {names}, and differ: save the file without the one that is not meant"
     )]
     OnePlace {
         /// A tensor of the file.

@@ -12,8 +12,7 @@ pub enum Pixels {
     Imagenet,
     /// `(byte / 255 - 0.5) / 0.5`: TransReID's published settings and many of timm's transformers.
     Half,
-    /// `(byte - 127) / 128`: EfficientNet-Lite's published weights. The running means behind their first convolution fit the
-    /// mean of ImageNet so scaled, and no other.
+    /// `(byte - 127) / 128`, as TensorFlow's code prepares images for EfficientNet-Lite.
     Lite,
 }
 

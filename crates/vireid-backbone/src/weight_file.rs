@@ -68,11 +68,8 @@ impl WeightFile<'_> {
             WeightFile::Bytes(_, bytes) => guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes.to_vec()))),
             WeightFile::Path(_) => {
                 self.check()?;
-                let mut unpacked = tempfile::NamedTempFile::new().map_err(BackboneError::Unpacking)?;
-                let file = match unpack_weights(&path, unpacked.as_file_mut())? {
-                    true => unpacked.path(),
-                    false => &path,
-                };
+                let unpacked = unpack_weights(&path, tempfile::NamedTempFile::new)?;
+                let file = unpacked.as_ref().map_or(path.as_path(), |unpacked| unpacked.path());
                 if begins_like_safetensors(file).map_err(|error| failed(error.to_string()))? {
                     let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
                     return guarded(&path, &mut SafetensorsStore::from_bytes(Some(bytes)));
@@ -293,7 +290,10 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_pipe_is_refused() {
-        let error = WeightFile::Path("/dev/null".into()).read().unwrap_err().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.pth");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = WeightFile::Path(pipe).read().unwrap_err().to_string();
         assert!(error.starts_with("VR0301") && error.contains("no ordinary file"), "{error}");
     }
 

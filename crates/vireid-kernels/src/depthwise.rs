@@ -46,7 +46,7 @@ impl Depthwise {
     /// `[batch, channels, out_height, out_width]`.
     pub fn forward(&self, input: &[f32], weight: &[f32]) -> Vec<f32> {
         let layout = Padded::new(1, self.windows);
-        let ([out_height, out_width], [pitch, _]) = (self.windows.out, layout.pitches());
+        let ([out_height, out_width], pitch) = (self.windows.out, layout.pitch());
         let (pixels, positions, window) = (self.pixels(), self.positions(), self.window());
         let scratch = || {
             let sums = vec![0.0; whole_steps(out_height * pitch)];
@@ -98,8 +98,11 @@ impl Depthwise {
     /// The gradient with respect to the weight, `[channels, 1, kernel, kernel]`.
     pub fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
         let layout = Padded::new(1, self.windows);
-        let ([out_height, out_width], [pitch, _]) = (self.windows.out, layout.pitches());
+        let ([out_height, out_width], pitch) = (self.windows.out, layout.pitch());
         let (pixels, positions, window) = (self.pixels(), self.positions(), self.window());
+        if pixels == 0 {
+            return vec![0.0; self.channels * window];
+        }
         let scratch = || (layout.images(1), vec![0.0; whole_steps(out_height * pitch)]);
         let of_channel = |(padded, spread): &mut (Vec<f32>, Vec<f32>), channel: usize| {
             let mut total = vec![0.0f64; window];

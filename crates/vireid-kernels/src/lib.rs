@@ -40,3 +40,4 @@ pub use operations::{
     running_statistics,
 };
 pub use optimizer::{Adam, SgdNesterov, SgdNesterovState};
+pub use windows::same_padding;

@@ -64,14 +64,20 @@ pub fn conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize, padding: usize
 }
 
 /// Convolution of every channel by a kernel of its own, without bias; at stride 1 it keeps the size, at others it divides it,
-/// rounded up. The zeros that this takes are shared by both sides, the odd one behind: TensorFlow's `SAME`.
+/// rounded up. The zeros around it are those of [`same_padding`](crate::same_padding).
 ///
 /// # Shapes
 ///
 /// - `input`: `[batch, channels, height, width]`
 /// - `weight`: `[channels, 1, kernel_height, kernel_width]`
 /// - output: `[batch, channels, height / stride, width / stride]`, rounded up
+///
+/// # Panics
+///
+/// If there is not one kernel for each channel, or the stride is 0.
 pub fn depthwise_conv2d(input: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    assert_eq!(weight.dims()[..2], [input.dims()[1], 1], "a kernel for each channel");
+    assert!(stride > 0, "a stride of 0 goes nowhere");
     Tensor::from_dispatch(Dispatch::kernel_depthwise(input.into_dispatch(), weight.into_dispatch(), stride))
 }
 

@@ -42,9 +42,9 @@ impl Padded {
         Self { channels, windows, phases, pitch, rows, taps }
     }
 
-    /// From one row of a phase to the next, and from one phase to the next.
-    pub fn pitches(&self) -> [usize; 2] {
-        [self.pitch, self.rows * self.pitch]
+    /// From one row of a phase to the next.
+    pub fn pitch(&self) -> usize {
+        self.pitch
     }
 
     /// The first pixel under each tap, in the order of the weights.

@@ -1,3 +1,11 @@
+/// The zeros before and behind a side with which a convolution gives as many positions as strides fit in, rounded up: half of
+/// those that it takes on each side, the odd one behind. TensorFlow calls it `SAME`.
+pub fn same_padding(side: usize, kernel: usize, stride: usize) -> (usize, usize) {
+    let reach = (side.div_ceil(stride).max(1) - 1) * stride + kernel;
+    let zeros = reach.saturating_sub(side);
+    (zeros / 2, zeros - zeros / 2)
+}
+
 /// Where the windows of a convolution lie in a plane that zeros surround.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Windows {
@@ -16,14 +24,10 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// As many windows as strides fit in, rounded up, with the zeros that they reach over shared by both sides, the odd one
-    /// behind: what TensorFlow calls `SAME`.
+    /// Windows with the zeros of [`same_padding`].
     pub fn same(size: [usize; 2], kernel: [usize; 2], stride: usize) -> Self {
         let out = size.map(|side| side.div_ceil(stride));
-        let before = [0, 1].map(|axis| {
-            let reach = (out[axis].max(1) - 1) * stride + kernel[axis];
-            reach.saturating_sub(size[axis]) / 2
-        });
+        let before = [0, 1].map(|axis| same_padding(size[axis], kernel[axis], stride).0);
         Self { height: size[0], width: size[1], out, kernel, stride, before }
     }
 

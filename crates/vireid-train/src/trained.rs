@@ -106,7 +106,7 @@ impl TrainedNetwork {
     }
 
     /// A fingerprint of the parameters, 16 hexadecimal digits. Embeddings of networks with different ones can't be
-    /// compared.
+    /// compared; nor those of one network that gets its pixels otherwise ([`recipe`](Self::recipe) tells those apart).
     pub fn hash(&self) -> &str {
         &self.recipe.weights
     }

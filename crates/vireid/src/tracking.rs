@@ -56,6 +56,9 @@ impl Appearance {
 }
 
 impl AppearanceExtractor for Appearance {
+    /// A box with next to nothing in the frame fails all of them, as an image of that size would: leave such boxes out before
+    /// tracking.
+    ///
     /// # Errors
     ///
     /// `VR0105` for a box of which too little is within the frame to be a person; those of

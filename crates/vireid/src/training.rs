@@ -155,7 +155,7 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         config
     } else {
         let name = match options.preset.as_deref() {
-            None => format!("{name}_{}", usual_size(source, synthetic, options)?),
+            None => format!("{name}_{}", usual_size(&name, source, synthetic, options)?),
             Some(short @ ("quick" | "photo" | "paper")) => format!("{name}_{short}"),
             Some(full) => full.to_string(),
         };
@@ -220,18 +220,25 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
 }
 
 /// The size of preset that a run has where none is asked for.
-fn usual_size(source: &DataSource, synthetic: bool, options: &TrainingOptions) -> Result<&'static str, MethodError> {
+fn usual_size(
+    name: &str,
+    source: &DataSource,
+    synthetic: bool,
+    options: &TrainingOptions,
+) -> Result<&'static str, MethodError> {
     if synthetic {
         return Ok("quick");
     }
     if source.kind.data_set().is_licensed {
         return Ok("paper");
     }
-    // What it starts from is chosen already.
-    if options.start.is_some() || options.overrides.iter().any(|set| set.starts_with("backbone.")) {
+    // The network or what it starts from is chosen already, here or by a method of the user's own.
+    let chooses = |set: &String| ["backbone.name=", "backbone.weights="].iter().any(|key| set.starts_with(key));
+    let is_chosen = options.start.is_some() || options.overrides.iter().any(chooses);
+    if is_chosen || preset(&format!("{name}_quick"), &[])?.engine.backbone.name != "small" {
         return Ok("quick");
     }
-    let photo = preset(&format!("mbccm_{}_photo", source.kind.preset()), &[])?.engine.backbone;
+    let photo = preset(&format!("{name}_photo"), &[])?.engine.backbone;
     if find_weights(&photo.weights).exists() {
         return Ok("photo");
     }

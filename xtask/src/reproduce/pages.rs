@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::benchmark::Benchmark;
 use super::published::{Published, Value};
-use super::record::{Evaluation, Record, Score, Spread, is_quick};
+use super::record::{Evaluation, Record, Score, Spread, is_paper, is_quick};
 use super::table::Table;
 
 type Failure = Box<dyn std::error::Error>;
@@ -67,7 +67,7 @@ impl<'a> Runs<'a> {
             Kind::Synthetic => record.synthetic && !record.is_of_fresh_world(),
             Kind::Fresh => record.is_of_fresh_world(),
             Kind::QuickOnReal => !record.synthetic && is_quick(&record.preset),
-            Kind::Paper => !record.synthetic && !is_quick(&record.preset),
+            Kind::Paper => !record.synthetic && is_paper(&record.preset),
         };
         let matches = |record: &&Record| {
             let same = record.benchmark == benchmark.name() && record.method == method && record.variant == variant;

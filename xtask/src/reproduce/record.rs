@@ -5,7 +5,16 @@ pub const WORLD: u64 = 5;
 
 /// Whether a preset is one of the small network's.
 pub fn is_quick(preset: &str) -> bool {
-    preset.split('+').next().is_some_and(|name| name.ends_with("_quick"))
+    is_of_size(preset, "quick")
+}
+
+/// Whether a preset has the authors' settings.
+pub fn is_paper(preset: &str) -> bool {
+    is_of_size(preset, "paper")
+}
+
+fn is_of_size(preset: &str, size: &str) -> bool {
+    preset.split('+').next().and_then(|name| name.rsplit('_').next()) == Some(size)
 }
 
 /// What the tables read of a training's record.

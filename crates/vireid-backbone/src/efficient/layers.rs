@@ -1,7 +1,7 @@
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};
-use vireid_kernels::{Tail, conv2d, depthwise_conv2d};
+use vireid_kernels::{Tail, conv2d, depthwise_conv2d, same_padding};
 use vireid_onnx::{Graph, Value};
 
 use crate::convolution::{Convolution, ConvolutionConfig};
@@ -101,12 +101,7 @@ impl LiteStem {
 
     pub fn forward(&self, images: Tensor<4>, groups: &BatchGroups) -> Tensor<4> {
         let [_, _, height, width] = images.dims();
-        // Half of the zeros on each side, the odd one behind, as in the depthwise convolutions.
-        let zeros = |side: usize| {
-            let (kernel, stride) = STEM;
-            let all = ((side.div_ceil(stride) - 1) * stride + kernel).saturating_sub(side);
-            (all / 2, all - all / 2)
-        };
+        let zeros = |side: usize| same_padding(side, STEM.0, STEM.1);
         let images = images.pad([zeros(height), zeros(width)], PadMode::Constant(0.0));
         let convolve = |images, weight| conv2d(images, weight, STEM.1, 0);
         self.bn.forward_then(self.precision.run(images, self.weight.val(), convolve), Tail::Relu6, groups)

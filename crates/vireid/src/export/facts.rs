@@ -55,6 +55,9 @@ pub fn of(network: &NetworkArguments, trained: &TrainedNetwork, output: Output) 
     ]
     .map(fact)
     .to_vec();
+    let pixels =
+        config.backbone.pixels.and_then(|pixels| Some(serde_json::to_value(pixels).ok()?.as_str()?.to_string()));
+    facts.extend(pixels.map(|pixels| fact(("pixels", pixels))));
     match trained.data_fingerprint() {
         Ok(fingerprint) if fingerprint.is_empty() => {}
         Ok(fingerprint) => facts.push(fact(("data", fingerprint))),

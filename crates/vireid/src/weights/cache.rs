@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use vireid_backbone::unpack_weights;
-use vireid_methods::MethodError;
+use vireid_methods::{BackboneError, MethodError, WeightFile};
 
 use super::KnownWeights;
 use super::download::download;
@@ -58,7 +58,7 @@ impl WeightCache {
     ///
     /// # Errors
     ///
-    /// `VR0632` when they can't be had, `VR0633` when what came is another file, `VR0634` in a build that can't download,
+    /// `VR0301` for what can't be a file of weights, or an archive without the one; `VR0632` when they can't be had, `VR0633` when what came is another file, `VR0634` in a build that can't download,
     /// `VR0605` when the file system refuses. No file is in the cache under its name then.
     pub fn get(
         &self,
@@ -97,18 +97,33 @@ impl WeightCache {
 
     /// Copies a file, or the one in an archive, to its place.
     fn bring(&self, from: &Path, known: &KnownWeights) -> Result<PathBuf, ProgramError> {
-        let mut file = File::open(from).map_err(ProgramError::io("can't read", from))?;
-        // Of its own name: another process may bring the same file.
-        let mut copy = tempfile::NamedTempFile::new_in(&self.folder).map_err(self.unwritable())?;
-        if !unpack_weights(from, copy.as_file_mut()).map_err(MethodError::from)? {
-            // Before a long copy.
-            verify(from, known)?;
-            std::io::copy(&mut file, copy.as_file_mut()).map_err(self.unwritable())?;
-        }
+        WeightFile::Path(from.into()).check().map_err(MethodError::from)?;
+        let copy = match unpack_weights(from, || self.own_file()) {
+            Ok(Some(copy)) => copy,
+            Ok(None) => {
+                // Before a long copy.
+                verify(from, known)?;
+                let mut file = File::open(from).map_err(ProgramError::io("can't read", from))?;
+                let mut copy = self.own_file().map_err(self.unwritable())?;
+                std::io::copy(&mut file, copy.as_file_mut()).map_err(self.unwritable())?;
+                copy
+            }
+            Err(BackboneError::Unpacking(source)) => return Err(self.unwritable()(source)),
+            Err(error) => return Err(MethodError::from(error).into()),
+        };
         verify_as(from, copy.path(), known)?;
         let path = self.path(known);
         copy.persist(&path).map_err(|error| ProgramError::io("can't write", &path)(error.error))?;
         Ok(path)
+    }
+
+    /// A file of a name of its own: another process may bring the same weights. Others may read it, as they may what is
+    /// downloaded.
+    fn own_file(&self) -> std::io::Result<tempfile::NamedTempFile> {
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.prefix("brought-").tempfile_in(&self.folder)
     }
 
     fn unwritable(&self) -> impl FnOnce(std::io::Error) -> ProgramError {

