@@ -24,6 +24,9 @@ pub enum EvalError {
         /// The second length.
         right: usize,
     },
+    /// What a measure of distance that is not of this crate says, with its own code.
+    #[error("{0}")]
+    Distances(String),
     /// The work was stopped.
     #[error(transparent)]
     Core(#[from] CoreError),

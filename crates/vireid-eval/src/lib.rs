@@ -13,6 +13,7 @@
 #![doc = include_str!("../README.md")]
 
 mod cpython;
+mod distances;
 mod error;
 pub mod llcm;
 #[cfg(feature = "ndarray")]
@@ -28,6 +29,7 @@ pub mod single_shot;
 pub mod sysu;
 
 pub use cpython::CPythonRandom;
+pub use distances::{Cosine, Distances};
 pub use error::EvalError;
 pub use protocol::Protocol;
 pub use rank_metrics::{CmcRule, RankMetrics};

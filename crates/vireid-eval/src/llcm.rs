@@ -5,7 +5,7 @@ use vireid_core::{Camera, Embeddings, Identity};
 
 use crate::protocol::BOTH_WAYS;
 use crate::rank_metrics::RankMetrics;
-use crate::{Annotations, EvalError, Protocol, Score, single_shot};
+use crate::{Annotations, Cosine, Distances, EvalError, Protocol, Score, single_shot};
 
 /// LLCM's protocol: both directions, galleries that are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +20,18 @@ impl Protocol for LlcmProtocol {
         &BOTH_WAYS
     }
 
-    fn score(
+    fn score_by(
         &self,
         visible: &Embeddings,
         on_visible: &Annotations,
         infrared: &Embeddings,
         on_infrared: &Annotations,
         trials: u32,
+        distances: &dyn Distances,
     ) -> Result<Vec<Score>, EvalError> {
-        let there = evaluate(visible, on_visible, infrared, on_infrared, trials)?;
-        let back = evaluate(infrared, on_infrared, visible, on_visible, trials)?;
+        let (visible, infrared) = ((visible, on_visible), (infrared, on_infrared));
+        let there = evaluate_by(visible, infrared, trials, distances)?;
+        let back = evaluate_by(infrared, visible, trials, distances)?;
         Ok(vec![Score::of(BOTH_WAYS[0], &there), Score::of(BOTH_WAYS[1], &back)])
     }
 }
@@ -76,8 +78,16 @@ pub fn evaluate(
     pool: &Annotations,
     trials: u32,
 ) -> Result<Vec<RankMetrics>, EvalError> {
-    let ignored = same_identity_and_camera;
-    single_shot::evaluate((query_embeddings, queries), (pool_embeddings, pool), |_| true, ignored, trials)
+    evaluate_by((query_embeddings, queries), (pool_embeddings, pool), trials, &Cosine)
+}
+
+fn evaluate_by(
+    queries: (&Embeddings, &Annotations),
+    pool: (&Embeddings, &Annotations),
+    trials: u32,
+    distances: &dyn Distances,
+) -> Result<Vec<RankMetrics>, EvalError> {
+    single_shot::evaluate_by(queries, pool, |_| true, same_identity_and_camera, trials, distances)
 }
 
 fn same_identity_and_camera(query: (Identity, Camera), gallery: (Identity, Camera)) -> bool {

@@ -4,7 +4,7 @@ use vireid_core::Embeddings;
 
 use crate::protocol::BOTH_WAYS;
 use crate::regdb::both_directions;
-use crate::{Annotations, EvalError, Protocol, Score};
+use crate::{Annotations, Distances, EvalError, Protocol, Score};
 
 /// The protocol of your own data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +19,15 @@ impl Protocol for OwnProtocol {
         &BOTH_WAYS
     }
 
-    fn score(
+    fn score_by(
         &self,
         visible: &Embeddings,
         on_visible: &Annotations,
         infrared: &Embeddings,
         on_infrared: &Annotations,
         _trials: u32,
+        distances: &dyn Distances,
     ) -> Result<Vec<Score>, EvalError> {
-        both_directions(BOTH_WAYS, (visible, &on_visible.identities), (infrared, &on_infrared.identities))
+        both_directions(BOTH_WAYS, (visible, &on_visible.identities), (infrared, &on_infrared.identities), distances)
     }
 }

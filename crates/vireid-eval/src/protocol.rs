@@ -2,7 +2,7 @@ use std::fmt::Debug;
 
 use vireid_core::Embeddings;
 
-use crate::{Annotations, EvalError, Score};
+use crate::{Annotations, Cosine, Distances, EvalError, Score};
 
 /// The searches of protocols in which each modality queries the other.
 pub(crate) const BOTH_WAYS: [&str; 2] = ["visible-to-infrared", "infrared-to-visible"];
@@ -22,7 +22,23 @@ pub trait Protocol: Debug + Send + Sync {
         1
     }
 
-    /// Scores the embeddings of all test images; one score for each of [`searches`](Self::searches).
+    /// Scores the embeddings of all test images, ranked by the cosine: see [`score_by`](Self::score_by).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`score_by`](Self::score_by).
+    fn score(
+        &self,
+        visible: &Embeddings,
+        on_visible: &Annotations,
+        infrared: &Embeddings,
+        on_infrared: &Annotations,
+        trials: u32,
+    ) -> Result<Vec<Score>, EvalError> {
+        self.score_by(visible, on_visible, infrared, on_infrared, trials, &Cosine)
+    }
+
+    /// Scores the embeddings of all test images, ranked by some distances; one score for each of [`searches`](Self::searches).
     ///
     /// `trials` is how many galleries are drawn and averaged, where the protocol draws any.
     ///
@@ -34,13 +50,14 @@ pub trait Protocol: Debug + Send + Sync {
     /// # Errors
     ///
     /// `VR0401` when no query has a match, `VR0402` when lengths do not agree.
-    fn score(
+    fn score_by(
         &self,
         visible: &Embeddings,
         on_visible: &Annotations,
         infrared: &Embeddings,
         on_infrared: &Annotations,
         trials: u32,
+        distances: &dyn Distances,
     ) -> Result<Vec<Score>, EvalError>;
 }
 

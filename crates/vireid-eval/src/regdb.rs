@@ -3,7 +3,7 @@
 use vireid_core::{Embeddings, Identity};
 
 use crate::rank_metrics::{CmcRule, RankMetrics, rank_metrics};
-use crate::{Annotations, EvalError, Protocol, Score, similarities};
+use crate::{Annotations, Cosine, Distances, EvalError, Protocol, Score};
 
 /// RegDB's protocol: both directions, all images, ten splits that are trained for one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +24,16 @@ impl Protocol for RegdbProtocol {
         10
     }
 
-    fn score(
+    fn score_by(
         &self,
         visible: &Embeddings,
         on_visible: &Annotations,
         infrared: &Embeddings,
         on_infrared: &Annotations,
         _trials: u32,
+        distances: &dyn Distances,
     ) -> Result<Vec<Score>, EvalError> {
-        both_directions(DIRECTIONS, (visible, &on_visible.identities), (infrared, &on_infrared.identities))
+        both_directions(DIRECTIONS, (visible, &on_visible.identities), (infrared, &on_infrared.identities), distances)
     }
 }
 
@@ -40,14 +41,15 @@ impl Protocol for RegdbProtocol {
 ///
 /// # Errors
 ///
-/// As [`evaluate`].
+/// As [`evaluate`], and those of the distances.
 pub(crate) fn both_directions(
     names: [&str; 2],
     visible: (&Embeddings, &[Identity]),
     infrared: (&Embeddings, &[Identity]),
+    distances: &dyn Distances,
 ) -> Result<Vec<Score>, EvalError> {
-    let there = evaluate(visible.0, visible.1, infrared.0, infrared.1)?;
-    let back = evaluate(infrared.0, infrared.1, visible.0, visible.1)?;
+    let there = evaluate_by(visible, infrared, distances)?;
+    let back = evaluate_by(infrared, visible, distances)?;
     Ok(vec![Score::of(names[0], &[there]), Score::of(names[1], &[back])])
 }
 
@@ -85,6 +87,14 @@ pub fn evaluate(
     gallery_embeddings: &Embeddings,
     gallery: &[Identity],
 ) -> Result<RankMetrics, EvalError> {
-    let distances: Vec<f32> = similarities(query_embeddings, gallery_embeddings)?.into_iter().map(|s| -s).collect();
+    evaluate_by((query_embeddings, queries), (gallery_embeddings, gallery), &Cosine)
+}
+
+fn evaluate_by(
+    (query_embeddings, queries): (&Embeddings, &[Identity]),
+    (gallery_embeddings, gallery): (&Embeddings, &[Identity]),
+    distances: &dyn Distances,
+) -> Result<RankMetrics, EvalError> {
+    let distances = distances.between(query_embeddings, gallery_embeddings)?;
     evaluate_distances(&distances, queries, gallery, crate::sysu::DEPTH)
 }

@@ -5,7 +5,7 @@ use vireid_core::{Camera, Embeddings, Identity};
 
 use crate::rank_metrics::{CmcRule, RankMetrics, rank_metrics};
 use crate::sysu::DEPTH;
-use crate::{CPythonRandom, EvalError, similarities};
+use crate::{CPythonRandom, Cosine, Distances, EvalError};
 
 /// Who is on each image of a list and which camera took it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,8 +59,7 @@ pub fn evaluate_distances(
     rank_metrics(distances, &queries.identities, &gallery.identities, CmcRule::Identities, depth, ignored)
 }
 
-/// Scores embeddings over trials; one entry per trial. Similarities with every pool image that any trial draws are computed
-/// once.
+/// Scores embeddings over trials, ranked by the cosine: see [`evaluate_by`].
 ///
 /// # Errors
 ///
@@ -71,6 +70,23 @@ pub fn evaluate(
     keep: impl Fn(Camera) -> bool,
     ignored: impl Fn((Identity, Camera), (Identity, Camera)) -> bool + Sync,
     trials: u32,
+) -> Result<Vec<RankMetrics>, EvalError> {
+    evaluate_by(queries, pool, keep, ignored, trials, &Cosine)
+}
+
+/// Scores embeddings over trials, ranked by some distances; one entry per trial. Distances that are of pairs are computed once
+/// with every pool image that any trial draws, others for each gallery.
+///
+/// # Errors
+///
+/// `VR0401` and `VR0402` as [`rank_metrics`], and those of the distances.
+pub fn evaluate_by(
+    queries: (&Embeddings, &Annotations),
+    pool: (&Embeddings, &Annotations),
+    keep: impl Fn(Camera) -> bool,
+    ignored: impl Fn((Identity, Camera), (Identity, Camera)) -> bool + Sync,
+    trials: u32,
+    distances: &dyn Distances,
 ) -> Result<Vec<RankMetrics>, EvalError> {
     let ((query_embeddings, queries), (pool_embeddings, pool)) = (queries, pool);
     for (what, embeddings, annotations) in [
@@ -83,21 +99,66 @@ pub fn evaluate(
         }
     }
     let galleries: Vec<Vec<usize>> = (0..trials).map(|trial| draw(pool, &keep, trial)).collect();
+    let scored = |of_gallery: &[f32], gallery: &[usize]| {
+        evaluate_distances(of_gallery, queries, &pool.select(gallery), DEPTH, &ignored)
+    };
+    if !distances.are_of_pairs() {
+        let of = |gallery: &Vec<usize>| distances.between(query_embeddings, &pool_embeddings.select(gallery));
+        return galleries.iter().map(|gallery| scored(&of(gallery)?, gallery)).collect();
+    }
     let mut drawn: Vec<usize> = galleries.iter().flatten().copied().collect();
     drawn.sort_unstable();
     drawn.dedup();
-    let similar = similarities(query_embeddings, &pool_embeddings.select(&drawn))?;
+    let of_drawn = distances.between(query_embeddings, &pool_embeddings.select(&drawn))?;
     galleries
         .iter()
         .map(|gallery| {
             let columns: Vec<usize> = gallery.iter().map(|g| drawn.partition_point(|d| d < g)).collect();
-            let distances: Vec<f32> = (0..query_embeddings.rows())
+            let of_gallery: Vec<f32> = (0..query_embeddings.rows())
                 .flat_map(|q| {
-                    let row = &similar[q * drawn.len()..(q + 1) * drawn.len()];
-                    columns.iter().map(move |&column| -row[column])
+                    let row = &of_drawn[q * drawn.len()..(q + 1) * drawn.len()];
+                    columns.iter().map(move |&column| row[column])
                 })
                 .collect();
-            evaluate_distances(&distances, queries, &pool.select(gallery), DEPTH, &ignored)
+            scored(&of_gallery, gallery)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cosine, as if it depended on the gallery.
+    struct Apart;
+
+    impl Distances for Apart {
+        fn between(&self, queries: &Embeddings, gallery: &Embeddings) -> Result<Vec<f32>, EvalError> {
+            Cosine.between(queries, gallery)
+        }
+
+        fn are_of_pairs(&self) -> bool {
+            false
+        }
+    }
+
+    /// Computed once for all galleries or for each, distances score the same.
+    #[test]
+    fn galleries_are_scored_alike_one_by_one() {
+        let mut stream = vireid_core::Streams::new(4).stream("rows", [0; 3]);
+        let mut of = |count: usize, cameras: u16| {
+            let values = (0..count * 4).map(|_| stream.normal(0.0, 1.0) as f32).collect();
+            let identities = (0..count).map(|row| Identity(row as u32 % 7)).collect();
+            let cameras = (0..count).map(|row| Camera(row as u16 % cameras)).collect();
+            (Embeddings::new(values, count, 4).unwrap().normalized(), Annotations { identities, cameras })
+        };
+        let ((rows, queries), (pool_rows, pool)) = (of(30, 2), of(90, 3));
+        let by = |distances: &dyn Distances| {
+            let ignored = |query: (Identity, Camera), gallery: (Identity, Camera)| query == gallery;
+            evaluate_by((&rows, &queries), (&pool_rows, &pool), |_| true, ignored, 5, distances).unwrap()
+        };
+        let (once, apart) = (by(&Cosine), by(&Apart));
+        assert_eq!(once.len(), 5);
+        assert_eq!(once, apart);
+    }
 }

@@ -8,7 +8,7 @@
 use vireid_core::{Camera, Embeddings, Identity};
 
 use crate::rank_metrics::RankMetrics;
-use crate::{Annotations, EvalError, Protocol, Score, single_shot};
+use crate::{Annotations, Cosine, Distances, EvalError, Protocol, Score, single_shot};
 
 /// Depth of the CMC curve.
 pub const DEPTH: usize = 20;
@@ -58,16 +58,17 @@ impl Protocol for SysuProtocol {
         &["all", "indoor"]
     }
 
-    fn score(
+    fn score_by(
         &self,
         visible: &Embeddings,
         on_visible: &Annotations,
         infrared: &Embeddings,
         on_infrared: &Annotations,
         trials: u32,
+        distances: &dyn Distances,
     ) -> Result<Vec<Score>, EvalError> {
         let score = |mode: SearchMode| {
-            let trials = evaluate(infrared, on_infrared, visible, on_visible, mode, trials)?;
+            let trials = evaluate_by((infrared, on_infrared), (visible, on_visible), mode, trials, distances)?;
             Ok(Score::of(mode.name(), &trials))
         };
         SearchMode::BOTH.into_iter().map(score).collect()
@@ -143,8 +144,18 @@ pub fn evaluate(
     mode: SearchMode,
     trials: u32,
 ) -> Result<Vec<RankMetrics>, EvalError> {
+    evaluate_by((query_embeddings, queries), (pool_embeddings, pool), mode, trials, &Cosine)
+}
+
+fn evaluate_by(
+    queries: (&Embeddings, &Annotations),
+    pool: (&Embeddings, &Annotations),
+    mode: SearchMode,
+    trials: u32,
+    distances: &dyn Distances,
+) -> Result<Vec<RankMetrics>, EvalError> {
     let keep = |camera: Camera| mode.cameras().contains(&camera.0);
-    single_shot::evaluate((query_embeddings, queries), (pool_embeddings, pool), keep, same_place, trials)
+    single_shot::evaluate_by(queries, pool, keep, same_place, trials, distances)
 }
 
 #[cfg(test)]

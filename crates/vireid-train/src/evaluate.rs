@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use vireid_backbone::Backbone;
 use vireid_core::{Embeddings, Modality, PerModality};
 use vireid_data::{ImageList, Sample};
-use vireid_eval::{Annotations, Protocol, Score};
+use vireid_eval::{Annotations, Cosine, Distances, Protocol, Score};
 
 use crate::{Devices, EngineConfig, MethodError, SeenPeople, extract};
 
@@ -61,6 +61,22 @@ pub fn evaluate<B: Backbone>(
     test: &TestImages,
     config: &EngineConfig,
     devices: &Devices,
+    progress: impl FnMut(usize),
+) -> Result<Vec<Score>, MethodError> {
+    evaluate_by(network, test, config, devices, &Cosine, progress)
+}
+
+/// As [`evaluate`], ranked by other distances than the cosine.
+///
+/// # Errors
+///
+/// Those of [`evaluate`] and of the distances.
+pub fn evaluate_by<B: Backbone>(
+    network: &B,
+    test: &TestImages,
+    config: &EngineConfig,
+    devices: &Devices,
+    distances: &dyn Distances,
     mut progress: impl FnMut(usize),
 ) -> Result<Vec<Score>, MethodError> {
     let Some(protocol) = &test.protocol else { return Ok(Vec::new()) };
@@ -78,7 +94,7 @@ pub fn evaluate<B: Backbone>(
     let of = |modality| annotations(test.images.get(modality).samples());
     let (on_visible, on_infrared) = (of(Modality::Visible)?, of(Modality::Infrared)?);
     let trials = config.evaluation.trials;
-    Ok(protocol.score(&visible, &on_visible, &infrared, &on_infrared, trials)?)
+    Ok(protocol.score_by(&visible, &on_visible, &infrared, &on_infrared, trials, distances)?)
 }
 
 fn annotations(samples: &[Sample]) -> Result<Annotations, MethodError> {

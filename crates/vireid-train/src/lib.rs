@@ -50,7 +50,7 @@ pub use device::{
 };
 pub use engine::{BuildNetwork, Engine, Outcome};
 pub use error::MethodError;
-pub use evaluate::{Evaluation, TestImages, evaluate};
+pub use evaluate::{Evaluation, TestImages, evaluate, evaluate_by};
 pub use event_history::without_repeated;
 pub use extract::extract;
 pub use import::{IMPORTED, import_network};

@@ -5,6 +5,7 @@ use vireid_backbone::onnx::Graph;
 use vireid_backbone::parameters::NamedParameter;
 use vireid_core::{Embeddings, Modality};
 use vireid_data::{BadImage, DataError, ImageList, ImageSize};
+use vireid_eval::{Cosine, Distances};
 
 use crate::networks::{self, Embedder, NamedTensors};
 use crate::onnx::drawn;
@@ -148,7 +149,21 @@ impl TrainedNetwork {
     ///
     /// Those of [`evaluate`](crate::evaluate()).
     pub fn evaluate(&self, test: &TestImages, mut progress: impl FnMut(usize)) -> Result<Vec<Score>, MethodError> {
-        self.network.evaluate(test, self.config(), &self.devices, &mut progress)
+        self.network.evaluate(test, self.config(), &self.devices, &Cosine, &mut progress)
+    }
+
+    /// As [`evaluate`](Self::evaluate), ranked by other distances than the cosine.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`evaluate`](crate::evaluate()) and of the distances.
+    pub fn evaluate_by(
+        &self,
+        test: &TestImages,
+        distances: &dyn Distances,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Vec<Score>, MethodError> {
+        self.network.evaluate(test, self.config(), &self.devices, distances, &mut progress)
     }
 
     /// The network's pass over images of one modality as an ONNX graph, with its weights.

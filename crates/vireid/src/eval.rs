@@ -1,5 +1,5 @@
 use clap::Args;
-use vireid::{ProgramError, evaluation_table};
+use vireid::{ProgramError, ReRanked, evaluation_table};
 use vireid_core::Modality;
 use vireid_methods::{Evaluation, ImagePart, MethodError};
 
@@ -10,6 +10,10 @@ use crate::output::Output;
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
+    /// Re-rank by k-reciprocal neighbours, with k1, k2 and lambda: 20,6,0.3 unless others are named. Published scores are
+    /// without it unless they say so
+    #[arg(long, value_name = "K1,K2,LAMBDA", num_args = 0..=1, require_equals = true, default_missing_value = "20,6,0.3")]
+    rerank: Option<ReRanked>,
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
@@ -38,10 +42,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     }
     let total = images.test.images.visible.len() + images.test.images.infrared.len();
     let bar = output.bar("testing", total);
-    let scores = trained.evaluate(&images.test, |done| bar.set_position(done as u64))?;
+    let progress = |done| bar.set_position(done as u64);
+    let scores = match &arguments.rerank {
+        None => trained.evaluate(&images.test, progress)?,
+        Some(re_ranked) => trained.evaluate_by(&images.test, re_ranked, progress)?,
+    };
     bar.finish_and_clear();
     let evaluation = Evaluation {
-        moment: "trained".into(),
+        moment: arguments.rerank.map_or("trained".into(), |of| format!("trained, re-ranked {of}")),
         epochs: trained.config().epochs(),
         scores,
         seen_people: images.test.seen_people,

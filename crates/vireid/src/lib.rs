@@ -38,6 +38,7 @@ pub mod output;
 mod overwriting;
 mod program;
 mod progress;
+mod re_ranked;
 #[doc(hidden)]
 pub mod report;
 mod search;
@@ -63,6 +64,7 @@ pub use npy::{read_npy, write_npy};
 pub use overwriting::{CLUSTERS_HEADER, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
 pub use program::program;
 pub use progress::{ProgressObserver, open_images};
+pub use re_ranked::ReRanked;
 pub use source::DataSource;
 pub use source_arguments::SourceArguments;
 pub use table::{evaluation_table, seconds_table};

@@ -13,7 +13,7 @@ use vireid_core::{Camera, Embeddings, Identity, PerModality, Streams};
 use vireid_data::synthetic::{HEIGHT, WIDTH, World, WorldSpec};
 use vireid_data::{DataError, Dataset, Names, Sample, TestSplit};
 use vireid_eval::rank_metrics::rank_metrics;
-use vireid_eval::{Annotations, CmcRule, EvalError, Protocol, Score, similarities};
+use vireid_eval::{Annotations, CmcRule, Distances, EvalError, Protocol, Score};
 use vireid_methods::data_sets::{Counts, DataSet, Layout, PartCounts, REGDB, register};
 use vireid_methods::{TrainingImages, build_network, evaluate, parse_devices, presets};
 
@@ -33,15 +33,16 @@ impl Protocol for GateProtocol {
         &["night-to-day"]
     }
 
-    fn score(
+    fn score_by(
         &self,
         visible: &Embeddings,
         on_visible: &Annotations,
         infrared: &Embeddings,
         on_infrared: &Annotations,
         _trials: u32,
+        distances: &dyn Distances,
     ) -> Result<Vec<Score>, EvalError> {
-        let distances: Vec<f32> = similarities(infrared, visible)?.into_iter().map(|similar| -similar).collect();
+        let distances = distances.between(infrared, visible)?;
         let (asking, answers) = (&on_infrared.identities, &on_visible.identities);
         let found = rank_metrics(&distances, asking, answers, CmcRule::Images, 20, |_, _| false)?;
         Ok(vec![Score::of("night-to-day", &[found])])

@@ -250,3 +250,43 @@ fn weights_are_listed_and_taken_from_a_file() {
     assert!(said.contains("VR0301") && said.contains("hint: vireid weights get resnet50:"), "{said}");
     assert!(!Path::new(&out).exists());
 }
+
+/// Answers and scores by k-reciprocal neighbours, beside those by the cosine.
+#[test]
+fn answers_and_scores_are_re_ranked_where_that_is_asked_for() {
+    let desk = desk();
+    let (model, world, crops) = (desk.text("re-ranked"), desk.text("world"), desk.text("crops"));
+    told(&["import", "--weights", "builtin:small", "--out", &model]);
+    let index = desk.text("re-ranked.npy");
+    told(&["extract", "--model", &model, "--data", &crops, "--out", &index]);
+    let query = fs::read_dir(desk.at("crops/infrared/camera3")).unwrap().next().unwrap().unwrap().path();
+    let search = |more: &[&str]| -> Vec<serde_json::Value> {
+        let query = query.to_str().unwrap();
+        let all =
+            ["search", "--json", "--model", &model, "--index", &index, "--query", query, "--modality", "infrared"];
+        serde_json::from_str(&told(&[&all[..], &["--among", "visible", "--top", "7"], more].concat())).unwrap()
+    };
+    let number = |answer: &serde_json::Value, key: &str| answer[key].as_f64();
+    let plain = search(&[]);
+    assert!(plain.iter().all(|answer| number(answer, "distance").is_none()));
+    let re_ranked = search(&["--rerank=4,2,0.3"]);
+    let distances: Vec<f64> = re_ranked.iter().map(|answer| number(answer, "distance").unwrap()).collect();
+    assert!(distances.len() == 7 && distances.is_sorted(), "{distances:?}");
+    let similarities = |answers: &[serde_json::Value]| -> Vec<f64> {
+        answers.iter().map(|answer| number(answer, "similarity").unwrap()).collect()
+    };
+    assert!(similarities(&plain).is_sorted_by(|a, b| a >= b));
+    assert!(!similarities(&re_ranked).is_sorted_by(|a, b| a >= b), "neighbours change the order");
+    // With nothing but the plain distance the order is the cosine's.
+    assert_eq!(similarities(&search(&["--rerank=4,2,1"])), similarities(&plain));
+
+    let scores = |more: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&told(&[&["--json", "eval", "--model", &model, "--data", &world], more].concat())).unwrap()
+    };
+    let (plain, alike, re_ranked) = (scores(&[]), scores(&["--rerank=20,6,1"]), scores(&["--rerank"]));
+    assert_eq!(re_ranked["moment"], "trained, re-ranked 20,6,0.3");
+    assert_eq!(plain["scores"], alike["scores"]);
+    assert_ne!(plain["scores"], re_ranked["scores"]);
+    let said = refused(&["eval", "--model", &model, "--data", &world, "--rerank=0,6,0.3"]);
+    assert!(said.contains("at least 1"), "{said}");
+}

@@ -11,6 +11,7 @@ use vireid_backbone::parameters::{NamedParameter, load_parameters, named_paramet
 use vireid_backbone::{Backbone, WeightReport};
 use vireid_core::{Embeddings, Modality, PerModality, Streams};
 use vireid_data::{ImageList, ImageSize};
+use vireid_eval::Distances;
 
 use super::{Footprint, NetworkKind};
 use crate::event_history::GoesOn;
@@ -21,7 +22,7 @@ use crate::running::AnyMethod;
 use crate::step_timing::{StepTiming, time_network};
 use crate::{
     BackboneSettings, Devices, Engine, EngineConfig, MethodError, Outcome, RunDir, Score, StageSettings, TestImages,
-    evaluate, extract,
+    evaluate_by, extract,
 };
 
 /// Named tensors of a checkpoint: shape and values by name.
@@ -194,6 +195,7 @@ pub(crate) trait Embedder: Send + std::fmt::Debug {
         test: &TestImages,
         config: &EngineConfig,
         devices: &Devices,
+        distances: &dyn Distances,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Score>, MethodError>;
     /// See [`Backbone::draw`].
@@ -232,9 +234,10 @@ impl<B: Backbone> Embedder for B {
         test: &TestImages,
         config: &EngineConfig,
         devices: &Devices,
+        distances: &dyn Distances,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Score>, MethodError> {
-        evaluate(self, test, config, devices, progress)
+        evaluate_by(self, test, config, devices, distances, progress)
     }
 
     fn draw(&self, graph: &mut Graph, images: &Value, modality: Modality) -> Option<Value> {
