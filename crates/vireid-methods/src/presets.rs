@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn an_eps_that_rounding_decides_is_told() {
         for name in presets() {
-            // RegDB's quick presets were chosen before this was known: 0.4, three rows of four.
+            // RegDB's quick presets were chosen before this was known: 0.4, three rows of four. The photo presets are made of them.
             // DMIC's radius is a schedule, which is at no value for long.
-            let is_known =
-                name.split('+').next().is_some_and(|base| base.ends_with("_regdb_quick") && !base.starts_with("dmic_"));
+            let is_of_these = |base: &str| base.ends_with("_regdb_quick") || base.ends_with("_regdb_photo");
+            let is_known = name.split('+').next().is_some_and(|base| is_of_these(base) && !base.starts_with("dmic_"));
             assert_eq!(notes(&preset(&name, &[]).unwrap()).is_empty(), !is_known, "{name}");
         }
         let notes = notes(&quick(&["clustering.k2=6", "clustering.eps.infrared=0.45"]).unwrap());
