@@ -287,6 +287,7 @@ fn answers_and_scores_are_re_ranked_where_that_is_asked_for() {
     assert_eq!(re_ranked["moment"], "trained, re-ranked 20,6,0.3");
     assert_eq!(plain["scores"], alike["scores"]);
     assert_ne!(plain["scores"], re_ranked["scores"]);
-    let said = refused(&["eval", "--model", &model, "--data", &world, "--rerank=0,6,0.3"]);
-    assert!(said.contains("at least 1"), "{said}");
+    let misused = vireid(&["eval", "--model", &model, "--data", &world, "--rerank=0,6,0.3"]);
+    let said = String::from_utf8(misused.stderr).unwrap();
+    assert!(misused.status.code() == Some(2) && said.contains("at least 1"), "{said}");
 }
