@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use vireid_core::guard_parser;
 use zip::ZipArchive;
 
 use crate::BackboneError;
@@ -20,6 +21,12 @@ const PICKLE: &str = "data.pkl";
 ///
 /// `VR0301` for an archive that is damaged or that has no file of weights or several, `VR0309` when the copy can't be written.
 pub fn unpack_weights<W: Write>(path: &Path, open: impl FnOnce() -> io::Result<W>) -> Result<Option<W>, BackboneError> {
+    // A reader that panics has found the archive damaged.
+    guard_parser(|| unpack(path, open))
+        .unwrap_or_else(|reason| Err(BackboneError::Unreadable { path: path.into(), reason }))
+}
+
+fn unpack<W: Write>(path: &Path, open: impl FnOnce() -> io::Result<W>) -> Result<Option<W>, BackboneError> {
     let unreadable = |reason: String| BackboneError::Unreadable { path: path.into(), reason };
     let damaged = |error: &dyn std::fmt::Display| {
         unreadable(format!("it is an archive that can't be read ({error}): it is damaged or cut short, fetch it again"))
