@@ -6,6 +6,7 @@ mod bench_check;
 mod bench_checkpointing;
 mod bench_clustering;
 mod bench_launches;
+mod bench_serve;
 mod device_tests;
 mod dials;
 mod expansions;
@@ -26,6 +27,7 @@ use vireid::{OutputKind, Overwriting};
 use vireid_backbone::Precision;
 
 use crate::bench::Variation;
+use crate::bench_serve::Load;
 
 #[derive(Parser)]
 #[command(name = "studies", bin_name = "cargo xtask", about = "Tasks of the project that train or measure")]
@@ -128,6 +130,30 @@ enum Bench {
         /// Device to measure on
         #[arg(long, default_value = "cpu")]
         device: String,
+        /// File to write the results to
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// A service under load for minutes, and killed
+    Serve {
+        /// The program `vireid`
+        #[arg(long, default_value = "target/release/vireid")]
+        program: PathBuf,
+        /// The load generator oha (cargo install oha)
+        #[arg(long, default_value = "oha")]
+        oha: PathBuf,
+        /// Entries that are there at first
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..))]
+        rows: u32,
+        /// How long it lasts
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Crops that come in each second
+        #[arg(long, default_value_t = 20)]
+        arrivals: u32,
+        /// Address of an engine to search the same rows in, empty; may be given several times
+        #[arg(long)]
+        beside: Vec<String>,
         /// File to write the results to
         #[arg(long)]
         out: Option<PathBuf>,
@@ -238,7 +264,7 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
             Bench::Clustering { out, .. } | Bench::Checkpointing { out, .. } | Bench::Launches { out, .. } => {
                 out.as_deref()
             }
-            Bench::Check { out, .. } => out.as_deref(),
+            Bench::Check { out, .. } | Bench::Serve { out, .. } => out.as_deref(),
             Bench::OneClustering { .. } | Bench::One { .. } => None,
         },
         Task::Worlds(arguments) => arguments.out.as_deref(),
@@ -263,6 +289,11 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
         }
         Task::Bench { what: Bench::Checkpointing { rounds, device, out } } => {
             bench_checkpointing::run(rounds, &device, out.as_deref())
+        }
+        Task::Bench { what: Bench::Serve { program, oha, rows, minutes, arrivals, beside, out } } => {
+            let rows = rows as usize;
+            let load = Load { program: &program, oha: &oha, rows, minutes, arrivals, beside: &beside };
+            bench_serve::run(&load, out.as_deref())
         }
         Task::Bench { what: Bench::Launches { device, out } } => bench_launches::run(&device, out.as_deref()),
         Task::Bench { what: Bench::Build { sets, out } } => bench_build::run(&sets, out.as_deref()),

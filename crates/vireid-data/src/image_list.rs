@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::decode::{decode, fit};
+use crate::decode::{Decoded, decode, fit};
 use crate::{BadImage, Depth, ResizeFilter, Sample, ValueRange};
 
 /// Height and width in pixels.
@@ -95,13 +95,33 @@ impl ImageList {
             return Err(self.bad(position, format!("{} bytes are not {width} x {height} pixels", pixels.len())));
         }
         let fitted = fit(pixels.to_vec(), from, self.size, self.filter).map_err(|reason| self.bad(position, reason))?;
-        let digest: Digest = blake3::hash(pixels).into();
+        self.keep(position, fitted, pixels, None);
+        Ok(())
+    }
+
+    /// As [`hold`](Self::hold), of the bytes of an image's file.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes can't be decoded, are cut short, or are of an image too small to be one of a person.
+    ///
+    /// # Panics
+    ///
+    /// When `position` is not below [`len`](Self::len).
+    pub fn hold_file(&mut self, position: usize, bytes: &[u8]) -> Result<(), BadImage> {
+        let decoded = decode(bytes, self.size, self.filter, self.range, true);
+        let Decoded { pixels, depth } = decoded.map_err(|reason| self.bad(position, reason))?;
+        self.keep(position, pixels, bytes, depth);
+        Ok(())
+    }
+
+    fn keep(&mut self, position: usize, fitted: Vec<u8>, original: &[u8], depth: Option<Depth>) {
+        let digest: Digest = blake3::hash(original).into();
         self.kept[position] = Kept {
             pixels: OnceLock::from(Arc::from(fitted)),
             digest: Arc::new(OnceLock::from(digest)),
-            depth: Arc::new(OnceLock::from(None)),
+            depth: Arc::new(OnceLock::from(depth)),
         };
-        Ok(())
     }
 
     /// The samples, in the order of their positions.
@@ -248,7 +268,13 @@ mod tests {
         image.save(&path).unwrap();
         let mut held = list(&["image 0".into()]);
         held.hold(0, ImageSize { height: 30, width: 20 }, image.as_raw()).unwrap();
-        assert_eq!(held.get(0).unwrap(), list(&[path]).get(0).unwrap());
+        assert_eq!(held.get(0).unwrap(), list(std::slice::from_ref(&path)).get(0).unwrap());
+        let bytes = std::fs::read(&path).unwrap();
+        let mut of_bytes = list(&["image 0".into()]);
+        of_bytes.hold_file(0, &bytes).unwrap();
+        assert_eq!(of_bytes.get(0).unwrap(), held.get(0).unwrap());
+        assert_eq!(of_bytes.digest(0).unwrap(), list(&[path]).digest(0).unwrap());
+        assert!(of_bytes.hold_file(0, &bytes[..bytes.len() / 2]).is_err());
         assert!(held.hold(0, ImageSize { height: 31, width: 20 }, image.as_raw()).is_err());
         assert!(held.hold(0, ImageSize { height: 2, width: 2 }, &[0; 12]).unwrap_err().reason.contains("2 x 2"));
     }

@@ -7,7 +7,7 @@ use vireid_core::Modality;
 use crate::{GalleryError, Moment};
 
 /// The longest id, in bytes.
-pub const MAX_ID: usize = 256;
+pub const MAX_ID: usize = 1024;
 /// The longest name of a camera, or key or text of the metadata, in bytes.
 pub const MAX_NAME: usize = 1024;
 /// How many pairs of metadata an entry can have.

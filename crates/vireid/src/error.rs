@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use vireid_core::Coded;
 use vireid_data::DataError;
+use vireid_gallery::GalleryError;
 use vireid_methods::{BackboneError, MethodError};
 
 use crate::weights::KnownWeights;
@@ -17,6 +18,13 @@ pub enum ProgramError {
     /// An error of training, a network or a run directory: `VR02xx` to `VR05xx`.
     #[error(transparent)]
     Method(#[from] MethodError),
+    /// An error of a gallery, `VR08xx`.
+    #[error(transparent)]
+    Gallery(#[from] GalleryError),
+    /// An error of the service, `VR09xx`.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] vireid_serve::ServeError),
     /// A file of embeddings can't be used.
     #[error("VR0601: {}: {reason}; make it again with: vireid extract", path.display())]
     BadIndex {

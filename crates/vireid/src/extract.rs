@@ -38,6 +38,17 @@ pub enum Part {
     Test,
 }
 
+impl Part {
+    /// Whether an image of a part is meant.
+    pub fn includes(self, part: ImagePart) -> bool {
+        match self {
+            Part::All => true,
+            Part::Train => part == ImagePart::Train,
+            Part::Test => part == ImagePart::Test,
+        }
+    }
+}
+
 /// A modality by its name.
 pub fn modality(name: &str) -> Result<Modality, String> {
     let known = Modality::ALL.into_iter().find(|modality| modality.to_string() == name);
@@ -66,13 +77,7 @@ pub fn embed(
     skip_corrupt: bool,
     output: Output,
 ) -> Result<EmbeddingsFile, ProgramError> {
-    let part = match part {
-        Part::All => None,
-        Part::Train => Some(ImagePart::Train),
-        Part::Test => Some(ImagePart::Test),
-    };
-    let mut images =
-        images.only(|of, modality| part.is_none_or(|part| part == of) && only.is_none_or(|only| only == modality));
+    let mut images = images.only(|of, modality| part.includes(of) && only.is_none_or(|only| only == modality));
     let mut left_out = leave_out_unnameable(&mut images, skip_corrupt)?;
     let (mut values, mut rows) = (Vec::new(), Vec::new());
     let (mut seen, mut unusable, mut repeated) = (HashSet::new(), Vec::new(), 0);

@@ -22,7 +22,9 @@ pub mod evidence;
 mod explain;
 mod export;
 mod extract;
+mod filter_arguments;
 mod fingerprint;
+mod gallery;
 mod graph_file;
 mod import;
 mod inspect;
@@ -31,6 +33,7 @@ mod lend;
 mod lending;
 mod model;
 mod nearest;
+mod network_embedder;
 #[doc(hidden)]
 pub mod npy;
 #[doc(hidden)]
@@ -42,13 +45,17 @@ mod re_ranked;
 #[doc(hidden)]
 pub mod report;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod source;
 mod source_arguments;
 mod table;
+mod token;
 #[cfg(feature = "trackforge")]
 pub mod tracking;
 mod train;
 mod training;
+mod watch;
 mod watched;
 mod weights;
 mod worlds;

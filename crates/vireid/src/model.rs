@@ -60,9 +60,14 @@ pub struct ModelArguments {
 }
 
 impl ModelArguments {
+    /// The devices that the network is to be on.
+    pub fn devices(&self) -> Result<Devices, ProgramError> {
+        Ok(parse_devices(&self.device)?)
+    }
+
     /// The network, the images at its size, none of them decoded yet, and the devices that the network is on.
     pub fn open(&self, output: Output) -> Result<(TrainedNetwork, TrainingImages, Devices), ProgramError> {
-        let devices = parse_devices(&self.device)?;
+        let devices = self.devices()?;
         let trained = self.network.open(devices.clone())?;
         let dataset = self.source.of_run(&self.network.model)?.open_with(!output.quiet)?;
         output.notes(&dataset.notes);

@@ -11,8 +11,8 @@ use vireid_kernels::keep_freed_memory;
 
 use crate::output::Output;
 use crate::{
-    ProgramError, calibrate, cluster, data, eval, explain, export, extract, import, inspect, lend, output, report,
-    search, train, weights,
+    ProgramError, calibrate, cluster, data, eval, explain, export, extract, gallery, import, inspect, lend, output, report,
+    search, train, watch, weights,
 };
 
 /// Train, use and judge visible-infrared person re-identification.
@@ -58,6 +58,16 @@ enum Verb {
     Cluster(cluster::Arguments),
     /// From labelled pairs, a threshold for "the same person", kept with the network
     Calibrate(calibrate::Arguments),
+    /// A gallery that lives: add entries, delete them, copy it, measure it
+    Gallery {
+        #[command(subcommand)]
+        what: gallery::What,
+    },
+    /// A gallery over HTTP, with a page to search it
+    #[cfg(feature = "serve")]
+    Serve(crate::serve::Arguments),
+    /// Add crops to a gallery as they are written to a folder
+    Watch(watch::Arguments),
     /// One HTML page of a run
     Report(report::Arguments),
     /// Check a data set, or draw a synthetic one
@@ -124,6 +134,10 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
         Verb::Search(arguments) => search::run(&arguments, output)?,
         Verb::Cluster(arguments) => cluster::run(&arguments, output)?,
         Verb::Calibrate(arguments) => calibrate::run(&arguments, output)?,
+        Verb::Gallery { what } => gallery::run(&what, output)?,
+        #[cfg(feature = "serve")]
+        Verb::Serve(arguments) => crate::serve::run(&arguments, output)?,
+        Verb::Watch(arguments) => watch::run(&arguments, output)?,
         Verb::Report(arguments) => report::run(&arguments, output)?,
         Verb::Data { what } => data::run(&what, output)?,
         Verb::Methods { what } => inspect::methods(what.as_ref(), output)?,

@@ -3,28 +3,36 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use vireid::calibration::Calibration;
 use vireid::{
-    EmbeddingsFile, Hit, OutputKind, Overwriting, ProgramError, ReRanked, SourceArguments, Tile, nearest,
+    EmbeddedImage, EmbeddingsFile, Hit, OutputKind, Overwriting, ProgramError, ReRanked, SourceArguments, Tile, nearest,
     write_contact_sheet,
 };
 use vireid_core::{Camera, Embeddings, Modality};
 use vireid_data::{CacheBudget, ImageList, Sample};
 use vireid_eval::{Distances, EvalError};
+use vireid_gallery::{Facts, Moment, Store};
 use vireid_methods::{MethodError, TrainedNetwork, TrainingImages, parse_device};
 
-use crate::calibrate::file_of;
+use crate::calibrate::usable_calibration;
 use crate::extract::{Part, embed, modality};
+use crate::filter_arguments::FilterArguments;
+use crate::gallery;
 use crate::model::NetworkArguments;
 use crate::output::{Output, table};
+
+/// Entries of a gallery that are read at once.
+const PAGE: usize = 1000;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
     network: NetworkArguments,
     /// Embeddings to search in, as `vireid extract` writes them; without it the images of --data are embedded first
-    #[arg(long, conflicts_with_all = ["data", "dataset", "trial", "world_seed"], required_unless_present_any = ["data", "dataset"])]
+    #[arg(long, conflicts_with_all = ["data", "dataset", "trial", "world_seed"], required_unless_present_any = ["data", "dataset", "gallery"])]
     index: Option<PathBuf>,
+    /// A gallery to search in: a folder, or the address of an engine
+    #[arg(long, conflicts_with_all = ["index", "data", "dataset", "trial", "world_seed", "sheet"])]
+    gallery: Option<String>,
     #[command(flatten)]
     source: SourceArguments,
     /// Leave out images of --data that can't be decoded
@@ -36,9 +44,8 @@ pub struct Arguments {
     /// The query's modality: visible or infrared
     #[arg(long, value_parser = modality)]
     modality: Modality,
-    /// Search only among images of this modality
-    #[arg(long, value_parser = modality)]
-    among: Option<Modality>,
+    #[command(flatten)]
+    filter: FilterArguments,
     /// Re-rank by k-reciprocal neighbours among the images that are searched, with k1, k2 and lambda: 20,6,0.3 unless others
     /// are named. Takes the neighbours of every image, so seconds to minutes for large indices
     #[arg(long, value_name = "K1,K2,LAMBDA", num_args = 0..=1, require_equals = true, default_missing_value = "20,6,0.3")]
@@ -66,9 +73,23 @@ struct Answer {
     path: PathBuf,
     modality: String,
     camera: String,
+    /// When it was seen; only of a gallery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Moment>,
     /// Of being the same person; only with a calibrated network.
     probability: Option<f64>,
     verdict: Option<&'static str>,
+}
+
+/// What a search found, before anybody says what it means.
+struct Found {
+    /// Path of an image, or id of an entry.
+    path: PathBuf,
+    modality: String,
+    camera: String,
+    time: Option<Moment>,
+    similarity: f32,
+    distance: Option<f32>,
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
@@ -82,51 +103,28 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         }
     }
     let trained = arguments.network.open(device)?;
-    let (mut index, searched) = gallery(arguments, &trained, output)?;
-    if let Some(among) = arguments.among {
-        let name = among.to_string();
-        let rows: Vec<usize> = (0..index.images.len()).filter(|&row| index.images[row].modality == name).collect();
-        index.embeddings = index.embeddings.select(&rows);
-        index.images = rows.iter().map(|&row| index.images[row].clone()).collect();
-        if rows.is_empty() {
-            output.say(&format!("{} has no {among} image", searched.display()));
-        }
-    }
-    let query = embed_query(&trained, &arguments.query, arguments.modality)?;
-    let calibration = match Calibration::load(&file_of(&arguments.network))? {
-        Some(calibration) => match calibration.unfit_for(trained.recipe()) {
-            None => Some(calibration),
-            Some(reason) => {
-                output.warn(&reason);
-                None
-            }
-        },
-        None => None,
+    let found = match &arguments.gallery {
+        Some(address) => of_gallery(address, arguments, &trained)?,
+        None => of_images(arguments, &trained, output)?,
     };
-    if let Some(warning) = calibration.as_ref().and_then(|c| c.seen_people?.warning()) {
-        output.warn(&format!("of the people whom it was calibrated on, {warning}"));
-    }
-    let hits = match &arguments.rerank {
-        None => nearest(&index.embeddings, &query, arguments.top).into_iter().map(|hit| (hit, None)).collect(),
-        Some(re_ranked) => re_ranked_hits(re_ranked, &index.embeddings, &query, arguments.top)?,
-    };
-    let answers: Vec<Answer> = hits
+    let calibration = usable_calibration(&arguments.network, &trained, output)?;
+    let answers: Vec<Answer> = found
         .into_iter()
         .enumerate()
-        .map(|(number, (hit, distance))| {
-            let image = &index.images[hit.row];
-            let across = image.modality != arguments.modality.to_string();
+        .map(|(number, found)| {
+            let across = found.modality != arguments.modality.name();
             // Only pairs across the modalities were calibrated.
             let calibration = calibration.as_ref().filter(|_| across);
             Answer {
                 rank: number + 1,
-                similarity: hit.similarity,
-                distance,
-                path: image.path.clone(),
-                modality: image.modality.clone(),
-                camera: image.camera.clone(),
-                probability: calibration.map(|c| c.probability(f64::from(hit.similarity))),
-                verdict: calibration.map(|c| c.verdict(f64::from(hit.similarity))),
+                similarity: found.similarity,
+                distance: found.distance,
+                path: found.path,
+                modality: found.modality,
+                camera: found.camera,
+                time: found.time,
+                probability: calibration.map(|c| c.probability(f64::from(found.similarity))),
+                verdict: calibration.map(|c| c.verdict(f64::from(found.similarity))),
             }
         })
         .collect();
@@ -171,8 +169,74 @@ fn re_ranked_hits(
     Ok(hits)
 }
 
+/// The nearest entries of a gallery.
+fn of_gallery(address: &str, arguments: &Arguments, trained: &TrainedNetwork) -> Result<Vec<Found>, ProgramError> {
+    let store = gallery::open(address, Some(&gallery::model_of(trained)))?;
+    let query = embed_query(trained, &arguments.query, arguments.modality)?;
+    let filter = arguments.filter.filter();
+    let found = |facts: Facts, similarity, distance| Found {
+        path: facts.id.into(),
+        modality: facts.modality.to_string(),
+        camera: facts.camera,
+        time: facts.time,
+        similarity,
+        distance,
+    };
+    let Some(re_ranked) = &arguments.rerank else {
+        let hits = store.search(&query, &filter, arguments.top)?;
+        return Ok(hits.into_iter().map(|hit| found(hit.facts, hit.similarity, None)).collect());
+    };
+    let (mut values, mut all, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = store.page(after.as_deref(), &filter, PAGE)?;
+        for entry in page.entries {
+            values.extend(entry.embedding);
+            all.push(entry.facts);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let rows = Embeddings::new(values, all.len(), trained.dim()).map_err(MethodError::from)?;
+    let hits = re_ranked_hits(re_ranked, &rows, &query, arguments.top)?;
+    Ok(hits.into_iter().map(|(hit, distance)| found(all[hit.row].clone(), hit.similarity, distance)).collect())
+}
+
+/// The nearest images of an index, or of a data set.
+fn of_images(arguments: &Arguments, trained: &TrainedNetwork, output: Output) -> Result<Vec<Found>, ProgramError> {
+    let FilterArguments { among, camera, from, until, meta } = &arguments.filter;
+    if from.is_some() || until.is_some() || !meta.is_empty() {
+        let message = "--from, --until and --meta need --gallery: an index knows no times and no metadata";
+        return Err(ProgramError::Usage(message.into()));
+    }
+    let (mut index, searched) = images(arguments, trained, output)?;
+    if among.is_some() || !camera.is_empty() {
+        let is_meant = |image: &EmbeddedImage| {
+            among.is_none_or(|among| image.modality == among.name())
+                && (camera.is_empty() || camera.contains(&image.camera))
+        };
+        let rows: Vec<usize> = (0..index.images.len()).filter(|&row| is_meant(&index.images[row])).collect();
+        index.embeddings = index.embeddings.select(&rows);
+        index.images = rows.iter().map(|&row| index.images[row].clone()).collect();
+        if rows.is_empty() {
+            output.say(&format!("{} has no such image", searched.display()));
+        }
+    }
+    let query = embed_query(trained, &arguments.query, arguments.modality)?;
+    let hits = match &arguments.rerank {
+        None => nearest(&index.embeddings, &query, arguments.top).into_iter().map(|hit| (hit, None)).collect(),
+        Some(re_ranked) => re_ranked_hits(re_ranked, &index.embeddings, &query, arguments.top)?,
+    };
+    let found = |(hit, distance): (Hit, Option<f32>)| {
+        let EmbeddedImage { path, modality, camera, .. } = index.images[hit.row].clone();
+        Found { path, modality, camera, time: None, similarity: hit.similarity, distance }
+    };
+    Ok(hits.into_iter().map(found).collect())
+}
+
 /// What is searched in: an index, or the images of a data set, embedded now; and where it is.
-fn gallery(
+fn images(
     arguments: &Arguments,
     trained: &TrainedNetwork,
     output: Output,
@@ -186,7 +250,7 @@ fn gallery(
     let dataset = source.open_with(!output.quiet)?;
     output.notes(&dataset.notes);
     let images = TrainingImages::listed(dataset, trained.config())?;
-    let only = arguments.among;
+    let only = arguments.filter.among;
     Ok((embed(trained, &images, Part::All, only, arguments.skip_corrupt, output)?, source.path))
 }
 
