@@ -1,15 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
+mod copy;
+mod engines;
 mod error;
 mod facts;
 mod filter;
 mod in_memory;
 mod moment;
+mod recall;
 mod store;
 
+pub use address::{Address, Opening, PostgresAddress, QdrantAddress};
+pub use copy::{Copied, copy};
+#[cfg(feature = "postgres")]
+pub use engines::Postgres;
+#[cfg(feature = "qdrant")]
+pub use engines::Qdrant;
 pub use error::GalleryError;
 pub use facts::{Facts, MAX_ID, MAX_METADATA, MAX_NAME, Scalar};
 pub use filter::Filter;
 pub use in_memory::InMemory;
 pub use moment::Moment;
-pub use store::{Added, Count, Existing, Hit, Item, Judgement, Kept, Model, Page, Store};
+pub use recall::{Recall, recall};
+pub use store::{Added, Count, Existing, Hit, Item, Judgement, Keeps, Kept, Model, Page, Store};

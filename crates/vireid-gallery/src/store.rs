@@ -144,10 +144,26 @@ pub struct Judgement {
     pub time: Moment,
 }
 
+/// What a store keeps besides entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeps {
+    /// Images.
+    pub images: bool,
+    /// What people said of answers.
+    pub judgements: bool,
+    /// The people that entries are put to.
+    pub people: bool,
+}
+
 /// A gallery, wherever it is kept. All calls can be made at once from several threads, and block until they are done.
 pub trait Store: Send + Sync {
     /// The network whose embeddings are in it.
     fn model(&self) -> &Model;
+
+    /// What it keeps besides entries: everything, unless it says otherwise. What it does not keep is `VR0809`.
+    fn keeps(&self) -> Keeps {
+        Keeps { images: true, judgements: true, people: true }
+    }
 
     /// How many entries there are.
     ///

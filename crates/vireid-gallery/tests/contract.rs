@@ -186,3 +186,47 @@ mod in_memory {
     contract!(InMemory::new(model()); found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added, what_is_said_comes_back,
         what_is_deleted_is_gone, pages_go_through_all, people_and_judgements_are_kept);
 }
+
+/// A gallery of an engine, at the address that a variable holds: `VIREID_TEST_POSTGRES=postgres://me@host/db cargo test --features postgres`.
+/// Without the variable the test says that it did not run.
+#[cfg(any(feature = "postgres", feature = "qdrant"))]
+macro_rules! engine_contract {
+    ($variable:literal, $place:expr; $($test:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $test() {
+                let Ok(address) = std::env::var($variable) else {
+                    println!("not run: {} is not set", $variable);
+                    return;
+                };
+                let place: fn(&str, &str) -> String = $place;
+                let address = Address::parse(&place(&address, &format!("{}_{}", stringify!($test), Moment::now().milliseconds())));
+                let store = address.unwrap().open_engine(Opening::OrCreate(&model())).unwrap();
+                super::$test(&*store);
+            }
+        )*
+    };
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::*;
+    use vireid_gallery::{Address, Opening};
+
+    engine_contract!("VIREID_TEST_POSTGRES", |address, name| {
+        let join = if address.contains('?') { '&' } else { '?' };
+        // A name has 40 bytes at most, and its end tells two runs apart.
+        format!("{address}{join}table=t{}", &name[name.len().saturating_sub(39)..])
+    }; found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added, what_is_said_comes_back, what_is_deleted_is_gone,
+        pages_go_through_all, people_and_judgements_are_kept);
+}
+
+/// Without what needs images and judgements: `engines_qdrant.rs` has the rest of it.
+#[cfg(feature = "qdrant")]
+mod qdrant {
+    use super::*;
+    use vireid_gallery::{Address, Opening};
+
+    engine_contract!("VIREID_TEST_QDRANT", |address, name| format!("{address}/{name}");
+        found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added, pages_go_through_all);
+}
