@@ -1,0 +1,150 @@
+// The view that shows the gallery's groups as people, and puts right what is wrong with them.
+
+import * as service from './service.js';
+import { attempt, byId, confirmed, count, el, say } from './parts.js';
+import { pictureOf } from './images.js';
+
+const PAGE = 50;
+const view = byId('view-people');
+const list = byId('people');
+const nobody = byId('nobody');
+
+let next;
+let nextNobody;
+
+export function preparePeople() {
+  byId('group').addEventListener('click', group);
+  byId('more-people').addEventListener('click', () => attempt(morePeople, byId('more-people')));
+  byId('more-nobody').addEventListener('click', () => attempt(moreNobody, byId('more-nobody')));
+  byId('merge').addEventListener('click', merge);
+  byId('split').addEventListener('click', split);
+  byId('remove').addEventListener('click', remove);
+  view.addEventListener('change', tellSelected);
+}
+
+/** Asks the service anew. */
+export function showPeople() {
+  return attempt(async () => {
+    list.setAttribute('aria-busy', 'true');
+    try {
+      next = undefined;
+      await morePeople(true);
+    } finally {
+      list.removeAttribute('aria-busy');
+    }
+  });
+}
+
+async function morePeople(anew) {
+  const page = await service.people({ limit: PAGE, ...(next !== undefined && { after: next }) });
+  if (anew === true) list.replaceChildren();
+  list.append(...page.people.map(personItem));
+  next = page.next ?? (page.people.length === PAGE ? page.people.at(-1).person : undefined);
+  byId('more-people').hidden = next === undefined;
+  const alone = `${count(page.unassigned, 'crop belongs', 'crops belong')} to nobody`;
+  const known = list.children.length > 0;
+  byId('people-note').textContent = known ? `The biggest group first; ${alone}.` : `Nobody is known yet; ${alone}.`;
+  nobody.hidden = page.unassigned === 0;
+  if (anew === true) forgetNobody();
+  tellSelected();
+}
+
+function personItem({ person, crops, entries }) {
+  const title = `person-${person}`;
+  const tiles = el('div', { class: 'tiles' }, ...entries.map(tileOf));
+  const showAll = async () => {
+    const all = await service.person(person);
+    tiles.replaceChildren(...all.entries.map(tileOf));
+    more.remove();
+    tiles.querySelector('input').focus();
+    tellSelected();
+  };
+  const more = el('button', { type: 'button', 'aria-describedby': title, onclick: () => attempt(showAll, more) }, `Show all ${crops}`);
+  const select = el('input', { type: 'checkbox', class: 'person', value: person, 'aria-label': `Select person ${person}` });
+  return el(
+    'li',
+    {},
+    el('div', { class: 'bar' }, el('label', {}, select, el('h3', { id: title }, `Person ${person}`)), el('p', { class: 'hint' }, count(crops, 'crop'))),
+    tiles,
+    crops > entries.length ? more : undefined,
+  );
+}
+
+function tileOf(entry) {
+  const told = [entry.modality, entry.camera].filter(Boolean).join(', ');
+  return el(
+    'label',
+    { class: 'tile' },
+    pictureOf(entry),
+    el('span', {}, el('input', { type: 'checkbox', class: 'crop', value: entry.id }), ` ${entry.id}`),
+    el('span', { class: 'hint' }, told),
+  );
+}
+
+function forgetNobody() {
+  nextNobody = '';
+  nobody.querySelector('.tiles').replaceChildren();
+  byId('more-nobody').hidden = false;
+  byId('more-nobody').textContent = 'Show them';
+}
+
+async function moreNobody() {
+  const tiles = [];
+  do {
+    const page = await service.crops({ limit: 200, ...(nextNobody && { after: nextNobody }) });
+    tiles.push(...page.entries.filter(({ person }) => person === undefined).map(tileOf));
+    nextNobody = page.next;
+  } while (nextNobody && tiles.length < PAGE);
+  nobody.querySelector('.tiles').append(...tiles);
+  byId('more-nobody').hidden = !nextNobody;
+  byId('more-nobody').textContent = 'Show more';
+  tiles[0]?.querySelector('input').focus();
+}
+
+const ticked = (kind) => [...view.querySelectorAll(`input.${kind}:checked`)].map((box) => box.value);
+
+function tellSelected() {
+  const [people, crops] = [ticked('person').length, ticked('crop').length];
+  const parts = [people && count(people, 'person', 'people'), crops && count(crops, 'crop')].filter(Boolean);
+  byId('selected').textContent = parts.length > 0 ? `${parts.join(' and ')} selected` : 'Nothing selected';
+  byId('merge').disabled = people < 2;
+  byId('split').disabled = crops < 1;
+  byId('remove').disabled = crops < 1;
+}
+
+async function group() {
+  const question = 'Group the gallery anew? The people there are now, and what was put right by hand, are given up.';
+  if (list.children.length > 0 && !(await confirmed(question, 'Group anew'))) return;
+  byId('people-note').textContent = 'Grouping … this can take a while.';
+  await change('cluster', {}, byId('group'), (told) => {
+    const alone = count(told.unassigned, 'crop belongs', 'crops belong');
+    return `${count(told.people, 'person', 'people')} found; ${alone} to nobody`;
+  });
+}
+
+async function merge() {
+  const people = ticked('person').map(Number);
+  await change('merge', { people }, byId('merge'), (told) => `Merged into person ${told.person}, ${count(told.crops, 'crop')}`);
+}
+
+async function split() {
+  const entries = ticked('crop');
+  await change('split', { entries }, byId('split'), (told) => `Split off as person ${told.person}, ${count(told.crops, 'crop')}`);
+}
+
+async function remove() {
+  const entries = ticked('crop');
+  await change('remove', { entries }, byId('remove'), () => `${count(entries.length, 'crop belongs', 'crops belong')} to nobody now`);
+}
+
+/** Changes the people, shows them anew, and says what was done. A complaint stays on show. */
+async function change(what, body, button, words) {
+  const told = await attempt(() => service.changePeople(what, body), button);
+  if (!told) {
+    byId('people-note').textContent = '';
+    return;
+  }
+  await showPeople();
+  byId('people-title').focus();
+  say(words(told));
+}
