@@ -1,7 +1,7 @@
 // The page: its views, and what is said of the gallery as a whole.
 
 import * as service from './service.js';
-import { askToken, attempt, byId, calm, count, el } from './parts.js';
+import { askToken, attempt, byId, calm, el, hush } from './parts.js';
 import { offerCameras } from './filter.js';
 import { prepareSearch } from './search.js';
 import { prepareAdd } from './add.js';
@@ -23,6 +23,7 @@ function showView() {
   document.title = `${VIEWS[view]} · vireid`;
   if (shown && shown !== view) {
     calm();
+    hush();
     scrollTo(0, 0);
     byId(`${view}-title`).focus({ preventScroll: true });
   }

@@ -19,14 +19,16 @@ let quiet;
 export function say(text) {
   clearTimeout(quiet);
   byId('status').replaceChildren(el('p', {}, text));
-  quiet = setTimeout(() => byId('status').replaceChildren(), 10_000);
+  quiet = setTimeout(hush, 10_000);
 }
+
+export const hush = () => byId('status').replaceChildren();
 
 /** Tells a person what went wrong, and what helps. */
 export function complain(error) {
   const hint = error.hint && el('p', {}, error.hint);
   const close = el('button', { type: 'button', 'aria-label': 'Close this message', onclick: calm }, '×');
-  byId('status').replaceChildren();
+  hush();
   byId('alert').replaceChildren(el('div', {}, el('p', {}, error.message), hint || ''), close);
 }
 

@@ -41,13 +41,14 @@ async function morePeople(anew) {
   list.append(...page.people.map(personItem));
   next = page.next ?? (page.people.length === PAGE ? page.people.at(-1).person : undefined);
   byId('more-people').hidden = next === undefined;
-  const alone = `${count(page.unassigned, 'crop belongs', 'crops belong')} to nobody`;
-  const known = list.children.length > 0;
-  byId('people-note').textContent = known ? `The biggest group first; ${alone}.` : `Nobody is known yet; ${alone}.`;
+  const known = list.children.length > 0 ? 'The biggest group first' : 'Nobody is known yet';
+  byId('people-note').textContent = `${known}; ${leftOver(page.unassigned)}.`;
   nobody.hidden = page.unassigned === 0;
   if (anew === true) forgetNobody();
   tellSelected();
 }
+
+const leftOver = (crops) => (crops === 0 ? 'no crop is left over' : `${count(crops, 'crop belongs', 'crops belong')} to nobody`);
 
 function personItem({ person, crops, entries }) {
   const title = `person-${person}`;
@@ -76,7 +77,8 @@ function tileOf(entry) {
     'label',
     { class: 'tile' },
     pictureOf(entry),
-    el('span', {}, el('input', { type: 'checkbox', class: 'crop', value: entry.id }), ` ${entry.id}`),
+    el('input', { type: 'checkbox', class: 'crop', value: entry.id }),
+    el('span', {}, entry.id),
     el('span', { class: 'hint' }, told),
   );
 }
@@ -117,8 +119,7 @@ async function group() {
   if (list.children.length > 0 && !(await confirmed(question, 'Group anew'))) return;
   byId('people-note').textContent = 'Grouping … this can take a while.';
   await change('cluster', {}, byId('group'), (told) => {
-    const alone = count(told.unassigned, 'crop belongs', 'crops belong');
-    return `${count(told.people, 'person', 'people')} found; ${alone} to nobody`;
+    return `${count(told.people, 'person', 'people')} found; ${leftOver(told.unassigned)}`;
   });
 }
 
@@ -134,7 +135,7 @@ async function split() {
 
 async function remove() {
   const entries = ticked('crop');
-  await change('remove', { entries }, byId('remove'), () => `${count(entries.length, 'crop belongs', 'crops belong')} to nobody now`);
+  await change('remove', { entries }, byId('remove'), () => `${leftOver(entries.length)} now`);
 }
 
 /** Changes the people, shows them anew, and says what was done. A complaint stays on show. */

@@ -102,8 +102,11 @@ function showAnswers({ answers: found, said }, asked) {
   const items = found.map((answer, at) => cardOf(answer, at + 1, actions));
   for (const item of items) press(item, said.get(item.dataset.id));
   answers.replaceChildren(...items);
-  note.textContent = found.length > 0 ? `${count(found.length, 'answer')}, the most similar first.` : 'Nothing in the gallery fits this filter.';
+  const all = `${count(found.length, 'answer')}, the most similar first.`;
+  note.textContent = found.length > 0 ? all : 'Nothing in the gallery fits this filter.';
   say(count(found.length, 'answer'));
+  const title = byId('answers-title');
+  if (title.getBoundingClientRect().top > innerHeight) title.scrollIntoView();
 }
 
 const itemOf = (id) => [...answers.children].find((item) => item.dataset.id === id);
