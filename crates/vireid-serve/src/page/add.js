@@ -41,10 +41,12 @@ function showFiles() {
   };
   const item = (file) => {
     const label = `Leave out ${file.name || 'pasted crop'}`;
-    return el('li', {}, pictureOfFile(file), el('button', { type: 'button', 'aria-label': label, onclick: () => leaveOut(file) }, '×'));
+    const out = el('button', { type: 'button', 'aria-label': label, onclick: () => leaveOut(file) }, '×');
+    return el('li', {}, pictureOfFile(file), out);
   };
   byId('chosen').replaceChildren(...files.map(item));
-  form.querySelector('.main').textContent = files.length > 1 ? `Add ${files.length} crops as one track` : 'Add to the gallery';
+  const words = files.length > 1 ? `Add ${files.length} crops as one track` : 'Add to the gallery';
+  form.querySelector('.main').textContent = words;
 }
 
 async function add() {

@@ -11,7 +11,8 @@ export function cardOf(answer, rank, actions) {
   const title = `card-${made}`;
   const verb = (text, then, properties = {}) =>
     el('button', { type: 'button', 'aria-describedby': title, onclick: then, ...properties }, text);
-  const verdict = answer.verdict && el('p', { class: `verdict ${answer.verdict === 'unknown' ? '' : 'same'}` }, answer.verdict);
+  const tone = answer.verdict === 'unknown' ? 'verdict' : 'verdict same';
+  const verdict = answer.verdict && el('p', { class: tone }, answer.verdict);
   const card = el(
     'article',
     { class: 'card', tabindex: '0', 'aria-labelledby': title, 'aria-keyshortcuts': 'a r' },
@@ -47,7 +48,7 @@ function factsOf(answer) {
     if (value !== undefined && value !== '') list.append(el('div', {}, el('dt', {}, name), el('dd', {}, value)));
   };
   fact('similarity', answer.similarity?.toFixed(3));
-  fact('probability', answer.probability === undefined ? undefined : `${(100 * answer.probability).toFixed(1)} %`);
+  fact('probability', answer.probability === undefined ? undefined : percent(answer.probability));
   fact('distance', answer.distance?.toFixed(3));
   fact('modality', answer.modality);
   fact('camera', answer.camera);
@@ -56,6 +57,12 @@ function factsOf(answer) {
   fact('person', answer.person === undefined ? undefined : String(answer.person));
   for (const [key, value] of Object.entries(answer.metadata ?? {})) fact(key, String(value));
   return list;
+}
+
+/** Neither 0 nor 100 where it is not quite that. */
+function percent(probability) {
+  if (probability < 0.001) return 'under 0.1 %';
+  return probability > 0.999 ? 'over 99.9 %' : `${(100 * probability).toFixed(1)} %`;
 }
 
 /** Arrow keys, Home and End move between the cards of a list; other keys go to `act(key, item)`. */

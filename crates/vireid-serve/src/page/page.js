@@ -34,7 +34,8 @@ function showView() {
 async function tellGallery() {
   await attempt(async () => {
     const [gallery, health] = await Promise.all([service.gallery(), service.health()]);
-    byId('counts').textContent = `${gallery.visible.toLocaleString()} visible, ${gallery.infrared.toLocaleString()} infrared`;
+    const [visible, infrared] = [gallery.visible, gallery.infrared].map((number) => number.toLocaleString());
+    byId('counts').textContent = `${visible} visible, ${infrared} infrared`;
     offerCameras(byId('search-form'), gallery.cameras);
     byId('camera-names').replaceChildren(...gallery.cameras.map((camera) => el('option', { value: camera })));
     byId('notices').replaceChildren(...noticesOf(gallery, health));

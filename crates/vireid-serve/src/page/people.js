@@ -48,7 +48,9 @@ async function morePeople(anew) {
   tellSelected();
 }
 
-const leftOver = (crops) => (crops === 0 ? 'no crop is left over' : `${count(crops, 'crop belongs', 'crops belong')} to nobody`);
+function leftOver(crops) {
+  return crops === 0 ? 'no crop is left over' : `${count(crops, 'crop belongs', 'crops belong')} to nobody`;
+}
 
 function personItem({ person, crops, entries }) {
   const title = `person-${person}`;
@@ -60,15 +62,12 @@ function personItem({ person, crops, entries }) {
     tiles.querySelector('input').focus();
     tellSelected();
   };
-  const more = el('button', { type: 'button', 'aria-describedby': title, onclick: () => attempt(showAll, more) }, `Show all ${crops}`);
-  const select = el('input', { type: 'checkbox', class: 'person', value: person, 'aria-label': `Select person ${person}` });
-  return el(
-    'li',
-    {},
-    el('div', { class: 'bar' }, el('label', {}, select, el('h3', { id: title }, `Person ${person}`)), el('p', { class: 'hint' }, count(crops, 'crop'))),
-    tiles,
-    crops > entries.length ? more : undefined,
-  );
+  const onMore = { type: 'button', 'aria-describedby': title, onclick: () => attempt(showAll, more) };
+  const more = el('button', onMore, `Show all ${crops}`);
+  const onSelect = { type: 'checkbox', class: 'person', value: person, 'aria-label': `Select person ${person}` };
+  const name = el('label', {}, el('input', onSelect), el('h3', { id: title }, `Person ${person}`));
+  const bar = el('div', { class: 'bar' }, name, el('p', { class: 'hint' }, count(crops, 'crop')));
+  return el('li', {}, bar, tiles, crops > entries.length ? more : undefined);
 }
 
 function tileOf(entry) {
@@ -117,32 +116,32 @@ function tellSelected() {
 async function group() {
   const question = 'Group the gallery anew? The people there are now, and what was put right by hand, are given up.';
   if (list.children.length > 0 && !(await confirmed(question, 'Group anew'))) return;
-  byId('people-note').textContent = 'Grouping … this can take a while.';
-  await change('cluster', {}, byId('group'), (told) => {
-    return `${count(told.people, 'person', 'people')} found; ${leftOver(told.unassigned)}`;
-  });
+  const words = (told) => `${count(told.people, 'person', 'people')} found; ${leftOver(told.unassigned)}`;
+  await change('cluster', {}, byId('group'), words);
 }
 
-async function merge() {
-  const people = ticked('person').map(Number);
-  await change('merge', { people }, byId('merge'), (told) => `Merged into person ${told.person}, ${count(told.crops, 'crop')}`);
+function merge() {
+  const words = (told) => `Merged into person ${told.person}, ${count(told.crops, 'crop')}`;
+  return change('merge', { people: ticked('person').map(Number) }, byId('merge'), words);
 }
 
-async function split() {
+function split() {
+  const words = (told) => `Split off as person ${told.person}, ${count(told.crops, 'crop')}`;
+  return change('split', { entries: ticked('crop') }, byId('split'), words);
+}
+
+function remove() {
   const entries = ticked('crop');
-  await change('split', { entries }, byId('split'), (told) => `Split off as person ${told.person}, ${count(told.crops, 'crop')}`);
-}
-
-async function remove() {
-  const entries = ticked('crop');
-  await change('remove', { entries }, byId('remove'), () => `${leftOver(entries.length)} now`);
+  return change('remove', { entries }, byId('remove'), () => `${leftOver(entries.length)} now`);
 }
 
 /** Changes the people, shows them anew, and says what was done. A complaint stays on show. */
 async function change(what, body, button, words) {
+  const note = byId('people-note').textContent;
+  if (what === 'cluster') byId('people-note').textContent = 'Grouping … this can take a while.';
   const told = await attempt(() => service.changePeople(what, body), button);
   if (!told) {
-    byId('people-note').textContent = '';
+    byId('people-note').textContent = note;
     return;
   }
   await showPeople();

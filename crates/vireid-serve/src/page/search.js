@@ -124,7 +124,8 @@ async function judge(answer, same) {
 }
 
 async function forget(answer) {
-  const question = `Delete ${answer.id} from the gallery, with its image and all that was said of it? This can’t be taken back.`;
+  const what = `Delete ${answer.id} from the gallery, with its image and all that was said of it?`;
+  const question = `${what} This can’t be taken back.`;
   if (!(await confirmed(question, 'Delete'))) return;
   const done = await attempt(() => service.forget(answer.id));
   if (!done) return;

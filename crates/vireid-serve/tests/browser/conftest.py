@@ -1,8 +1,11 @@
 """What the tests of the page stand on: a service, a gallery of drawn figures, and a browser.
 
-The service is the one at the address VIREID_SERVICE, whose gallery must be empty, or the program VIREID_STAND_IN, started anew
-with flags as in `stand_in.py`; where neither is set, `stand_in.py` itself. The browser is the system's Chromium, or the one
-that CHROMIUM names. Screenshots go to the folder VIREID_SCREENSHOTS, where it is set.
+    pip install -r requirements.txt        # and the system's Chromium, for example `apt-get install chromium`
+    pytest .
+
+The service is the one at the address VIREID_SERVICE, whose gallery must be empty and asks for no token; or the program
+VIREID_STAND_IN, which prints its address and knows the flags of `stand_in.py`; where neither is set, `stand_in.py` itself. The
+browser is /usr/bin/chromium, or what CHROMIUM names. Screenshots go to the folder VIREID_SCREENSHOTS, where it is set.
 """
 
 import json
@@ -10,6 +13,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -20,7 +24,15 @@ from playwright.sync_api import sync_playwright
 
 HERE = pathlib.Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 CAMERAS = {"visible": "hall", "infrared": "yard"}
 PEOPLE = 4
 
@@ -33,15 +45,17 @@ class Service:
         self.process = process
 
     def call(self, method, path, body=None, kind="application/json"):
-        request = urllib.request.Request(f"{self.address}/api/v1/{path}", data=body, method=method, headers={"content-type": kind})
+        address = f"{self.address}/api/v1/{path}"
+        request = urllib.request.Request(address, data=body, method=method, headers={"content-type": kind})
         with urllib.request.urlopen(request) as response:
             return json.loads(response.read())
 
     def add(self, image, **fields):
         edge = uuid.uuid4().hex
-        parts = [f'--{edge}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
-        head = f'--{edge}\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n'
-        body = b"".join(parts) + head.encode() + image + f"\r\n--{edge}--\r\n".encode()
+        begin = f"--{edge}\r\ncontent-disposition: form-data; name="
+        parts = [f'{begin}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
+        parts.append(f'{begin}"image"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n')
+        body = "".join(parts).encode() + image + f"\r\n--{edge}--\r\n".encode()
         return self.call("POST", "crops", body, f"multipart/form-data; boundary={edge}")
 
     def fill(self):
@@ -49,16 +63,21 @@ class Service:
         for person in range(PEOPLE):
             for modality, camera in CAMERAS.items():
                 for sight in range(2):
-                    fields = {"id": f"{modality}-{person}-{sight}", "modality": modality, "camera": camera}
-                    fields |= {"time": f"2026-03-0{person + 1}T1{sight}:30:00Z", "metadata": json.dumps({"sight": sight, "walk": "north"})}
-                    self.add(figure(person, modality, sight), **fields)
+                    self.add(
+                        figure(person, modality, sight),
+                        id=f"{modality}-{person}-{sight}",
+                        modality=modality,
+                        camera=camera,
+                        time=f"2026-03-0{person + 1}T1{sight}:30:00Z",
+                        metadata=json.dumps({"sight": sight, "walk": "north"}),
+                    )
 
     def ids(self):
         return {entry["id"] for entry in self.call("GET", "crops?limit=1000")["entries"]}
 
     def empty(self):
         for id in self.ids():
-            self.call("DELETE", f"crops/{urllib.request.quote(id, safe='')}")
+            self.call("DELETE", f"crops/{urllib.parse.quote(id, safe='')}")
 
     def stop(self):
         if self.process:
@@ -117,7 +136,7 @@ def filled(service):
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *FLAGS.split()])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
@@ -146,11 +165,11 @@ class Watched:
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{wide} pixels too wide"
 
-    def picture(self, name):
+    def picture(self, name, whole=True):
         folder = os.environ.get("VIREID_SCREENSHOTS")
         if folder:
             pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+            self.page.screenshot(path=f"{folder}/{name}.png", full_page=whole)
 
 
 @pytest.fixture

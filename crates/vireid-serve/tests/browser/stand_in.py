@@ -1,7 +1,7 @@
 """A stand-in for the service, in memory and for drawn figures only: what the page asks for, and no more.
 
 It prints its address and serves until it is stopped. `--token T` asks for a token, `--no-images` keeps none,
-`--not-calibrated` gives no verdicts, `--read-only` says that nothing can be changed.
+`--not-calibrated` gives no verdicts.
 """
 
 import argparse
@@ -199,6 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             case ("DELETE", "crops", id):
                 gallery.entry(id)
                 del gallery.entries[id]
+                gallery.judged = [of for of in gallery.judged if id not in (of["answer"], of.get("query"))]
                 self.json({"deleted": 1})
             case ("GET", "crops", id, "image"):
                 if not gallery.entry(id)["has_image"]:
@@ -258,7 +259,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def file(self, path):
         if path == "/health":
-            return self.json({"status": "read-only" if self.server.gallery.options.read_only else "ok", "version": "0"})
+            return self.json({"status": "ok", "version": "0"})
         name = "index.html" if path == "/" else path[1:]
         if not re.fullmatch(r"[a-z]+\.(html|js|css)", name) or not (PAGE / name).is_file():
             raise Refused(404, "VR0908", f"there is no {path}")
@@ -281,7 +282,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token")
-    for flag in ("--no-images", "--not-calibrated", "--read-only"):
+    for flag in ("--no-images", "--not-calibrated"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args()
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)

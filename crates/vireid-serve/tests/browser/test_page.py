@@ -318,17 +318,24 @@ def test_a_token_is_asked_for_until_it_is_right_and_is_written_nowhere(start, op
 
 
 def test_what_a_service_lacks_is_said(start, open_page):
-    service = start("--no-images", "--not-calibrated", "--read-only")
+    service = start("--no-images", "--not-calibrated")
     service.fill()
     watched = open_page(service)
     page = watched.page
-    for words in ["not calibrated", "keeps no images", "can be read only"]:
+    for words in ["not calibrated", "keeps no images"]:
         expect(page.get_by_text(words)).to_be_visible()
     search_with(page, figure(0, "infrared", 9))
     expect(page.locator(f"{CARDS} .picture").first).to_have_text("no image")
     expect(page.locator(".verdict")).to_have_count(0)
     watched.assert_accessible()
     watched.picture("search-plain")
+
+
+def test_a_gallery_that_can_only_be_read_is_said_to_be(service, open_page):
+    page = open_page(service).page
+    page.route("**/health", lambda route: route.fulfill(json={"status": "read-only", "version": "0"}))
+    page.reload()
+    expect(page.get_by_text("The gallery can be read only")).to_be_visible()
 
 
 def test_a_service_that_is_gone_is_said_to_be(start, open_page):
@@ -375,6 +382,19 @@ def test_names_are_shown_as_text_whatever_they_are(service, open_page):
     page.get_by_role("button", name="Show them").click()
     expect(page.locator("#nobody .tile")).to_contain_text(name)
     assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_query_stays_on_show_beside_the_last_answer(filled, open_page, width):
+    watched = open_page(filled, width=width, height=700)
+    page = watched.page
+    search_with(page, figure(1, "infrared", 9))
+    if width == 320:
+        expect(page.get_by_role("heading", name="Answers")).to_be_in_viewport()
+    page.locator(CARDS).last.focus()
+    expect(page.locator(CARDS).last.get_by_role("heading")).to_be_in_viewport()
+    expect(page.locator("#query img")).to_be_in_viewport()
+    watched.picture(f"window-{width}", whole=False)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
