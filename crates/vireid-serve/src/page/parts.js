@@ -100,7 +100,7 @@ export function timeOf(iso) {
 /** What a `datetime-local` field says, as the service reads it. */
 export const isoOf = (local) => (local ? new Date(local).toISOString() : '');
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i;
 
 /** Lines of `key=value` as pairs of texts; a line that is none makes the field invalid. */
 export function pairsOf(field) {
@@ -114,7 +114,7 @@ export function pairsOf(field) {
   return pairs.map(([key, value]) => [key, value]);
 }
 
-/** A value of metadata as what it reads as: true, false, a number, or a text. */
+/** A value of metadata as what it reads as: true, false, a number of JSON, or a text; the service reads filters so. */
 export function scalarOf(text) {
   if (text === 'true' || text === 'false') return text === 'true';
   return NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;

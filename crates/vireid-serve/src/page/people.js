@@ -39,7 +39,7 @@ async function morePeople(anew) {
   const page = await service.people({ limit: PAGE, ...(next !== undefined && { after: next }) });
   if (anew === true) list.replaceChildren();
   list.append(...page.people.map(personItem));
-  next = page.next ?? (page.people.length === PAGE ? page.people.at(-1).person : undefined);
+  next = page.next;
   byId('more-people').hidden = next === undefined;
   const known = list.children.length > 0 ? 'The biggest group first' : 'Nobody is known yet';
   byId('people-note').textContent = `${known}; ${leftOver(page.unassigned)}.`;

@@ -221,7 +221,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.json({"judgements": gallery.judged})
             case ("GET", "people"):
                 people = [{"person": of, "crops": len(all), "entries": all[:12]} for of, all in gallery.people()]
-                self.json({"people": people, "unassigned": sum("person" not in entry for entry in gallery.entries.values())})
+                numbers = [person["person"] for person in people]
+                begin = 1 + numbers.index(int(first(fields, "after"))) if "after" in fields else 0
+                end = begin + int(first(fields, "limit") or 100)
+                following = {"next": str(numbers[end - 1])} if len(people) > end else {}
+                alone = sum("person" not in entry for entry in gallery.entries.values())
+                self.json({"people": people[begin:end], "unassigned": alone} | following)
             case ("GET", "people", person):
                 self.json({"person": int(person), "entries": dict(gallery.people())[int(person)]})
             case ("POST", "people", "cluster"):
