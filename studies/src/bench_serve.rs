@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use vireid_core::{Embeddings, Modality, Streams};
 use vireid_data::synthetic::{Dials, HEIGHT, WIDTH, World};
-use vireid_gallery::{Existing, Facts, Filter, Item, Keeping, Model, Store};
+use vireid_gallery::{Address, Existing, Facts, Filter, Item, Model, Opening, Store};
 use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device};
 
 use crate::bench::Failure;
@@ -65,16 +65,27 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
     let gallery = folder.path().join("gallery");
     let rows = rows(load.rows, of_model.dim);
     fill(&*open(&gallery.display().to_string(), &of_model)?, &rows)?;
-    let beside = load.beside.iter().map(|address| beside(address, &gallery, &of_model, &rows)).collect::<Result<Vec<_>, _>>()?;
+    let beside =
+        load.beside.iter().map(|address| beside(address, &gallery, &of_model, &rows)).collect::<Result<Vec<_>, _>>()?;
 
     let crop = folder.path().join("crop.form");
     let boundary = "a-crop-of-nobody";
     std::fs::write(&crop, form(boundary)?)?;
-    let mut service = Service::start(load.program, &model, &gallery)?;
+    let service = Service::start(load.program, &model, &gallery)?;
     let began_with = service.resident_mib();
     let address = service.address.clone();
     let form = format!("multipart/form-data; boundary={boundary}");
-    let post = |path: &str| vec!["-m".into(), "POST".into(), "-D".into(), crop.display().to_string(), "-T".into(), form.clone(), format!("{address}{path}")];
+    let post = |path: &str| {
+        vec![
+            "-m".into(),
+            "POST".into(),
+            "-D".into(),
+            crop.display().to_string(),
+            "-T".into(),
+            form.clone(),
+            format!("{address}{path}"),
+        ]
+    };
     let digits = load.rows.to_string().len() - 1;
     let by_id = format!("{address}/api/v1/crops/r[0-9]{{{digits}}}/similar\\?top={TOP}&among=visible");
     let by_id = ["--rand-regex-url", &by_id].map(String::from).to_vec();
@@ -97,8 +108,11 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
         let output = client.wait_with_output()?;
         reports.push(serde_json::from_slice::<Value>(&output.stdout)?);
     }
-    let requests: Vec<Row> =
-        kinds.iter().zip(&reports).map(|((request, connections, _), report)| row(request, *connections, report)).collect();
+    let requests: Vec<Row> = kinds
+        .iter()
+        .zip(&reports)
+        .map(|((request, connections, _), report)| row(request, *connections, report))
+        .collect();
     for row in &requests {
         println!("{row:?}");
     }
@@ -115,7 +129,12 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
     });
     let note = "synthetic rows and one drawn crop; the small network on two CPU cores, which the clients share";
     let minutes = load.minutes;
-    results::write(out, &format!("serve --rows {} --minutes {minutes} --arrivals {}", load.rows, load.arrivals), note, &report)
+    results::write(
+        out,
+        &format!("serve --rows {} --minutes {minutes} --arrivals {}", load.rows, load.arrivals),
+        note,
+        &report,
+    )
 }
 
 /// Rows of length 1: people of five images each around a direction of their own.
@@ -183,16 +202,21 @@ fn milliseconds(mut times: Vec<Duration>) -> Value {
 }
 
 fn open(address: &str, model: &Model) -> Result<Box<dyn Store>, Failure> {
-    Ok(vireid_gallery::open_or_create(address, model, Keeping { images: false })?)
+    Ok(Address::parse(address)?.open(Opening::OrCreate(model))?)
 }
 
 /// A drawn crop as a form.
 fn form(boundary: &str) -> Result<Vec<u8>, Failure> {
     let dials = Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 };
-    let pixels = World::regdb(1, 0, dials).draw(0, 1, 0).ok_or("the world has nobody")?;
+    let pixels = World::regdb(1, 0, dials).draw(0, 1, 0)?;
     let mut body = Vec::new();
-    body.extend(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"modality\"\r\n\r\ninfrared\r\n").bytes());
-    body.extend(format!("--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"crop.png\"\r\n\r\n").bytes());
+    body.extend(
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"modality\"\r\n\r\ninfrared\r\n").bytes(),
+    );
+    body.extend(
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"crop.png\"\r\n\r\n")
+            .bytes(),
+    );
     let mut encoder = png::Encoder::new(&mut body, WIDTH as u32, HEIGHT as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header()?.write_image_data(&pixels)?;
@@ -233,7 +257,8 @@ impl Service {
         for line in &mut lines {
             let line = line?;
             if let Some(at) = line.find("http://") {
-                let address = line[at..].split_whitespace().next().unwrap_or_default().trim_end_matches('/').to_string();
+                let address =
+                    line[at..].split_whitespace().next().unwrap_or_default().trim_end_matches('/').to_string();
                 // Whatever it says later must not fill the pipe.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok(Self { child, address });
@@ -261,7 +286,9 @@ impl Service {
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
         let body = text.split_once("\r\n\r\n").ok_or("no answer")?.1;
-        Ok(serde_json::from_str(body.get(body.find('{').ok_or("no JSON")?..=body.rfind('}').ok_or("no JSON")?).ok_or("no JSON")?)?)
+        Ok(serde_json::from_str(
+            body.get(body.find('{').ok_or("no JSON")?..=body.rfind('}').ok_or("no JSON")?).ok_or("no JSON")?,
+        )?)
     }
 }
 

@@ -100,7 +100,7 @@ impl Address {
     ///
     /// `VR0810` for an engine that the build lacks, `VR0808` where there is no gallery (or the address is a folder), `VR0804` where it holds
     /// embeddings of another network, `VR0809` when the engine can't be reached or fails.
-    pub fn open_engine(&self, opening: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
+    pub fn open(&self, opening: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
         match self {
             Address::Folder(_) => {
                 Err(GalleryError::NoGallery { address: self.to_string(), reason: "it is a folder, no engine".into() })
@@ -281,9 +281,9 @@ mod tests {
 
     #[test]
     fn a_build_without_an_engine_says_which_feature_brings_it() {
-        let said = parse("lance://people").open_engine(Opening::AsItIs).err().unwrap().to_string();
+        let said = parse("lance://people").open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0810") && said.contains("--features lance"), "{said}");
-        let said = parse("people").open_engine(Opening::AsItIs).err().unwrap().to_string();
+        let said = parse("people").open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0808"), "{said}");
     }
 }

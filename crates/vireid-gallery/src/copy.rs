@@ -1,6 +1,8 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use serde::Serialize;
+
 use crate::in_memory::dot;
 use crate::{Added, Existing, GalleryError, Item, Judgement, Kept, Page, Store};
 
@@ -8,7 +10,7 @@ use crate::{Added, Existing, GalleryError, Item, Judgement, Kept, Page, Store};
 const PAGE: usize = 128;
 
 /// What a copy has done. Entries that were there already are those of an earlier copy that was stopped, as a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Copied {
     /// Entries that are new in the target.
     pub entries: u64,

@@ -14,10 +14,9 @@ use futures_util::future::{Either, select};
 use crate::App;
 use crate::failure::{Answered, Failure};
 use crate::origin::{check_host, check_origin};
+use crate::routes::page::is_of_page;
 use crate::scope::Scope;
 
-/// What is served without a token: nothing of the gallery is in it.
-const OPEN: [&str; 4] = ["/", "/page.js", "/page.css", "/health"];
 /// What may take as long as it needs.
 const LONG: &str = "/api/v1/people/cluster";
 
@@ -52,6 +51,11 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
+/// What is served without a token: nothing of the gallery is in it.
+fn is_open(route: &str) -> bool {
+    route == "/health" || is_of_page(route)
+}
+
 async fn admitted(app: &App, route: &str, mut request: Request, next: Next) -> Answered {
     let (headers, uri) = (request.headers(), request.uri());
     match &app.settings.token {
@@ -60,7 +64,7 @@ async fn admitted(app: &App, route: &str, mut request: Request, next: Next) -> A
             let guess = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
             let is_bearer = guess.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));
             let is_right = is_bearer && token.is(guess[7..].trim_ascii());
-            if !is_right && !OPEN.contains(&route) {
+            if !is_right && !is_open(route) {
                 return Err(Failure::no_token());
             }
         }
@@ -71,7 +75,7 @@ async fn admitted(app: &App, route: &str, mut request: Request, next: Next) -> A
         Failure::busy("as many requests as the service takes on are under way")
     };
     // What is counted must be told above all when there is much to do.
-    let _permit = match OPEN.contains(&route) || route == "/metrics" {
+    let _permit = match is_open(route) || route == "/metrics" {
         true => None,
         false => Some(app.requests.clone().try_acquire_owned().map_err(|_| busy())?),
     };

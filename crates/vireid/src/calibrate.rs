@@ -5,7 +5,7 @@ use vireid::calibration::{Calibration, rates};
 use vireid::{EmbeddedImage, EmbeddingsFile, OutputKind, Overwriting, ProgramError, write_bytes};
 use vireid_core::Modality;
 use vireid_data::ImageList;
-use vireid_gallery::{Judgement, Store};
+use vireid_gallery::Judgement;
 use vireid_methods::{EmbeddingRecipe, SeenPeople, TrainedNetwork};
 
 use crate::extract::{Part, embed};

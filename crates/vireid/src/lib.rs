@@ -28,6 +28,7 @@ mod gallery;
 mod graph_file;
 mod import;
 mod inspect;
+mod interrupt;
 mod labels_file;
 mod lend;
 mod lending;

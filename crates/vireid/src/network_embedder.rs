@@ -20,7 +20,8 @@ pub fn embed_files(
 ) -> Result<Vec<Result<Vec<f32>, String>>, MethodError> {
     let config = network.config();
     let sample = |number: usize| Sample { path: format!("image {number}").into(), identity: None, camera: Camera(0) };
-    let list = ImageList::new((0..files.len()).map(sample).collect(), network.size(), config.filter()?, CacheBudget::new(0));
+    let list =
+        ImageList::new((0..files.len()).map(sample).collect(), network.size(), config.filter()?, CacheBudget::new(0));
     let mut list = list.with_range(config.range()?);
     let mut hold = |(position, file): (usize, &Vec<u8>)| {
         check_size(file)?;
@@ -32,7 +33,8 @@ pub fn embed_files(
         true => None,
         false => Some(network.embed(&usable, modality, |_| ())?),
     };
-    let mut rows = embeddings.iter().flat_map(|embeddings| (0..embeddings.rows()).map(|row| embeddings.row(row).to_vec()));
+    let mut rows =
+        embeddings.iter().flat_map(|embeddings| (0..embeddings.rows()).map(|row| embeddings.row(row).to_vec()));
     // As many rows as images that are held.
     Ok(held.into_iter().map(|held| held.map(|()| rows.next().unwrap_or_default())).collect())
 }

@@ -11,8 +11,8 @@ use vireid_kernels::keep_freed_memory;
 
 use crate::output::Output;
 use crate::{
-    ProgramError, calibrate, cluster, data, eval, explain, export, extract, gallery, import, inspect, lend, output, report,
-    search, train, watch, weights,
+    ProgramError, calibrate, cluster, data, eval, explain, export, extract, gallery, import, inspect, lend, output,
+    report, search, train, watch, weights,
 };
 
 /// Train, use and judge visible-infrared person re-identification.

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use vireid::{
-    EmbeddedImage, EmbeddingsFile, Hit, OutputKind, Overwriting, ProgramError, ReRanked, SourceArguments, Tile, nearest,
-    write_contact_sheet,
+    EmbeddedImage, EmbeddingsFile, Hit, OutputKind, Overwriting, ProgramError, ReRanked, SourceArguments, Tile,
+    nearest, write_contact_sheet,
 };
 use vireid_core::{Camera, Embeddings, Modality};
 use vireid_data::{CacheBudget, ImageList, Sample};
 use vireid_eval::{Distances, EvalError};
-use vireid_gallery::{Facts, Moment, Store};
+use vireid_gallery::{Facts, Moment};
 use vireid_methods::{MethodError, TrainedNetwork, TrainingImages, parse_device};
 
 use crate::calibrate::usable_calibration;

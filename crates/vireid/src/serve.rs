@@ -7,16 +7,17 @@ use clap::Args;
 use vireid::ProgramError;
 use vireid::calibration::Calibration;
 use vireid_core::Modality;
-use vireid_gallery::Keeping;
 use vireid_methods::{TrainedNetwork, parse_devices};
-use vireid_serve::{Embedded, Embedder, EmbedderFailed, Service, Settings, Verdict, Verdicts};
+use vireid_serve::{Embedded, Embedder, EmbedderFailed, Service, Settings, Token, Verdict, Verdicts, check_listen};
 
 use crate::calibrate::usable_calibration;
 use crate::gallery::{model_of, open_or_create};
 use crate::model::NetworkArguments;
 use crate::network_embedder::embed_files;
 use crate::output::Output;
-use crate::token::token;
+use crate::token::TOKEN_VARIABLE;
+
+const MIB: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -85,15 +86,18 @@ impl Verdicts for Calibrated {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let token = token(arguments.token_file.as_deref())?.map(vireid_serve::Token::new).transpose()?;
-    vireid_serve::check_listen(arguments.listen, token.as_ref())?;
+    let token = match &arguments.token_file {
+        Some(path) => Some(Token::from_file(path)?),
+        None if std::env::var_os(TOKEN_VARIABLE).is_some() => Some(Token::from_variable(TOKEN_VARIABLE)?),
+        None => None,
+    };
+    check_listen(arguments.listen, &token)?;
     let cant_listen =
         |source| ProgramError::Io { action: "can't listen on", path: arguments.listen.to_string().into(), source };
     let listener = TcpListener::bind(arguments.listen).map_err(cant_listen)?;
     let address = listener.local_addr().map_err(cant_listen)?;
     let trained = arguments.network.open(parse_devices(&arguments.device)?)?;
-    let keeping = Keeping { images: arguments.keep_images };
-    let store = open_or_create(&arguments.gallery, &model_of(&trained), keeping)?;
+    let store = open_or_create(&arguments.gallery, &model_of(&trained))?;
     let count = store.count()?;
     let verdicts = usable_calibration(&arguments.network, &trained, output)?;
     let service = Service {
@@ -103,24 +107,26 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         settings: Settings {
             token,
             keep_images: arguments.keep_images,
-            largest_part: arguments.largest_image as usize * 1024 * 1024,
+            max_part: arguments.largest_image as usize * MIB,
             queue: arguments.queue as usize,
             at_once: arguments.at_once as usize,
             timeout: Duration::from_secs(arguments.timeout),
             ..Settings::default()
         },
     };
-    let (stop, stopped) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let stop = Mutex::new(Some(stop));
     // Without a handler Ctrl-C ends the program at once; what was added is safe all the same.
     let _ = ctrlc::set_handler(move || {
-        let _ = stop.send(());
+        // A second Ctrl-C has nothing more to say.
+        let _ = stop.lock().unwrap_or_else(PoisonError::into_inner).take().map(|stop| stop.send(()));
     });
     output.say(&format!(
         "{} visible and {} infrared entries; the page: http://{address}/ (Ctrl-C ends it)",
         count.visible, count.infrared
     ));
-    vireid_serve::serve(listener, service, move || {
-        let _ = stopped.recv();
+    vireid_serve::serve(listener, service, async {
+        let _ = stopped.await;
     })?;
     output.say("stopped");
     Ok(())

@@ -1,6 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use vireid_methods::data_sets::SYSU;
 use vireid_methods::events::{Event, Observer, Seconds};
@@ -9,6 +7,7 @@ use vireid_methods::{
     TrainingImages, WeightFile, WeightNames, preset, registry,
 };
 
+use crate::interrupt::stop_on_interrupt;
 use crate::{DataKind, DataSource, KnownWeights, ProgressObserver, SourceArguments, find_weights, open_images};
 
 /// How a run is started from a command line.
@@ -200,10 +199,8 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     for shortage in session.memory_needs()?.iter().filter_map(MemoryNeed::shortage) {
         eprintln!("warning: {shortage}");
     }
-    let interrupt = Arc::new(AtomicBool::new(false));
-    let flag = interrupt.clone();
-    // Without a handler Ctrl-C simply ends the program, and the last epoch's checkpoint is there.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    // Where Ctrl-C can't be caught, the last epoch's checkpoint is there.
+    let interrupt = stop_on_interrupt();
     if !options.quiet {
         eprintln!("{}", session.plan());
     }

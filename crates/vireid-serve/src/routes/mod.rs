@@ -3,7 +3,7 @@ pub mod deleting;
 pub mod gallery;
 pub mod judgements;
 pub mod listing;
-mod page;
+pub mod page;
 mod path;
 pub mod people;
 pub mod people_changes;
@@ -28,10 +28,7 @@ use crate::{ServeError, Service};
 /// `VR0914` where that thread can't be started.
 pub fn router(service: Service) -> Result<Router, ServeError> {
     let app = Shared::new(service)?;
-    let router = Router::new()
-        .route("/", get(page::html))
-        .route("/page.js", get(page::script))
-        .route("/page.css", get(page::style))
+    let router = page::add_page(Router::new())
         .route("/health", get(status::health))
         .route("/metrics", get(status::metrics))
         .route("/api/v1/openapi.json", get(status::document))

@@ -6,7 +6,7 @@ use serde_json::json;
 use vireid::{EmbeddingsFile, ProgramError};
 use vireid_core::Modality;
 use vireid_data::Sample;
-use vireid_gallery::{Added, Existing, Facts, Item, Keeping, Moment, Scalar, Store};
+use vireid_gallery::{Added, Existing, Facts, Item, Moment, Scalar, Store};
 use vireid_methods::TrainedNetwork;
 
 use crate::extract::Part;
@@ -91,7 +91,11 @@ struct Adding<'a> {
 
 impl<'a> Adding<'a> {
     fn new(arguments: &'a Arguments, trained: &TrainedNetwork) -> Result<Self, ProgramError> {
-        let store = open_or_create(&arguments.gallery, &model_of(trained), Keeping { images: arguments.keep_images })?;
+        let store = open_or_create(&arguments.gallery, &model_of(trained))?;
+        if arguments.keep_images && !store.keeps().images {
+            let message = format!("{} keeps no images; leave --keep-images out", shown(&arguments.gallery));
+            return Err(ProgramError::Usage(message));
+        }
         Ok(Self { arguments, store, new: 0, replaced: 0, kept: 0, unusable: 0 })
     }
 
@@ -113,7 +117,14 @@ impl<'a> Adding<'a> {
         Ok(())
     }
 
-    fn item(&self, id: String, modality: Modality, camera: String, path: &Path, row: &[f32]) -> Result<Item, ProgramError> {
+    fn item(
+        &self,
+        id: String,
+        modality: Modality,
+        camera: String,
+        path: &Path,
+        row: &[f32],
+    ) -> Result<Item, ProgramError> {
         let mut facts = Facts::new(id, modality);
         facts.camera = camera;
         facts.metadata = self.arguments.meta.iter().cloned().collect();
@@ -133,7 +144,8 @@ fn from_images(arguments: &Arguments, output: Output) -> Result<Adding<'_>, Prog
     let root = arguments.model.source.of_run(&arguments.model.network.model)?.path;
     let images = images.only(|part, _| arguments.part.includes(part));
     let mut adding = Adding::new(arguments, &trained)?;
-    let lists = Modality::ALL.map(|modality| [(modality, images.train.get(modality)), (modality, images.test.images.get(modality))]);
+    let lists = Modality::ALL
+        .map(|modality| [(modality, images.train.get(modality)), (modality, images.test.images.get(modality))]);
     let lists = lists.concat();
     let bar = output.bar("adding", lists.iter().map(|(_, list)| list.len()).sum());
     let mut seen = HashSet::new();

@@ -2,7 +2,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use vireid::ProgramError;
-use vireid_gallery::Local;
 
 use crate::output::Output;
 
@@ -16,6 +15,6 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let _ = (arguments, output, std::any::type_name::<Local>());
-    todo!("once the store is there")
+    let _ = (arguments, output);
+    Ok(())
 }

@@ -1,7 +1,6 @@
 use clap::Args;
 use serde_json::json;
 use vireid::ProgramError;
-use vireid_gallery::Store;
 
 use crate::filter_arguments::FilterArguments;
 use crate::gallery::GalleryArguments;
@@ -24,7 +23,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let filter = arguments.filter.filter();
     if arguments.id.is_empty() && filter.is_empty() && !arguments.all {
-        let message = "say which entries are to go: --id, --from, --until, --camera, --among or --meta, or --all for every one";
+        let message =
+            "say which entries are to go: --id, --from, --until, --camera, --among or --meta, or --all for every one";
         return Err(ProgramError::Usage(message.into()));
     }
     let store = arguments.gallery.open()?;

@@ -1,7 +1,7 @@
 use clap::Args;
 use serde::Serialize;
 use vireid::ProgramError;
-use vireid_gallery::{Count, Store};
+use vireid_gallery::Count;
 
 use crate::gallery::GalleryArguments;
 use crate::output::Output;

@@ -1,6 +1,6 @@
 use clap::Args;
 use vireid::ProgramError;
-use vireid_gallery::{Address, Keeping, Model, Store};
+use vireid_gallery::{Address, Model, Opening, Store};
 use vireid_methods::TrainedNetwork;
 
 /// Which gallery, on a command line.
@@ -24,12 +24,13 @@ impl GalleryArguments {
 
 /// A gallery that is there; of a network, where one is named.
 pub fn open(address: &str, model: Option<&Model>) -> Result<Box<dyn Store>, ProgramError> {
-    Ok(Address::parse(address)?.open(model)?)
+    let opening = model.map_or(Opening::AsItIs, Opening::Of);
+    Ok(Address::parse(address)?.open(opening)?)
 }
 
 /// A gallery of a network, made where there is none.
-pub fn open_or_create(address: &str, model: &Model, keeping: Keeping) -> Result<Box<dyn Store>, ProgramError> {
-    Ok(Address::parse(address)?.open_or_create(model, keeping)?)
+pub fn open_or_create(address: &str, model: &Model) -> Result<Box<dyn Store>, ProgramError> {
+    Ok(Address::parse(address)?.open(Opening::OrCreate(model))?)
 }
 
 /// An address without its password.

@@ -1,6 +1,6 @@
 use clap::Args;
 use vireid::ProgramError;
-use vireid_gallery::{Store, recall};
+use vireid_gallery::recall;
 
 use crate::gallery::GalleryArguments;
 use crate::output::Output;
@@ -22,13 +22,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let store = arguments.gallery.open()?;
-    let bar = output.bar("recall", 0);
-    let measured = recall(&*store, arguments.sample, arguments.top, arguments.seed, |done, of| {
-        bar.set_length(of);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let measured = measured?;
+    let measured = recall(&*store, &*store, arguments.sample, arguments.seed, arguments.top)?;
     output.result(&measured, || {
         format!(
             "{}: recall@{} {:.4} on average over {} searches, {:.4} at worst, beside an exact search over all entries",

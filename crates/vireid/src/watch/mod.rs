@@ -7,18 +7,18 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 use vireid::ProgramError;
-use vireid_gallery::{Keeping, Scalar};
+use vireid_gallery::Scalar;
 use vireid_methods::parse_device;
 
 use crate::filter_arguments::pair;
 use crate::gallery::{model_of, open_or_create};
+use crate::interrupt::stop_on_interrupt;
 use crate::model::{NetworkArguments, Which};
 use crate::output::Output;
 use arrivals::Arrivals;
@@ -74,10 +74,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let receiver = arguments.receiver()?;
     let mut arrivals = Arrivals::new(&arguments.folder);
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // Without a handler Ctrl-C ends the program at once; what was added is safe all the same.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let stop = stop_on_interrupt();
     output.say(&format!("watching {}; Ctrl-C ends it", arguments.folder.display()));
     let (mut added, mut there, mut unusable) = (0, 0, 0);
     while !stop.load(Ordering::Relaxed) {
@@ -118,7 +115,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         wait(arguments.every, &stop);
     }
     let result = json!({ "added": added, "were_there": there, "unusable": unusable });
-    output.result(&result, || format!("{added} entries added, {there} were there already, {unusable} images can't be used"))
+    output.result(&result, || {
+        format!("{added} entries added, {there} were there already, {unusable} images can't be used")
+    })
 }
 
 impl Arguments {
@@ -132,8 +131,7 @@ impl Arguments {
             return Err(ProgramError::Usage("--model and --gallery, or --service, must be given".into()));
         };
         let network = NetworkArguments { model: model.clone(), which: self.which }.open(parse_device(&self.device)?)?;
-        let keeping = Keeping { images: self.keep_images };
-        let store = open_or_create(gallery, &model_of(&network), keeping)?;
+        let store = open_or_create(gallery, &model_of(&network))?;
         Ok(Box::new(Gallery { store, network, keep_images: self.keep_images, metadata }))
     }
 }

@@ -63,7 +63,9 @@ impl Receiver for Gallery {
                     Err(error) => taken[position] = Taken::Unusable(error.to_string()),
                 }
             }
-            for ((position, file), row) in positions.into_iter().zip(&files).zip(embed_files(&self.network, &files, modality)?) {
+            for ((position, file), row) in
+                positions.into_iter().zip(&files).zip(embed_files(&self.network, &files, modality)?)
+            {
                 taken[position] = match row {
                     Ok(row) => self.add(&arrivals[position], row, file)?,
                     Err(reason) => Taken::Unusable(reason),

@@ -36,7 +36,7 @@ impl Service {
         let url = format!("{}/api/v1/crops/{}", self.address, encoded(id));
         let answer = self.agent.get(&url).header("Authorization", self.authorization()).call();
         let mut answer = answer.map_err(|error| Taken::NotNow(format!("{}: {error}", self.address)))?;
-        let entry: Value = answer.body_mut().read_json().unwrap_or_default();
+        let entry = json(&mut answer);
         match answer.status() {
             StatusCode::OK => Ok(entry["time"].as_str().and_then(|time| time.parse().ok())),
             StatusCode::NOT_FOUND => Ok(None),
@@ -72,7 +72,7 @@ impl Service {
             Ok(answer) => answer,
             Err(error) => return Taken::NotNow(format!("{}: {error}", self.address)),
         };
-        let said: Value = answer.body_mut().read_json().unwrap_or_default();
+        let said = json(&mut answer);
         match answer.status() {
             StatusCode::OK | StatusCode::CREATED => Taken::Added,
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
@@ -101,6 +101,12 @@ impl Receiver for Service {
     }
 }
 
+/// The JSON of an answer; null where it is none.
+fn json(answer: &mut ureq::http::Response<ureq::Body>) -> Value {
+    let text = answer.body_mut().read_to_string().unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 /// What a service says of a request that it refused.
 fn message(said: &Value, status: StatusCode) -> String {
     said["error"]["message"].as_str().map_or_else(|| format!("the service answers {status}"), String::from)
@@ -109,7 +115,9 @@ fn message(said: &Value, status: StatusCode) -> String {
 /// A name as a part of a path: all that is not a letter, a digit or one of `-._~` as a per cent sign and two digits.
 fn encoded(name: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    name.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    name.bytes()
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// The content type and body of a form with one file.
