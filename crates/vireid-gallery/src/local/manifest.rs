@@ -39,6 +39,8 @@ pub(super) struct Manifest {
     created: Moment,
     /// What the checksums of its files begin with.
     pub salt: u32,
+    /// Of all else in the file.
+    checksum: u32,
 }
 
 impl Manifest {
@@ -57,7 +59,8 @@ impl Manifest {
         let header = Header { log: 1, batch: 1, sequence: 0 }.write(salt_of(salt, 1));
         let log = log_path(folder, 1);
         write_whole(&log, &header).map_err(unwritable(&log))?;
-        let manifest = Self { format: FORMAT, model, keep, created: Moment::now(), salt };
+        let mut manifest = Self { format: FORMAT, model, keep, created: Moment::now(), salt, checksum: 0 };
+        manifest.checksum = manifest.sum();
         let json = serde_json::to_vec_pretty(&manifest).map_err(|error| no(error.to_string()))?;
         // Last: a folder with this file is a gallery.
         let path = folder.join(NAME);
@@ -83,10 +86,15 @@ impl Manifest {
         if manifest.format != FORMAT {
             return Err(no(format!("its format is {}, and this version knows {FORMAT}", manifest.format)));
         }
-        if !(1..=MOST).contains(&manifest.model.dim) {
-            return Err(damaged(&path, format!("embeddings of {} numbers", manifest.model.dim)));
+        if manifest.checksum != manifest.sum() {
+            return Err(damaged(&path, "its checksum is wrong"));
         }
         Ok((manifest, lock))
+    }
+
+    fn sum(&self) -> u32 {
+        let plain = Self { checksum: 0, ..self.clone() };
+        serde_json::to_vec(&plain).map_or(0, |json| crc32fast::hash(&json))
     }
 
     /// Whether a folder has a gallery.
