@@ -107,39 +107,32 @@ fn a_log_that_ends_anywhere_has_all_its_whole_batches() {
 
 #[test]
 fn a_byte_that_changed_is_found_or_does_not_matter() {
-    for log_bytes in [1 << 20, 150] {
-        let (folder, expected) = gallery(log_bytes);
-        // With all snapshots.
-        drop(Local::open(folder.path(), None).unwrap());
-        let before = files(folder.path());
-        assert_eq!(
-            before.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "vgs")).count() > 1,
-            log_bytes == 150
-        );
-        let mut found = 0;
-        for (path, bytes) in &before {
-            for at in 0..bytes.len() {
-                restore(folder.path(), &before);
-                let mut bytes = bytes.clone();
-                bytes[at] ^= 1 << (at % 8);
-                fs::write(path, bytes).unwrap();
-                match answer(folder.path()) {
-                    Ok(answer) => assert_eq!(answer, expected, "byte {at} of {}", path.display()),
-                    Err(said) => {
-                        assert!(said.starts_with("VR0807") || path.ends_with("gallery.json"), "{at}: {said}");
-                        assert!(
-                            said.contains(&*path.file_name().unwrap().to_string_lossy())
-                                || path.ends_with("gallery.json"),
-                            "{said}"
-                        );
-                        found += 1;
-                    }
+    // Two batches in the first log, which has a snapshot, and several in the other.
+    let (folder, expected) = gallery(400);
+    drop(Local::open(folder.path(), None).unwrap());
+    let before = files(folder.path());
+    let kinds = |kind: &str| before.iter().filter(|(path, _)| path.extension().is_some_and(|is| is == kind)).count();
+    assert_eq!((kinds("vgl"), kinds("vgs")), (2, 1));
+    let mut found = 0;
+    for (path, bytes) in before.iter().filter(|(path, _)| !path.ends_with("lock")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        for at in 0..bytes.len() {
+            restore(folder.path(), &before);
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(path, bytes).unwrap();
+            match answer(folder.path()) {
+                Ok(answer) => assert_eq!(answer, expected, "byte {at} of {name}"),
+                Err(said) => {
+                    let named = said.starts_with("VR0807") && said.contains(name);
+                    assert!(named || name == "gallery.json" && said.starts_with("VR0808"), "{at}: {said}");
+                    found += usize::from(name.ends_with("vgl"));
                 }
             }
         }
-        let logs = before.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "vgl"));
-        assert!(found * 10 > 8 * logs.map(|(_, bytes)| bytes.len()).sum::<usize>(), "{found}");
     }
+    let logs = before.iter().filter(|(path, _)| path.extension().is_some_and(|kind| kind == "vgl"));
+    assert!(found * 10 > 7 * logs.map(|(_, bytes)| bytes.len()).sum::<usize>(), "{found}");
 }
 
 #[test]
@@ -192,7 +185,7 @@ fn what_can_not_be_opened_says_why() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_read_without_a_panic(

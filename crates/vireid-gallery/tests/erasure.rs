@@ -14,8 +14,9 @@ fn item(n: u64) -> Item {
     let mut facts = Facts::new(format!("somebody-{n:03}"), Modality::Visible);
     facts.camera = format!("camera-of-{n:03}");
     facts.metadata = [("door".into(), Scalar::Text(format!("metadata-{n:03}")))].into();
-    let mut embedding: Vec<f32> =
-        (0..DIM as u64).map(|axis| ((n * 7919 + axis * 104_729) % 1009) as f32 - 504.0).collect();
+    let mixed =
+        |axis: u64| ((n << 32) + axis).wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40;
+    let mut embedding: Vec<f32> = (0..DIM as u64).map(|axis| (mixed(axis) % 1009) as f32 - 504.0).collect();
     let length = embedding.iter().map(|value| value * value).sum::<f32>().sqrt();
     embedding.iter_mut().for_each(|value| *value /= length);
     Item { facts, embedding, image: Some(format!("image-of-{n:03}").repeat(4).into()) }
