@@ -45,11 +45,11 @@ pub enum GalleryError {
         path: PathBuf,
     },
     /// Nothing more can be written: the disk is full, or another write failed.
-    #[error("VR0806: can't write to {}: {reason}; nothing of this request was kept, and what was kept before can still be read", path.display())]
+    #[error("VR0806: can't write to {}: {reason}; what was kept before can still be read", path.display())]
     CantWrite {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system said, and what became of the request.
         reason: String,
     },
     /// A file of the gallery is damaged.

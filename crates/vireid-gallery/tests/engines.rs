@@ -32,7 +32,7 @@ fn addresses(test: &str) -> Vec<Address> {
 }
 
 fn create(address: &Address, dim: usize) -> Box<dyn Store> {
-    address.open_engine(Opening::OrCreate(&model(dim))).unwrap()
+    address.open(Opening::OrCreate(&model(dim))).unwrap()
 }
 
 fn embedding(stream: &mut Stream, dim: usize) -> Vec<f32> {
@@ -177,14 +177,14 @@ fn long_embeddings_are_found_by_the_index_and_without_one() {
 #[test]
 fn what_is_there_is_opened_and_another_network_is_refused() {
     for address in addresses("opening") {
-        let said = |opening| address.open_engine(opening).err().unwrap().to_string();
+        let said = |opening| address.open(opening).err().unwrap().to_string();
         assert!(said(Opening::AsItIs).starts_with("VR0808"));
         assert!(said(Opening::Of(&model(8))).starts_with("VR0808"));
         let store = create(&address, 8);
         let mut stream = Streams::new(4).stream("opening", [0; 3]);
         store.add(items(&mut stream, 3, 8), Existing::Refuse).unwrap();
         for opening in [Opening::AsItIs, Opening::Of(&model(8)), Opening::OrCreate(&model(8))] {
-            let again = address.open_engine(opening).unwrap();
+            let again = address.open(opening).unwrap();
             assert_eq!(again.model(), &model(8));
             assert_eq!(all(&*again), all(&*store));
         }
@@ -304,7 +304,7 @@ fn a_server_that_is_not_there_is_said_to_be_so() {
         tried.push("qdrant://127.0.0.1:1/people");
     }
     for address in tried {
-        let said = Address::parse(address).unwrap().open_engine(Opening::AsItIs).err().unwrap().to_string();
+        let said = Address::parse(address).unwrap().open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0809") && !said.contains("hunter2"), "{said}");
     }
 }

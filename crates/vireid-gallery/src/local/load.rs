@@ -1,0 +1,248 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::code::{Bound, code};
+use super::files::{HEADER, Header, Positioned, damaged, log_path, salt_of, snapshot_path, unreadable};
+use super::frame::{Frame, Kind, u64_of};
+use super::record::{Assignments, Coded, Entry, Place, Tombstone, facts_of, read_assignments, row_of};
+use super::scan::scan;
+use super::snapshot::Snapshot;
+use super::state::{Log, State, count_logs};
+use super::table::{NewRow, Table};
+use crate::{Facts, GalleryError, Judgement};
+
+/// Frames that are read at once.
+const SLICE: usize = 4096;
+
+/// Bytes of a file that are damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub path: PathBuf,
+    /// Where the damage begins, in bytes.
+    pub offset: u64,
+    /// How many bytes can't be read.
+    pub bytes: u64,
+}
+
+/// A gallery as it was found on the disk.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub state: State,
+    /// The last whole batch.
+    pub batch: u64,
+    /// A number for the next entry.
+    pub sequence: u64,
+    /// Where the last log goes on.
+    pub end: u64,
+    /// Bytes behind it that a crash left.
+    pub torn: u64,
+    /// Whether the gallery was closed, and not left.
+    pub closed: bool,
+    /// Frames of deleted entries that may still be there.
+    pub unsettled: Vec<Place>,
+    /// Damage to what was acknowledged.
+    pub faults: Vec<Fault>,
+    /// Bytes of all logs, and how many of them say nothing any more.
+    pub bytes: (u64, u64),
+    tombstones: Vec<(u64, Tombstone)>,
+    settled: u64,
+}
+
+/// Reads a gallery: by its snapshots where they are sound, or every byte of it.
+pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) -> Result<Loaded, GalleryError> {
+    let count = count_logs(folder);
+    let first = log_path(folder, 1);
+    let state = State { folder: folder.into(), dim, table: Table::new(dim), logs: Vec::new() };
+    let mut loaded = Loaded {
+        state,
+        batch: 0,
+        sequence: 0,
+        end: 0,
+        torn: 0,
+        closed: true,
+        unsettled: Vec::new(),
+        faults: Vec::new(),
+        bytes: (0, 0),
+        tombstones: Vec::new(),
+        settled: 0,
+    };
+    if count == 0 {
+        return Err(damaged(&first, "it is missing"));
+    }
+    // A gap in the numbers.
+    let names = fs::read_dir(folder).map_err(unreadable(folder))?.filter_map(Result::ok);
+    let logs = names.filter(|name| name.path().extension().is_some_and(|extension| extension == "vgl")).count();
+    if logs != count as usize {
+        return Err(damaged(&log_path(folder, count + 1), "it is missing"));
+    }
+    for number in 1..=count {
+        loaded.log(number, gallery, number < count, every_byte)?;
+    }
+    let settled = loaded.settled;
+    let open = std::mem::take(&mut loaded.tombstones).into_iter().filter(|(batch, _)| *batch > settled);
+    loaded.unsettled = open.flat_map(|(_, tombstone)| tombstone.places).collect();
+    loaded.unsettled.sort_unstable();
+    let unsettled = &loaded.unsettled;
+    loaded.faults.retain(|fault| !overwritten(folder, fault, unsettled));
+    Ok(loaded)
+}
+
+/// Whether damage is that of an overwriting that was cut short, which is done again.
+fn overwritten(folder: &Path, fault: &Fault, places: &[Place]) -> bool {
+    let mut at = fault.offset;
+    for place in places.iter().filter(|place| log_path(folder, place.log) == fault.path) {
+        if place.offset == at {
+            at += (super::frame::HEAD as u64) + u64::from(place.length);
+        }
+    }
+    at == fault.offset + fault.bytes
+}
+
+/// A frame that was read.
+enum Event<'a> {
+    Entry { sequence: u64, offset: u64, json: &'a [u8], facts: Box<Facts>, code: Vec<i8>, bound: Bound },
+    Image { sequence: u64, offset: u64 },
+    Tombstone(Tombstone),
+    Assign(Assignments),
+    Judge(Box<Judgement>, Place),
+    Settled(u64),
+    Nothing,
+}
+
+/// What a frame says; `None` where it makes no sense. Those of a snapshot begin with the place in the log.
+fn event<'a>(frame: &Frame<'a>, log: u32, dim: usize, snapshot: bool) -> Option<Event<'a>> {
+    let (mut payload, mut offset) = (frame.payload, frame.offset);
+    if snapshot && frame.kind != Kind::Erased {
+        offset = u64_of(&mut payload)?;
+    }
+    Some(match frame.kind {
+        Kind::Entry => {
+            let entry = Entry::read(payload, dim)?;
+            let code = code(&row_of(entry.row));
+            let (facts, bound) = (Box::new(facts_of(entry.json)?), code.bound);
+            Event::Entry { sequence: entry.sequence, offset, json: entry.json, facts, code: code.values, bound }
+        }
+        Kind::Row => {
+            let coded = Coded::read(payload, dim)?;
+            let code = coded.code.iter().map(|byte| byte.cast_signed()).collect();
+            let bound = Bound { scale: coded.scale, error: coded.error };
+            let facts = Box::new(facts_of(coded.json)?);
+            Event::Entry { sequence: coded.sequence, offset, json: coded.json, facts, code, bound }
+        }
+        Kind::Image => Event::Image { sequence: u64_of(&mut payload)?, offset },
+        Kind::Tombstone => Event::Tombstone(Tombstone::read(payload)?),
+        Kind::Assign => Event::Assign(read_assignments(payload)?),
+        Kind::Judge => {
+            let place = Place { log, offset, length: payload.len() as u32, batch: frame.batch };
+            Event::Judge(Box::new(serde_json::from_slice(payload).ok()?), place)
+        }
+        Kind::Settled => Event::Settled(u64_of(&mut payload)?),
+        Kind::Commit | Kind::Erased | Kind::End => Event::Nothing,
+    })
+}
+
+impl Loaded {
+    fn log(&mut self, number: u32, gallery: u32, sealed: bool, every_byte: bool) -> Result<(), GalleryError> {
+        let folder = self.state.folder.clone();
+        let (path, salt) = (log_path(&folder, number), salt_of(gallery, number));
+        let file = Positioned::open(&path).map_err(unreadable(&path))?;
+        let length = file.len().map_err(unreadable(&path))?;
+        self.state.logs.push(Log { file, salt, snapshot: None });
+        if sealed && let Ok(bytes) = fs::read(snapshot_path(&folder, number)) {
+            let read = Snapshot::read(&bytes, salt, length).filter(|(header, ..)| header.log == number);
+            if let Some((header, frames, index)) = read
+                && let Ok(snapshot) = Snapshot::open(&folder, salt, number, index)
+            {
+                if let Some(log) = self.state.logs.last_mut() {
+                    log.snapshot = Some(snapshot);
+                }
+                if !every_byte {
+                    self.sequence = self.sequence.max(header.sequence);
+                    self.batch = frames.last().map_or(self.batch, |frame| frame.batch);
+                    return match self.replay(&frames, number, true) {
+                        None => Ok(()),
+                        Some(_) => Err(damaged(&snapshot_path(&folder, number), "it makes no sense; delete it")),
+                    };
+                }
+            }
+        }
+        let bytes = fs::read(&path).map_err(unreadable(&path))?;
+        let header = Header::read(&bytes, salt).filter(|header| header.log == number);
+        let header = header.ok_or_else(|| damaged(&path, "its first bytes are not those of a log of this gallery"))?;
+        let scanned = scan(&bytes, salt, HEADER, header.batch);
+        let before = self.batch.max(header.batch.saturating_sub(1));
+        let extent = scanned.extent(HEADER as u64, before, sealed);
+        let fault = |(from, to): (u64, u64)| Fault { path: path.clone(), offset: from, bytes: to - from };
+        self.faults.extend(extent.faults.iter().map(|range| fault(*range)));
+        let whole: Vec<Frame<'_>> =
+            scanned.frames.into_iter().filter(|frame| sealed || frame.end() <= extent.end).collect();
+        (self.batch, self.sequence) = (extent.batch, self.sequence.max(header.sequence));
+        (self.end, self.torn) = (extent.end, length - extent.end);
+        self.closed = match whole.as_slice() {
+            [.., before, last] => before.kind == Kind::Settled && before.batch == last.batch,
+            rest => rest.is_empty(),
+        };
+        let erased = whole.iter().filter(|frame| frame.kind == Kind::Erased).map(|frame| frame.end() - frame.offset);
+        self.bytes = (self.bytes.0 + extent.end, self.bytes.1 + erased.sum::<u64>());
+        if let Some(frame) = self.replay(&whole, number, false) {
+            self.faults.push(fault(frame));
+        }
+        Ok(())
+    }
+
+    /// Does again what was done; the frame that makes no sense, if there is one.
+    fn replay(&mut self, frames: &[Frame<'_>], log: u32, snapshot: bool) -> Option<(u64, u64)> {
+        let dim = self.state.dim;
+        for frames in frames.chunks(SLICE) {
+            let events: Vec<Option<Event<'_>>> =
+                frames.par_iter().map(|frame| event(frame, log, dim, snapshot)).collect();
+            for (frame, event) in frames.iter().zip(events) {
+                let done = event.and_then(|event| self.event(event, log, frame.batch));
+                if done.is_none() {
+                    return Some((frame.offset, frame.end()));
+                }
+            }
+        }
+        None
+    }
+
+    fn event(&mut self, event: Event<'_>, log: u32, batch: u64) -> Option<()> {
+        let table = &mut self.state.table;
+        match event {
+            Event::Entry { sequence, offset, json, facts, code, bound } => {
+                if sequence < self.sequence || sequence == u64::MAX {
+                    return None;
+                }
+                self.sequence = sequence + 1;
+                // Its older one goes with a tombstone of the same batch.
+                if let Some(older) = table.sequence(&facts.id) {
+                    table.remove(older);
+                }
+                table.push(&NewRow { sequence, log, offset, facts: &facts, json, code: &code, bound });
+            }
+            Event::Image { sequence, offset } => {
+                if let Some(row) = table.row_mut(sequence).filter(|row| row.log == log) {
+                    row.image = Some(offset);
+                }
+            }
+            Event::Tombstone(tombstone) => {
+                self.state.bury(&tombstone);
+                self.tombstones.push((batch, tombstone));
+            }
+            Event::Assign(assignments) => {
+                for (sequence, person) in assignments {
+                    if let Some(row) = table.row_mut(sequence) {
+                        row.person = person;
+                    }
+                }
+            }
+            Event::Judge(judgement, place) => table.judge(*judgement, place),
+            Event::Settled(batch) => self.settled = self.settled.max(batch),
+            Event::Nothing => (),
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,274 @@
+use std::collections::{HashMap, HashSet};
+
+use vireid_core::Modality;
+
+use super::code::Bound;
+use super::record::{Place, facts_of};
+use crate::{Count, Facts, Filter, Judgement, Moment};
+
+/// Rows of a chunk: enough to keep a core busy, and no more than a small gallery can spare.
+pub(super) const ROWS: usize = 2048;
+
+/// What is known of an entry besides its facts and its row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// Its number.
+    pub sequence: u64,
+    /// The log that it is in.
+    pub log: u32,
+    /// Where its frame begins there.
+    pub offset: u64,
+    /// Where the frame of its image begins there.
+    pub image: Option<u64>,
+    /// The person that it was put to.
+    pub person: Option<u64>,
+    pub(super) modality: Modality,
+    camera: u32,
+    time: Option<Moment>,
+    /// Whether it is still there.
+    pub alive: bool,
+}
+
+/// Entries that lie side by side.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub rows: Vec<Row>,
+    pub bounds: Vec<Bound>,
+    pub codes: Vec<i8>,
+    /// JSON of all, one behind the other.
+    facts: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Chunk {
+    pub fn json(&self, row: usize) -> &[u8] {
+        let from = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.facts[from..self.ends[row]]
+    }
+}
+
+/// What a person said, and where that is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub judgement: Judgement,
+    pub place: Place,
+    /// Whether nothing was said of the same pair later.
+    pub last: bool,
+}
+
+/// All entries, the oldest first, with what a search needs of each.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    dim: usize,
+    pub chunks: Vec<Chunk>,
+    /// Numbers of the entries by id.
+    ids: HashMap<Box<str>, u64>,
+    cameras: Vec<String>,
+    camera_numbers: HashMap<String, u32>,
+    pub said: Vec<Said>,
+    count: Count,
+    dead: usize,
+}
+
+/// An entry that is to be put in.
+#[derive(Debug)]
+pub(super) struct NewRow<'a> {
+    pub sequence: u64,
+    pub log: u32,
+    pub offset: u64,
+    pub facts: &'a Facts,
+    pub json: &'a [u8],
+    pub code: &'a [i8],
+    pub bound: Bound,
+}
+
+impl Table {
+    pub fn new(dim: usize) -> Self {
+        Self { dim, ..Self::default() }
+    }
+
+    pub fn count(&self) -> Count {
+        self.count
+    }
+
+    /// Puts an entry in whose number is greater than all others'.
+    pub fn push(&mut self, new: &NewRow<'_>) {
+        let facts = new.facts;
+        let camera = match self.camera_numbers.get(&facts.camera) {
+            Some(number) => *number,
+            None => {
+                let number = self.cameras.len() as u32;
+                self.cameras.push(facts.camera.clone());
+                self.camera_numbers.insert(facts.camera.clone(), number);
+                number
+            }
+        };
+        *self.counted(facts.modality) += 1;
+        self.ids.insert(facts.id.as_str().into(), new.sequence);
+        let row = Row {
+            sequence: new.sequence,
+            log: new.log,
+            offset: new.offset,
+            image: None,
+            person: None,
+            modality: facts.modality,
+            camera,
+            time: facts.time,
+            alive: true,
+        };
+        self.append(row, new.bound, new.code, new.json);
+    }
+
+    fn append(&mut self, row: Row, bound: Bound, code: &[i8], json: &[u8]) {
+        if self.chunks.last().is_none_or(|chunk| chunk.rows.len() == ROWS) {
+            if let Some(full) = self.chunks.last_mut() {
+                full.facts.shrink_to_fit();
+            }
+            // Room for all at once but in the first, which a small gallery never fills.
+            let rows = if self.chunks.is_empty() { 0 } else { ROWS };
+            let codes = Vec::with_capacity(rows * self.dim);
+            self.chunks.push(Chunk { codes, ..Chunk::default() });
+        }
+        let Some(chunk) = self.chunks.last_mut() else { return };
+        chunk.rows.push(row);
+        chunk.bounds.push(bound);
+        chunk.codes.extend(code);
+        chunk.facts.extend(json);
+        chunk.ends.push(chunk.facts.len());
+    }
+
+    fn counted(&mut self, modality: Modality) -> &mut u64 {
+        match modality {
+            Modality::Visible => &mut self.count.visible,
+            Modality::Infrared => &mut self.count.infrared,
+        }
+    }
+
+    /// Number of the entry of an id.
+    pub fn sequence(&self, id: &str) -> Option<u64> {
+        self.ids.get(id).copied()
+    }
+
+    /// The first place in the table whose number is `sequence` or greater.
+    pub fn from(&self, sequence: u64) -> (usize, usize) {
+        let before = |chunk: &Chunk| chunk.rows.last().is_some_and(|row| row.sequence < sequence);
+        let chunk = self.chunks.partition_point(before);
+        let row = |chunk: &Chunk| chunk.rows.partition_point(|row| row.sequence < sequence);
+        (chunk, self.chunks.get(chunk).map_or(0, row))
+    }
+
+    /// Where an entry is, if it is still there.
+    pub fn find(&self, sequence: u64) -> Option<(usize, usize)> {
+        let (chunk, row) = self.from(sequence);
+        let found = self.chunks.get(chunk)?.rows.get(row)?;
+        (found.sequence == sequence && found.alive).then_some((chunk, row))
+    }
+
+    /// An entry that is still there.
+    pub fn row(&self, sequence: u64) -> Option<&Row> {
+        self.find(sequence).map(|(chunk, row)| &self.chunks[chunk].rows[row])
+    }
+
+    /// An entry that is still there.
+    pub fn row_mut(&mut self, sequence: u64) -> Option<&mut Row> {
+        self.find(sequence).map(|(chunk, row)| &mut self.chunks[chunk].rows[row])
+    }
+
+    /// All entries from a number on, the oldest first.
+    pub fn iter(&self, sequence: u64) -> impl Iterator<Item = (&Chunk, usize)> {
+        let (first, row) = self.from(sequence);
+        let chunks = self.chunks.iter().enumerate().skip(first);
+        let rows = chunks.flat_map(move |(number, chunk)| {
+            let from = if number == first { row } else { 0 };
+            (from..chunk.rows.len()).map(move |row| (chunk, row))
+        });
+        rows.filter(|(chunk, row)| chunk.rows[*row].alive)
+    }
+
+    /// Takes an entry out, and what was said of it.
+    pub fn remove(&mut self, sequence: u64) {
+        let Some((chunk, row)) = self.find(sequence) else { return };
+        let Some(facts) = facts_of(self.chunks[chunk].json(row)) else { return };
+        *self.counted(facts.modality) -= 1;
+        self.ids.remove(facts.id.as_str());
+        self.said.retain(|said| !said.names(&facts.id));
+        let dim = self.dim;
+        let chunk = &mut self.chunks[chunk];
+        chunk.rows[row].alive = false;
+        chunk.codes[row * dim..][..dim].fill(0);
+        let from = row.checked_sub(1).map_or(0, |before| chunk.ends[before]);
+        chunk.facts[from..chunk.ends[row]].fill(0);
+        self.dead += 1;
+        if self.dead > 32 * ROWS && self.dead as u64 > self.count.visible + self.count.infrared {
+            self.squeeze();
+        }
+    }
+
+    /// Gives back the memory of what is gone.
+    fn squeeze(&mut self) {
+        self.dead = 0;
+        let dim = self.dim;
+        for chunk in std::mem::take(&mut self.chunks) {
+            for (number, row) in chunk.rows.iter().enumerate().filter(|(_, row)| row.alive) {
+                let code = &chunk.codes[number * dim..][..dim];
+                self.append(*row, chunk.bounds[number], code, chunk.json(number));
+            }
+        }
+    }
+
+    /// Puts in what a person said.
+    pub fn judge(&mut self, judgement: Judgement, place: Place) {
+        if judgement.query.is_some() {
+            let same = |said: &&mut Said| {
+                (&said.judgement.query, &said.judgement.answer) == (&judgement.query, &judgement.answer)
+            };
+            self.said.iter_mut().filter(same).for_each(|said| said.last = false);
+        }
+        self.said.push(Said { judgement, place, last: true });
+    }
+
+    /// Takes out what is kept at some places.
+    pub fn unsay(&mut self, places: &[Place]) {
+        if !self.said.is_empty() {
+            let gone: HashSet<(u32, u64)> = places.iter().map(|place| (place.log, place.offset)).collect();
+            self.said.retain(|said| !gone.contains(&(said.place.log, said.place.offset)));
+        }
+    }
+
+    /// A filter made ready for this table.
+    pub fn sieve<'a>(&self, filter: &'a Filter) -> Sieve<'a> {
+        let named = |camera: &String| filter.cameras.contains(camera);
+        let cameras = (!filter.cameras.is_empty()).then(|| self.cameras.iter().map(named).collect());
+        Sieve { filter, cameras, all: filter.is_empty() }
+    }
+}
+
+impl Said {
+    /// Whether it was said of an entry.
+    pub fn names(&self, id: &str) -> bool {
+        self.judgement.answer == id || self.judgement.query.as_deref() == Some(id)
+    }
+}
+
+/// A filter made ready for a table.
+#[derive(Debug)]
+pub(super) struct Sieve<'a> {
+    filter: &'a Filter,
+    cameras: Option<Vec<bool>>,
+    /// Whether it admits everything.
+    pub all: bool,
+}
+
+impl Sieve<'_> {
+    /// Whether an entry that is still there is meant. What is quick to see is seen to first.
+    pub fn admits(&self, chunk: &Chunk, number: usize) -> bool {
+        let (filter, row) = (self.filter, &chunk.rows[number]);
+        let timely =
+            |time: Moment| filter.from.is_none_or(|from| from <= time) && filter.until.is_none_or(|until| time < until);
+        row.alive
+            && filter.modality.is_none_or(|modality| modality == row.modality)
+            && self.cameras.as_ref().is_none_or(|cameras| cameras[row.camera as usize])
+            && (filter.from.is_none() && filter.until.is_none() || row.time.is_some_and(timely))
+            && (filter.metadata.is_empty() || facts_of(chunk.json(number)).is_some_and(|facts| filter.admits(&facts)))
+    }
+}
