@@ -36,7 +36,7 @@ fn grouped() -> Place {
         let (person, degrees) = if number < 8 { ("p", 0.0) } else { ("q", 90.0) };
         place.add(&format!("{person}{number}"), modality, degrees + f32::from(number) / 4.0);
     }
-    let body = json!({"k1": 4, "k2": 2, "eps": 0.6, "min_samples": 2});
+    let body = json!({"k1": 8, "k2": 2, "eps": 0.6, "min_samples": 2});
     assert_eq!(place.post_json("/api/v1/people/cluster", body).json(), json!({"people": 2, "unassigned": 0}));
     place
 }
