@@ -26,12 +26,14 @@ const OF: [(&str, &[u16]); 15] = [
 
 impl Modify for Errors {
     fn modify(&self, document: &mut OpenApi) {
-        for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
-                add(operation);
-            }
-        }
+        operations(document).for_each(add);
     }
+}
+
+/// All calls of a document.
+pub fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten())
 }
 
 fn add(operation: &mut Operation) {
