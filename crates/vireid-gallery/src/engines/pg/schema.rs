@@ -52,6 +52,7 @@ pub fn create(
         return Err(no_gallery(format!("pgvector keeps 1 to {LONGEST} numbers for an embedding, not {dim}")));
     }
     make_extension(client)?;
+    check_extension(client)?;
     let index = match dim {
         ..=LONGEST_INDEXED => {
             format!("CREATE INDEX ON {table} USING hnsw ((embedding::halfvec({dim})) halfvec_ip_ops);")
