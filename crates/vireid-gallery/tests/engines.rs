@@ -269,6 +269,16 @@ fn many_threads_add_search_and_delete_at_once() {
     }
 }
 
+#[test]
+fn two_that_make_a_gallery_at_once_get_the_same() {
+    for address in addresses("twice").into_iter().filter(|address| matches!(address, Address::Postgres(_))) {
+        std::thread::scope(|scope| {
+            (0..4).for_each(|_| _ = scope.spawn(|| create(&address, 8)));
+        });
+        assert_eq!(create(&address, 8).count().unwrap().visible, 0);
+    }
+}
+
 /// What the contract's tests of images and judgements are for stores that keep none.
 #[test]
 fn what_is_not_kept_is_said() {
