@@ -34,7 +34,9 @@ impl Schema {
 /// The network of a gallery; `None` where there is none.
 pub fn model_of(client: &mut impl GenericClient, table: &str) -> Result<Option<Model>, GalleryError> {
     let table = format!("{table}_model");
-    if !client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table])?.try_get(0)? {
+    // Not `to_regclass`, which may still answer what it did before another program made the table.
+    let there = "SELECT 1 FROM pg_class WHERE relname = $1::text AND pg_table_is_visible(oid)";
+    if client.query_opt(there, &[&table])?.is_none() {
         return Ok(None);
     }
     let bad = |reason: String| engine(format!("the table {table} is no gallery's: {reason}"));
