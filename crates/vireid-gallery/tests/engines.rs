@@ -1,5 +1,7 @@
 //! What galleries in engines do beyond the contract of all stores. Each test needs a server, whose address a variable holds, and says
 //! so where it is not set: `VIREID_TEST_POSTGRES=postgres://me@host/db`, `VIREID_TEST_QDRANT=qdrant://host:6333`.
+
+#![allow(clippy::unwrap_used)]
 #![cfg(any(feature = "postgres", feature = "qdrant"))]
 
 use std::collections::BTreeMap;
@@ -177,7 +179,7 @@ fn long_embeddings_are_found_by_the_index_and_without_one() {
 #[test]
 fn what_is_there_is_opened_and_another_network_is_refused() {
     for address in addresses("opening") {
-        let said = |opening| address.open(opening).err().unwrap().to_string();
+        let said = |opening: Opening<'_>| address.open(opening).err().unwrap().to_string();
         assert!(said(Opening::AsItIs).starts_with("VR0808"));
         assert!(said(Opening::Of(&model(8))).starts_with("VR0808"));
         let store = create(&address, 8);
@@ -264,6 +266,16 @@ fn many_threads_add_search_and_delete_at_once() {
         });
         assert_eq!(store.count().unwrap().visible, 20);
         assert_eq!(all(&*store).len(), 20);
+    }
+}
+
+#[test]
+fn two_that_make_a_gallery_at_once_get_the_same() {
+    for address in addresses("twice").into_iter().filter(|address| matches!(address, Address::Postgres(_))) {
+        std::thread::scope(|scope| {
+            (0..4).for_each(|_| _ = scope.spawn(|| create(&address, 8)));
+        });
+        assert_eq!(create(&address, 8).count().unwrap().visible, 0);
     }
 }
 

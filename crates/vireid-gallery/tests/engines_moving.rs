@@ -1,5 +1,7 @@
 //! Copies between stores, and the measure of how well a store searches.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -22,7 +24,7 @@ fn filled(count: usize) -> InMemory {
     let mut item = |n: usize| {
         let values: Vec<f32> = (0..DIM).map(|_| stream.normal(0.0, 1.0) as f32).collect();
         let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
-        let image = (n % 3 == 0).then(|| n.to_le_bytes().to_vec());
+        let image = n.is_multiple_of(3).then(|| n.to_le_bytes().to_vec());
         let embedding = values.iter().map(|value| value / length).collect();
         // Ids whose order is not that of age.
         Item { facts: Facts::new(format!("{}-{n}", n * 7919 % 101), Modality::ALL[n % 2]), embedding, image }

@@ -53,17 +53,13 @@ impl Postgres {
             config.password(password);
         }
         let mut client = config.connect(NoTls)?;
-        let model = match (schema::model_of(&mut client, address.table())?, opening) {
-            (Some(model), opening) => {
-                opening.model().map_or(Ok(()), |expected| model.check(expected))?;
-                model
-            }
-            (None, Opening::OrCreate(model)) => {
-                schema::create(&mut client, address.table(), model, &no_gallery)?;
-                model.clone()
-            }
-            (None, _) => return Err(no_gallery(format!("the database has no gallery '{}'", address.table()))),
-        };
+        let mut found = schema::model_of(&mut client, address.table())?;
+        if let (None, Opening::OrCreate(model)) = (&found, opening) {
+            schema::create(&mut client, address.table(), model, &no_gallery)?;
+            found = schema::model_of(&mut client, address.table())?;
+        }
+        let model = found.ok_or_else(|| no_gallery(format!("the database has no gallery '{}'", address.table())))?;
+        opening.model().map_or(Ok(()), |expected| model.check(expected))?;
         schema::check_extension(&mut client)?;
         let schema = Schema::new(address.table(), model.dim);
         Ok(Self { config, schema, model, client: Mutex::new(client) })
@@ -86,11 +82,12 @@ fn engine(reason: impl Into<String>) -> GalleryError {
 
 impl From<postgres::Error> for GalleryError {
     fn from(error: postgres::Error) -> Self {
-        engine(with_sources(&error))
+        // What the server said, without the "db error" before it.
+        error.as_db_error().map_or_else(|| engine(with_sources(&error)), |said| engine(said.to_string()))
     }
 }
 
-/// An error and what is behind it: the first alone says "db error".
+/// An error and what is behind it.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut source = error.source();

@@ -1,5 +1,4 @@
-use postgres::Client;
-use postgres::error::SqlState;
+use postgres::{Client, GenericClient};
 
 use super::engine;
 use crate::{GalleryError, Model};
@@ -8,6 +7,9 @@ use crate::{GalleryError, Model};
 const LONGEST: usize = 16_000;
 /// Numbers of an embedding that its index takes in half precision. That in single precision ends at 2,000.
 const LONGEST_INDEXED: usize = 4_000;
+
+/// The number of the lock under which galleries are made; any would do.
+const CREATING: i64 = 0x7669_7265_6964;
 
 /// The names of a gallery's tables, and how its statements compare.
 pub struct Schema {
@@ -30,17 +32,20 @@ impl Schema {
 }
 
 /// The network of a gallery; `None` where there is none.
-pub fn model_of(client: &mut Client, table: &str) -> Result<Option<Model>, GalleryError> {
-    let row = match client.query_opt(&format!("SELECT model FROM {table}_model"), &[]) {
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
-        row => row?,
-    };
-    let bad = |reason: String| engine(format!("the table {table}_model is no gallery's: {reason}"));
+pub fn model_of(client: &mut impl GenericClient, table: &str) -> Result<Option<Model>, GalleryError> {
+    let table = format!("{table}_model");
+    // Not `to_regclass`, which may still answer what it did before another program made the table.
+    let there = "SELECT 1 FROM pg_class WHERE relname = $1::text AND pg_table_is_visible(oid)";
+    if client.query_opt(there, &[&table])?.is_none() {
+        return Ok(None);
+    }
+    let bad = |reason: String| engine(format!("the table {table} is no gallery's: {reason}"));
+    let row = client.query_opt(&format!("SELECT model FROM {table}"), &[])?;
     let text: String = row.ok_or_else(|| bad("it is empty".into()))?.try_get(0)?;
     serde_json::from_str(&text).map(Some).map_err(|error| bad(error.to_string()))
 }
 
-/// Makes the tables of a gallery, all or none.
+/// Makes the tables of a gallery, all or none, unless another program has made them meanwhile.
 pub fn create(
     client: &mut Client,
     table: &str,
@@ -51,14 +56,20 @@ pub fn create(
     if !(1..=LONGEST).contains(&dim) {
         return Err(no_gallery(format!("pgvector keeps 1 to {LONGEST} numbers for an embedding, not {dim}")));
     }
-    make_extension(client)?;
+    let mut transaction = client.transaction()?;
+    // Two programs that make an extension or a table at one time are both refused, so they go one after the other.
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&CREATING])?;
+    if model_of(&mut transaction, table)?.is_some() {
+        return Ok(());
+    }
+    make_extension(&mut transaction)?;
+    check_extension(&mut transaction)?;
     let index = match dim {
         ..=LONGEST_INDEXED => {
             format!("CREATE INDEX ON {table} USING hnsw ((embedding::halfvec({dim})) halfvec_ip_ops);")
         }
         _ => String::new(),
     };
-    let mut transaction = client.transaction()?;
     transaction.batch_execute(&format!(
         "CREATE TABLE {table}_model (only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one), model text NOT NULL);
          CREATE TABLE {table} (
@@ -94,14 +105,13 @@ pub fn create(
     Ok(transaction.commit()?)
 }
 
-fn make_extension(client: &mut Client) -> Result<(), GalleryError> {
-    let has = |client: &mut Client, from: &str| {
-        client.query_opt(&format!("SELECT 1 FROM {from} = 'vector'"), &[]).map(|row| row.is_some())
-    };
-    if has(client, "pg_extension WHERE extname")? {
+fn make_extension(client: &mut impl GenericClient) -> Result<(), GalleryError> {
+    let mut has =
+        |from: &str| client.query_opt(&format!("SELECT 1 FROM {from} = 'vector'"), &[]).map(|row| row.is_some());
+    if has("pg_extension WHERE extname")? {
         return Ok(());
     }
-    if !has(client, "pg_available_extensions WHERE name")? {
+    if !has("pg_available_extensions WHERE name")? {
         return Err(engine(
             "the server has no pgvector; install the package of that name for its version of PostgreSQL",
         ));
@@ -113,7 +123,7 @@ fn make_extension(client: &mut Client) -> Result<(), GalleryError> {
 }
 
 /// Searches rely on index scans that go on until enough rows pass the filter, which pgvector has from 0.8.
-pub fn check_extension(client: &mut Client) -> Result<(), GalleryError> {
+pub fn check_extension(client: &mut impl GenericClient) -> Result<(), GalleryError> {
     let row = client.query_opt("SELECT extversion FROM pg_extension WHERE extname = 'vector'", &[])?;
     let version: String = row.ok_or_else(|| engine("the database lacks pgvector"))?.try_get(0)?;
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
