@@ -329,17 +329,17 @@ def test_people_come_by_pages_and_with_all_their_crops(filled, open_page):
 
 
 def test_a_token_is_asked_for_until_it_is_right_and_is_written_nowhere(start, open_page):
-    service = start("--token", "open-sesame")
+    service = start("--token", "open-sesame-of-the-gallery")
     watched = open_page(service)
     watched.refusals_expected = True
     page = watched.page
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("asks for a token")
     watched.assert_accessible()
-    page.get_by_label("Token", exact=True).fill("wrong")
+    page.get_by_label("Token", exact=True).fill("a-wrong-one-of-length")
     page.keyboard.press("Enter")
     expect(dialog).to_contain_text("does not accept that token")
-    page.get_by_label("Token", exact=True).fill("open-sesame")
+    page.get_by_label("Token", exact=True).fill("open-sesame-of-the-gallery")
     page.get_by_role("button", name="Go on").click()
     expect(page.locator("#counts")).to_have_text("0 visible, 0 infrared")
     expect(dialog).to_be_hidden()
