@@ -1,6 +1,6 @@
 // The filter of a search: from the form to the fields that the service reads.
 
-import { el, isoOf, pairsOf } from './parts.js';
+import { el, isoOf, openWhatIsWrong, pairsOf } from './parts.js';
 
 const OTHER = { infrared: 'visible', visible: 'infrared' };
 
@@ -41,7 +41,6 @@ export function prepareFilter(form) {
   };
   rerank.addEventListener('change', follow);
   meta.addEventListener('input', () => meta.setCustomValidity(''));
-  // A field in a closed part can't be focused to say what is wrong with it.
-  form.addEventListener('invalid', (event) => event.target.closest('details')?.setAttribute('open', ''), true);
+  openWhatIsWrong(form);
   follow();
 }

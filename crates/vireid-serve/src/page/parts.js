@@ -88,6 +88,11 @@ function answerOf(dialog, answer) {
   });
 }
 
+/** A field in a closed part of a form can't be focused to say what is wrong with it: opens the part. */
+export function openWhatIsWrong(form) {
+  form.addEventListener('invalid', (event) => event.target.closest('details')?.setAttribute('open', ''), true);
+}
+
 /** A number of things in words: `3 crops`. */
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString()} ${number === 1 ? one : many}`;
 

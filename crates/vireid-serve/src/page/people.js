@@ -1,11 +1,12 @@
 // The view that shows the gallery's groups as people, and puts right what is wrong with them.
 
 import * as service from './service.js';
-import { attempt, byId, confirmed, count, el, say } from './parts.js';
+import { attempt, byId, confirmed, count, el, openWhatIsWrong, say } from './parts.js';
 import { pictureOf } from './images.js';
 
 const PAGE = 50;
 const view = byId('view-people');
+const form = byId('group-form');
 const list = byId('people');
 const nobody = byId('nobody');
 
@@ -13,7 +14,11 @@ let next;
 let nextNobody;
 
 export function preparePeople() {
-  byId('group').addEventListener('click', group);
+  openWhatIsWrong(form);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    group();
+  });
   byId('more-people').addEventListener('click', () => attempt(morePeople, byId('more-people')));
   byId('more-nobody').addEventListener('click', () => attempt(moreNobody, byId('more-nobody')));
   byId('merge').addEventListener('click', merge);
@@ -117,7 +122,9 @@ async function group() {
   const question = 'Group the gallery anew? The people there are now, and what was put right by hand, are given up.';
   if (list.children.length > 0 && !(await confirmed(question, 'Group anew'))) return;
   const words = (told) => `${count(told.people, 'person', 'people')} found; ${leftOver(told.unassigned)}`;
-  await change('cluster', {}, byId('group'), words);
+  const said = [...new FormData(form)].filter(([, value]) => value !== '');
+  const settings = Object.fromEntries(said.map(([name, value]) => [name, Number(value)]));
+  await change('cluster', settings, byId('group'), words);
 }
 
 function merge() {
