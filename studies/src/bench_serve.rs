@@ -202,7 +202,7 @@ fn milliseconds(mut times: Vec<Duration>) -> Value {
 }
 
 fn open(address: &str, model: &Model) -> Result<Box<dyn Store>, Failure> {
-    Ok(Address::parse(address)?.open(Opening::OrCreate(model))?)
+    Ok(Address::parse(address)?.open(Opening::OrCreate { model, images: false })?)
 }
 
 /// A drawn crop as a form.

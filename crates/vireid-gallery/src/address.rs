@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::{GalleryError, Model, Store, engines};
+use crate::{GalleryError, Keep, Local, Model, Store, engines};
 
 /// Where a gallery is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,12 @@ pub enum Opening<'a> {
     /// It has to be of this network.
     Of(&'a Model),
     /// It has to be of this network, and is made where there is none.
-    OrCreate(&'a Model),
+    OrCreate {
+        /// The network.
+        model: &'a Model,
+        /// Whether a folder that is made now keeps images. An engine does as it can.
+        images: bool,
+    },
 }
 
 impl<'a> Opening<'a> {
@@ -67,7 +72,7 @@ impl<'a> Opening<'a> {
     pub fn model(self) -> Option<&'a Model> {
         match self {
             Opening::AsItIs => None,
-            Opening::Of(model) | Opening::OrCreate(model) => Some(model),
+            Opening::Of(model) | Opening::OrCreate { model, .. } => Some(model),
         }
     }
 }
@@ -94,17 +99,21 @@ impl Address {
         }
     }
 
-    /// Opens the gallery of an engine.
+    /// Opens a gallery.
     ///
     /// # Errors
     ///
-    /// `VR0810` for an engine that the build lacks, `VR0808` where there is no gallery (or the address is a folder), `VR0804` where it holds
-    /// embeddings of another network, `VR0809` when the engine can't be reached or fails.
+    /// `VR0808` where there is none, `VR0804` where it holds embeddings of another network; `VR0805` to `VR0807` of a folder; `VR0810`
+    /// for an engine that the build lacks, `VR0809` when an engine can't be reached or fails.
     pub fn open(&self, opening: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
         match self {
-            Address::Folder(_) => {
-                Err(GalleryError::NoGallery { address: self.to_string(), reason: "it is a folder, no engine".into() })
-            }
+            Address::Folder(folder) => Ok(Box::new(match opening {
+                Opening::AsItIs => Local::open(folder, None)?,
+                Opening::Of(model) => Local::open(folder, Some(model))?,
+                Opening::OrCreate { model, images } => {
+                    Local::open_or_create(folder, model.clone(), Keep { images, ..Keep::default() })?
+                }
+            })),
             Address::Qdrant(address) => engines::open_qdrant(address, opening),
             Address::Postgres(address) => engines::open_postgres(address, opening),
             Address::Lance(_) => Err(GalleryError::NoEngine { address: self.to_string(), feature: "lance" }),
@@ -283,7 +292,7 @@ mod tests {
     fn a_build_without_an_engine_says_which_feature_brings_it() {
         let said = parse("lance://people").open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0810") && said.contains("--features lance"), "{said}");
-        let said = parse("people").open(Opening::AsItIs).err().unwrap().to_string();
+        let said = parse("no/such/gallery").open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0808"), "{said}");
     }
 }

@@ -211,7 +211,7 @@ macro_rules! engine_contract {
                 };
                 let place: fn(&str, &str) -> String = $place;
                 let address = Address::parse(&place(&address, &format!("{}_{}", stringify!($test), Moment::now().milliseconds())));
-                let store = address.unwrap().open(Opening::OrCreate(&model())).unwrap();
+                let store = address.unwrap().open(Opening::OrCreate { model: &model(), images: false }).unwrap();
                 super::$test(&*store);
             }
         )*

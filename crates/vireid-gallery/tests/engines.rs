@@ -34,7 +34,7 @@ fn addresses(test: &str) -> Vec<Address> {
 }
 
 fn create(address: &Address, dim: usize) -> Box<dyn Store> {
-    address.open(Opening::OrCreate(&model(dim))).unwrap()
+    address.open(Opening::OrCreate { model: &model(dim), images: false }).unwrap()
 }
 
 fn embedding(stream: &mut Stream, dim: usize) -> Vec<f32> {
@@ -185,7 +185,8 @@ fn what_is_there_is_opened_and_another_network_is_refused() {
         let store = create(&address, 8);
         let mut stream = Streams::new(4).stream("opening", [0; 3]);
         store.add(items(&mut stream, 3, 8), Existing::Refuse).unwrap();
-        for opening in [Opening::AsItIs, Opening::Of(&model(8)), Opening::OrCreate(&model(8))] {
+        for opening in [Opening::AsItIs, Opening::Of(&model(8)), Opening::OrCreate { model: &model(8), images: false }]
+        {
             let again = address.open(opening).unwrap();
             assert_eq!(again.model(), &model(8));
             assert_eq!(all(&*again), all(&*store));
@@ -196,7 +197,7 @@ fn what_is_there_is_opened_and_another_network_is_refused() {
             (Model { settings: BTreeMap::new(), ..model(8) }, "height"),
         ];
         for (other, field) in others {
-            for opening in [Opening::Of(&other), Opening::OrCreate(&other)] {
+            for opening in [Opening::Of(&other), Opening::OrCreate { model: &other, images: false }] {
                 let said = said(opening);
                 assert!(said.starts_with("VR0804") && said.contains(field), "{said}");
             }

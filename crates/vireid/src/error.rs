@@ -166,6 +166,14 @@ pub enum ProgramError {
         "VR0630: the exported file is not the network: {0}; nothing was written, and --no-check writes it all the same"
     )]
     BadExport(String),
+    /// A gallery was checked, and is damaged.
+    #[error("VR0635: {} is damaged in {faults} places; `vireid gallery check --repair` drops them and keeps the rest", path.display())]
+    DamagedGallery {
+        /// The gallery's folder.
+        path: PathBuf,
+        /// In how many places.
+        faults: usize,
+    },
     /// An array of the user's can't be used.
     #[error("VR0628: {}: {reason}", path.display())]
     BadArray {

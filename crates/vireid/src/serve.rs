@@ -32,7 +32,7 @@ pub struct Arguments {
     /// File with the token that requests must bring [default: what the variable VIREID_SERVE_TOKEN holds]
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// Keep the images that are added, so that answers can be seen
+    /// Keep the images that are added, so that answers can be seen; settled when the gallery is made
     #[arg(long)]
     keep_images: bool,
     /// The largest image, in MiB
@@ -97,16 +97,17 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let listener = TcpListener::bind(arguments.listen).map_err(cant_listen)?;
     let address = listener.local_addr().map_err(cant_listen)?;
     let trained = arguments.network.open(parse_devices(&arguments.device)?)?;
-    let store = open_or_create(&arguments.gallery, &model_of(&trained))?;
+    let store = open_or_create(&arguments.gallery, &model_of(&trained), arguments.keep_images)?;
     let count = store.count()?;
     let verdicts = usable_calibration(&arguments.network, &trained, output)?;
+    let keep_images = store.keeps().images;
     let service = Service {
         store: Arc::from(store),
         verdicts: verdicts.map(|calibration| Arc::new(Calibrated(calibration)) as Arc<dyn Verdicts>),
         embedder: Arc::new(OfRun { batch: trained.config().extraction.batch, network: Mutex::new(trained) }),
         settings: Settings {
             token,
-            keep_images: arguments.keep_images,
+            keep_images,
             max_part: arguments.largest_image as usize * MIB,
             queue: arguments.queue as usize,
             at_once: arguments.at_once as usize,

@@ -30,7 +30,7 @@ pub use load::Fault;
 pub use manifest::Keep;
 
 use crate::in_memory::{check_embedding, check_items};
-use crate::{Added, Count, Existing, Filter, GalleryError, Hit, Item, Judgement, Kept, Model, Page, Store};
+use crate::{Added, Count, Existing, Filter, GalleryError, Hit, Item, Judgement, Keeps, Kept, Model, Page, Store};
 use files::{damaged, log_path, unwritable};
 use load::{Loaded, load};
 use manifest::Manifest;
@@ -126,8 +126,8 @@ impl Local {
         &self.folder
     }
 
-    /// What it keeps.
-    pub fn keeps(&self) -> Keep {
+    /// What it keeps, as it was settled when it was made.
+    pub fn keep(&self) -> Keep {
         self.keep
     }
 
@@ -169,7 +169,8 @@ fn sound(loaded: Loaded) -> Result<Loaded, GalleryError> {
     match loaded.faults.first() {
         None => Ok(loaded),
         Some(Fault { path, offset, bytes }) => {
-            let reason = format!("{bytes} bytes from byte {offset} on are damaged; `repair` drops them");
+            let reason =
+                format!("{bytes} bytes from byte {offset} on are damaged; `vireid gallery check --repair` drops them");
             Err(damaged(path, reason))
         }
     }
@@ -216,6 +217,10 @@ fn recover(folder: &Path, gallery: u32, keep: Keep, loaded: Loaded) -> Result<Wr
 impl Store for Local {
     fn model(&self) -> &Model {
         &self.model
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps { images: self.keep.images, judgements: true, people: true }
     }
 
     fn count(&self) -> Result<Count, GalleryError> {

@@ -91,11 +91,7 @@ struct Adding<'a> {
 
 impl<'a> Adding<'a> {
     fn new(arguments: &'a Arguments, trained: &TrainedNetwork) -> Result<Self, ProgramError> {
-        let store = open_or_create(&arguments.gallery, &model_of(trained))?;
-        if arguments.keep_images && !store.keeps().images {
-            let message = format!("{} keeps no images; leave --keep-images out", shown(&arguments.gallery));
-            return Err(ProgramError::Usage(message));
-        }
+        let store = open_or_create(&arguments.gallery, &model_of(trained), arguments.keep_images)?;
         Ok(Self { arguments, store, new: 0, replaced: 0, kept: 0, unusable: 0 })
     }
 
@@ -133,7 +129,7 @@ impl<'a> Adding<'a> {
             let modified = std::fs::metadata(path).and_then(|entry| entry.modified()).map_err(unreadable)?;
             facts.time = Some(Moment::from(modified));
         }
-        let image = self.arguments.keep_images.then(|| std::fs::read(path).map_err(unreadable)).transpose()?;
+        let image = self.store.keeps().images.then(|| std::fs::read(path).map_err(unreadable)).transpose()?;
         Ok(Item { facts, embedding: row.to_vec(), image })
     }
 }

@@ -3,9 +3,9 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 use vireid::ProgramError;
-use vireid_gallery::copy;
+use vireid_gallery::{Address, Opening, copy};
 
-use crate::gallery::opened::{open, open_or_create, shown};
+use crate::gallery::opened::{open, shown};
 use crate::interrupt::stop_on_interrupt;
 use crate::output::Output;
 
@@ -19,7 +19,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let from = open(&arguments.from, None)?;
-    let to = open_or_create(&arguments.to, from.model())?;
+    let opening = Opening::OrCreate { model: from.model(), images: from.keeps().images };
+    let to = Address::parse(&arguments.to)?.open(opening)?;
     let count = from.count()?;
     let bar = output.bar("copying", (count.visible + count.infrared) as usize);
     let stop = stop_on_interrupt();

@@ -28,9 +28,21 @@ pub fn open(address: &str, model: Option<&Model>) -> Result<Box<dyn Store>, Prog
     Ok(Address::parse(address)?.open(opening)?)
 }
 
-/// A gallery of a network, made where there is none.
-pub fn open_or_create(address: &str, model: &Model) -> Result<Box<dyn Store>, ProgramError> {
-    Ok(Address::parse(address)?.open(Opening::OrCreate(model))?)
+/// A gallery of a network, made where there is none; one that keeps images, where that is asked for.
+///
+/// # Errors
+///
+/// `VR0606` where images are to be kept and it keeps none.
+pub fn open_or_create(address: &str, model: &Model, images: bool) -> Result<Box<dyn Store>, ProgramError> {
+    let store = Address::parse(address)?.open(Opening::OrCreate { model, images })?;
+    if images && !store.keeps().images {
+        let shown = shown(address);
+        let message = format!(
+            "{shown} keeps no images, which is settled when a gallery is made; leave --keep-images out, or make another"
+        );
+        return Err(ProgramError::Usage(message));
+    }
+    Ok(store)
 }
 
 /// An address without its password.

@@ -131,8 +131,8 @@ impl Arguments {
             return Err(ProgramError::Usage("--model and --gallery, or --service, must be given".into()));
         };
         let network = NetworkArguments { model: model.clone(), which: self.which }.open(parse_device(&self.device)?)?;
-        let store = open_or_create(gallery, &model_of(&network))?;
-        Ok(Box::new(Gallery { store, network, keep_images: self.keep_images, metadata }))
+        let store = open_or_create(gallery, &model_of(&network), self.keep_images)?;
+        Ok(Box::new(Gallery { store, network, metadata }))
     }
 }
 

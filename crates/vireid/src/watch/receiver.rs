@@ -40,7 +40,6 @@ pub fn facts(arrival: &Arrival, metadata: &BTreeMap<String, Scalar>) -> Facts {
 pub struct Gallery {
     pub store: Box<dyn Store>,
     pub network: TrainedNetwork,
-    pub keep_images: bool,
     pub metadata: BTreeMap<String, Scalar>,
 }
 
@@ -78,7 +77,7 @@ impl Receiver for Gallery {
 
 impl Gallery {
     fn add(&self, arrival: &Arrival, embedding: Vec<f32>, file: &[u8]) -> Result<Taken, ProgramError> {
-        let image = self.keep_images.then(|| file.to_vec());
+        let image = self.store.keeps().images.then(|| file.to_vec());
         let item = Item { facts: facts(arrival, &self.metadata), embedding, image };
         match self.store.add(vec![item], Existing::Replace) {
             Ok(_) => Ok(Taken::Added),

@@ -54,7 +54,7 @@ impl Postgres {
         }
         let mut client = config.connect(NoTls)?;
         let mut found = schema::model_of(&mut client, address.table())?;
-        if let (None, Opening::OrCreate(model)) = (&found, opening) {
+        if let (None, Opening::OrCreate { model, .. }) = (&found, opening) {
             schema::create(&mut client, address.table(), model, &no_gallery)?;
             found = schema::model_of(&mut client, address.table())?;
         }

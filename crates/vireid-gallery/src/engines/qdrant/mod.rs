@@ -48,7 +48,7 @@ impl Qdrant {
                 opening.model().map_or(Ok(()), |expected| model.check(expected))?;
                 model
             }
-            (None, Opening::OrCreate(model)) => {
+            (None, Opening::OrCreate { model, .. }) => {
                 create(&http, model)?;
                 model.clone()
             }
