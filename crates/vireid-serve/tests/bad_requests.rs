@@ -1,4 +1,5 @@
 //! Ten thousand requests that nobody should send.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -37,6 +38,16 @@ const PATHS: [&str; 26] = [
     "/api/v1/people/split",
     "/api/v1/people/remove",
     "//api//v1/../crops",
+];
+const POSTS: [&str; 8] = [
+    "/api/v1/crops",
+    "/api/v1/tracklets",
+    "/api/v1/search",
+    "/api/v1/judgements",
+    "/api/v1/people/cluster",
+    "/api/v1/people/merge",
+    "/api/v1/people/split",
+    "/api/v1/people/remove",
 ];
 const METHODS: [&str; 9] = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "BREW"];
 const NAMES: [&str; 20] = [
@@ -165,7 +176,10 @@ fn multipart(stream: &mut Stream) -> Vec<u8> {
     if stream.chance(0.8) {
         parts.push(("modality", b"visible"));
     }
-    for _ in 0..stream.below(4) {
+    if stream.chance(0.3) {
+        parts.push(("id", b"a"));
+    }
+    for _ in 0..stream.below(3) {
         parts.push((one(stream, &NAMES), one(stream, &VALUES).as_bytes()));
     }
     form_bytes(&parts)
@@ -184,6 +198,12 @@ fn request(stream: &mut Stream) -> Request<Body> {
     let path = format!("{}{}", one(stream, &PATHS), query(stream));
     // Most are of the methods that there are.
     let method = if stream.chance(0.85) { METHODS[stream.below(3)] } else { one(stream, &METHODS) };
+    // So that not most end at a method that a path has not.
+    let path = match method {
+        "POST" if stream.chance(0.8) => one(stream, &POSTS).to_owned(),
+        "DELETE" if stream.chance(0.8) => format!("/api/v1/crops{}", query(stream)),
+        _ => path,
+    };
     let mut request = Request::builder().method(method).uri(&path);
     for _ in 0..if stream.chance(0.97) { 1 } else { stream.below(3) } {
         request = request.header("host", if stream.chance(0.97) { "localhost" } else { "evil.example" });

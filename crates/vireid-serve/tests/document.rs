@@ -1,10 +1,11 @@
 //! The document of the interface.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
 use common::Place;
 use serde_json::Value;
-use vireid_serve::Settings;
+use vireid_serve::{Settings, Token};
 
 #[test]
 fn it_has_every_call_with_its_errors_and_no_dangling_name() {
@@ -31,5 +32,20 @@ fn it_has_every_call_with_its_errors_and_no_dangling_name() {
         let pointer = reference.split('"').next().unwrap().strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
+    assert!(document["security"].is_null() && !text.contains("\"401\""), "no token, no scheme");
+}
+
+#[test]
+fn with_a_token_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "0123456789abcdef").unwrap();
+    let token = Some(Token::from_file(&path).unwrap());
+    let place = Place::new(Settings { token, ..Settings::default() });
+    let request = common::call("GET", "/api/v1/openapi.json").header("authorization", "Bearer 0123456789abcdef");
+    let document = place.send(request.body(axum::body::Body::empty()).unwrap()).json();
     assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+    assert_eq!(document["security"], serde_json::json!([{"token": []}]));
+    assert!(document["paths"]["/api/v1/gallery"]["get"]["responses"]["401"].is_object());
+    assert!(document["paths"]["/health"]["get"]["responses"]["401"].is_null());
 }

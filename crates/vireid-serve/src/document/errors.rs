@@ -26,12 +26,14 @@ const OF: [(&str, &[u16]); 15] = [
 
 impl Modify for Errors {
     fn modify(&self, document: &mut OpenApi) {
-        for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
-                add(operation);
-            }
-        }
+        operations(document).for_each(add);
     }
+}
+
+/// All calls of a document.
+pub fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten())
 }
 
 fn add(operation: &mut Operation) {
@@ -46,6 +48,11 @@ fn add(operation: &mut Operation) {
     let own = OF.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, statuses)| statuses);
     for status in statuses.iter().chain(own) {
         operation.responses.responses.insert(status.to_string(), RefOr::T(response(*status)));
+    }
+    // Before anything of the service sees the request.
+    for (status, what) in [("414", "The path with its query is too long."), ("431", "The header is too long.")] {
+        let response = ResponseBuilder::new().description(what).build();
+        operation.responses.responses.insert(status.into(), RefOr::T(response));
     }
 }
 

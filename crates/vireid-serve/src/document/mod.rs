@@ -59,16 +59,32 @@ struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut Document) {
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let token = token.description(Some("Only where the service was started with a token."));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(token.build()));
         document.servers = Some(vec![Server::new("/")]);
     }
 }
 
-/// The document as JSON.
-pub fn document_text() -> Result<&'static str, Failure> {
-    static TEXT: OnceLock<Option<String>> = OnceLock::new();
-    let text = TEXT.get_or_init(|| Interface::openapi().to_json().ok());
+/// The document as JSON, of a service with a token or without.
+pub fn document_text(has_token: bool) -> Result<&'static str, Failure> {
+    static TEXTS: [OnceLock<Option<String>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let text = TEXTS[usize::from(has_token)].get_or_init(|| {
+        let mut document = Interface::openapi();
+        if !has_token {
+            without_token(&mut document);
+        }
+        document.to_json().ok()
+    });
     text.as_deref().ok_or_else(|| Failure::unforeseen("the document can't be written"))
+}
+
+fn without_token(document: &mut Document) {
+    document.security = None;
+    if let Some(components) = &mut document.components {
+        components.security_schemes.clear();
+    }
+    for operation in errors::operations(document) {
+        operation.security = None;
+        operation.responses.responses.remove("401");
+    }
 }

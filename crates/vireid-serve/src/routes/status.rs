@@ -44,6 +44,7 @@ pub async fn metrics(State(app): State<App>, _: NoQuery) -> Answered {
 
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "service", responses((status = 200, body = Object)))]
-pub async fn document(_: NoQuery) -> Answered {
-    Ok(([(CONTENT_TYPE, "application/json")], document_text()?).into_response())
+pub async fn document(State(app): State<App>, _: NoQuery) -> Answered {
+    let text = document_text(app.settings.token.is_some())?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
