@@ -9,7 +9,7 @@ use vireid_gallery::{Filter, MAX_METADATA, MAX_NAME, Scalar};
 use crate::failure::Failure;
 
 /// The most cameras of a filter.
-const MAX_CAMERAS: usize = 1000;
+const MAX_CAMERAS: usize = 100;
 const FILTER: [&str; 4] = ["among", "camera", "from", "until"];
 
 /// Which fields a request can have.

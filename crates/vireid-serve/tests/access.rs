@@ -1,4 +1,5 @@
 //! Who may ask, what is refused, and what every answer has.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

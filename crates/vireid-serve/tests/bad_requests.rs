@@ -1,4 +1,5 @@
 //! Ten thousand requests that nobody should send.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

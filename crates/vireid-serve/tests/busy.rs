@@ -1,4 +1,5 @@
 //! Batches, back-pressure, time, and a network that fails.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The document of the interface.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Adding, listing, searching and forgetting.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Judgements, and people: grouped, merged, split and let go.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The server on a socket: how it stops, and what it does to clients that are slow or many.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

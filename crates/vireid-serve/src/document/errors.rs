@@ -49,6 +49,11 @@ fn add(operation: &mut Operation) {
     for status in statuses.iter().chain(own) {
         operation.responses.responses.insert(status.to_string(), RefOr::T(response(*status)));
     }
+    // Before anything of the service sees the request.
+    for (status, what) in [("414", "The path with its query is too long."), ("431", "The header is too long.")] {
+        let response = ResponseBuilder::new().description(what).build();
+        operation.responses.responses.insert(status.into(), RefOr::T(response));
+    }
 }
 
 fn response(status: u16) -> Response {

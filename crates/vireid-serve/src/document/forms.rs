@@ -34,8 +34,8 @@ pub struct CropForm {
 /// The crops of one track and what is known of them.
 #[derive(ToSchema)]
 pub struct TrackletForm {
-    /// The files of the images: JPEG, PNG, WebP, BMP or TIFF.
-    #[schema(min_items = 1, max_items = 64)]
+    /// The files of the images: JPEG, PNG, WebP, BMP or TIFF. At most 64, unless the service was started with another limit.
+    #[schema(min_items = 1)]
     image: Vec<ImageFile>,
     modality: Kind,
     /// A name unlike every other entry's; one is made up where it is left out.

@@ -37,7 +37,7 @@ pub struct FilterQuery {
     #[param(nullable = false, inline)]
     among: Option<Kind>,
     /// Of one of these cameras: `camera=a&camera=b`.
-    #[param(nullable = false, style = Form, explode = true, max_items = 1000)]
+    #[param(nullable = false, style = Form, explode = true, max_items = 100)]
     camera: Option<Vec<String>>,
     /// Seen at this time or later.
     #[param(nullable = false, format = DateTime)]

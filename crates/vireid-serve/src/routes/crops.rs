@@ -13,7 +13,7 @@ use crate::failure::{Answered, Failure, json};
 use crate::fields::{Fields, Known};
 use crate::form::Form;
 use crate::shapes::Entry;
-use crate::tracklet::mean;
+use crate::tracklet::{Tracklet, mean};
 
 /// What became of an entry that was to be added.
 #[derive(Serialize, ToSchema)]
@@ -71,9 +71,11 @@ async fn add(app: App, request: Request, most: usize) -> Answered {
     let keep_images = app.settings.keep_images;
     let shared = app.clone();
     let add = move |store: &dyn Store| {
-        let (embedding, spread, image) = summed_up(embedded)?;
-        (facts.crops, facts.spread) = (image.1, spread);
-        let image = keep_images.then_some(image.0);
+        facts.crops = u32::try_from(embedded.len()).unwrap_or(u32::MAX);
+        let (tracklet, image) = summed_up(embedded)?;
+        let embedding = tracklet.embedding;
+        facts.spread = tracklet.spread;
+        let image = keep_images.then_some(image);
         let (id, camera, has_image) = (facts.id.clone(), facts.camera.clone(), image.is_some());
         let new = Entry::new(facts.clone(), None, has_image);
         let added = store.add(vec![Item { facts, embedding, image }], existing)?;
@@ -92,14 +94,13 @@ async fn add(app: App, request: Request, most: usize) -> Answered {
     Ok(answer(entry, added))
 }
 
-/// The embedding of an entry, its spread, and the image that shows it best with the number of crops.
-fn summed_up(embedded: Vec<WithEmbedding>) -> Result<(Vec<f32>, f32, (Vec<u8>, u32)), Failure> {
-    let crops = u32::try_from(embedded.len()).unwrap_or(u32::MAX);
+/// What the images of an entry have in common, and the one that shows it best.
+fn summed_up(embedded: Vec<WithEmbedding>) -> Result<(Tracklet, Vec<u8>), Failure> {
     let (mut uploads, embeddings): (Vec<_>, Vec<_>) = embedded.into_iter().unzip();
     let tracklet =
         mean(&embeddings).ok_or_else(|| Failure::bad_image("the images have no mean: they are opposites"))?;
     let image = std::mem::take(&mut uploads[tracklet.nearest].bytes);
-    Ok((tracklet.embedding, tracklet.spread, (image, crops)))
+    Ok((tracklet, image))
 }
 
 fn answer(entry: Entry, added: Added) -> axum::response::Response {
