@@ -4,8 +4,8 @@
     pytest .
 
 The service is the one at the address VIREID_SERVICE, whose gallery must be empty and asks for no token; or the program
-VIREID_STAND_IN, which prints its address and knows the flags of `stand_in.py`; where neither is set, `stand_in.py` itself. The
-browser is /usr/bin/chromium, or what CHROMIUM names. Screenshots go to the folder VIREID_SCREENSHOTS, where it is set.
+VIREID_STAND_IN, which prints its address and knows the flags of `stand_in.py`; where neither is set, `stand_in.py` itself.
+The browser is /usr/bin/chromium, or what CHROMIUM names. Screenshots go to the folder VIREID_SCREENSHOTS, where it is set.
 """
 
 import json
