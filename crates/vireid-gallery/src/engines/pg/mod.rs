@@ -16,6 +16,9 @@ use crate::{GalleryError, Model, Opening, PostgresAddress};
 
 /// A gallery in PostgreSQL. Every call is one transaction, so that what it does is done wholly or not at all.
 ///
+/// What is deleted is never found again, but its bytes stay in the server's files until they are written over. `VACUUM FULL` of the
+/// gallery's tables takes them out; that locks the tables and builds the index anew, and so it is left to whoever runs the server.
+///
 /// It has one connection, without TLS; calls of several threads wait for one another. A connection that broke is made anew by
 /// the next call. It blocks, and must not be called from within an asynchronous task.
 pub struct Postgres {

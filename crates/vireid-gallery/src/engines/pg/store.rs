@@ -45,9 +45,6 @@ impl Store for Postgres {
             let new = items.iter().zip(&older).filter(|(_, older)| !stays(**older)).map(|(item, _)| item);
             self.insert(&mut transaction, &new.collect::<Vec<_>>())?;
             transaction.commit()?;
-            if existing == Existing::Replace && first.is_some() {
-                self.vacuum(client)?;
-            }
             let added = |older: bool| match (older, existing) {
                 (false, _) => Added::New,
                 (true, Existing::Keep) => Added::Kept,
@@ -89,9 +86,6 @@ impl Store for Postgres {
             let mut transaction = self.writing(client)?;
             let deleted = self.forget(&mut transaction, &ids)?;
             transaction.commit()?;
-            if deleted > 0 {
-                self.vacuum(client)?;
-            }
             Ok(deleted)
         })
     }
@@ -105,9 +99,6 @@ impl Store for Postgres {
             let ids = found.iter().map(|row| row.try_get(0)).collect::<Result<Vec<&str>, _>>()?;
             let deleted = self.forget(&mut transaction, &ids)?;
             transaction.commit()?;
-            if deleted > 0 {
-                self.vacuum(client)?;
-            }
             Ok(deleted)
         })
     }

@@ -47,11 +47,6 @@ impl Postgres {
         Ok(transaction.execute(&format!("DELETE FROM {} WHERE id = ANY($1)", schema.table), &[&ids])?)
     }
 
-    /// Frees the space of what was deleted, for whoever reads the files: a row that was deleted stays in them until then.
-    pub(super) fn vacuum(&self, client: &mut Client) -> Result<(), GalleryError> {
-        Ok(client.batch_execute(&format!("VACUUM {}, {}", self.schema.table, self.schema.judgements))?)
-    }
-
     pub(super) fn nearest(
         &self,
         client: &mut Client,
@@ -62,7 +57,10 @@ impl Postgres {
     ) -> Result<Vec<(i64, Kept)>, GalleryError> {
         let mut transaction = client.transaction()?;
         let breadth = limit.clamp(40, 1000);
-        let how = if by_index { "hnsw.iterative_scan = relaxed_order" } else { "enable_indexscan = off" };
+        // The planner does not see what it costs to fetch long embeddings, and would read all rows of a table of thousands. Where a
+        // filter leaves few it may still go by the columns' indexes.
+        let by_index_only = "hnsw.iterative_scan = relaxed_order; SET LOCAL enable_seqscan = off";
+        let how = if by_index { by_index_only } else { "enable_indexscan = off" };
         transaction.batch_execute(&format!("SET LOCAL hnsw.ef_search = {breadth}; SET LOCAL {how}"))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let statement = format!(
