@@ -31,15 +31,18 @@ pub(super) fn compact(folder: &Path, gallery: u32, log: u32) -> io::Result<()> {
         return Err(no());
     }
     let mut to = header.write(salt);
-    let mut commit = false;
+    // Whether anything of the batch is kept, which then needs its commit.
+    let mut some = false;
     for frame in &scanned.frames {
-        // What a tombstone is of has been overwritten. `Settled` stays: it says so.
         let kept = match frame.kind {
-            Kind::Erased | Kind::Tombstone => false,
-            Kind::Commit => commit,
-            _ => true,
+            // What a tombstone is of has been overwritten. `Settled` stays: it says so.
+            Kind::Erased | Kind::Tombstone => continue,
+            Kind::Commit => std::mem::take(&mut some),
+            _ => {
+                some = true;
+                true
+            }
         };
-        commit = kept && frame.kind != Kind::Commit || commit && frame.kind != Kind::Commit;
         if kept {
             frame::write(&mut to, salt, frame.kind, frame.batch, |to| to.extend(frame.payload)).ok_or_else(no)?;
         }

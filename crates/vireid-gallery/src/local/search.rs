@@ -83,6 +83,11 @@ impl<'a> Best<'a> {
     }
 }
 
+/// A step that adds a chunk's rows to the best of those before; it keeps the compiler from taking the lifetimes for different ones.
+fn stepping<'a, 'c, F: Fn(Best<'a>, (usize, &'c Chunk)) -> Best<'a>>(step: F) -> F {
+    step
+}
+
 impl State {
     /// The best rows, exactly: codes say which can be among them, and those are compared as they are on the disk.
     pub fn search(&self, query: &[f32], filter: &Filter, top: usize) -> Result<Vec<Hit>, GalleryError> {
@@ -92,8 +97,7 @@ impl State {
         let (probe, sieve) = (Probe::new(query), self.table.sieve(filter));
         let floor = AtomicI32::new(i32::MIN);
         let new = || Best::new(top, &floor);
-        let chunks = self.table.chunks.par_iter().enumerate();
-        let looked = chunks.fold(new, |mut best, (number, chunk)| {
+        let step = stepping(|mut best, (number, chunk)| {
             self.look(chunk, &probe, &sieve, |bounds, row| {
                 if key(bounds.1) >= floor.load(Ordering::Relaxed) && chunk.rows[row].alive {
                     best.take(bounds, number, row);
@@ -101,15 +105,22 @@ impl State {
             });
             best
         });
-        let best = looked.reduce(new, Best::merge);
+        // A thread of the pool that waits for others does their work, which may be a search: it would wait for the lock that it holds.
+        let alone = rayon::current_thread_index().is_some();
+        let chunks = &self.table.chunks;
+        let best = match alone {
+            true => chunks.iter().enumerate().fold(new(), step),
+            false => chunks.par_iter().enumerate().fold(new, step).reduce(new, Best::merge),
+        };
         let (least, mut candidates) = (best.floor(), best.candidates);
         candidates.retain(|candidate| candidate.0 >= least);
         candidates.sort_unstable_by_key(|(_, chunk, row)| (*chunk, *row));
-        let spans: Vec<Vec<(f32, usize, usize)>> = self
-            .spans(&candidates)
-            .into_par_iter()
-            .map(|span| self.compare(&candidates[span], query))
-            .collect::<Result<_, _>>()?;
+        let spans = self.spans(&candidates);
+        let compare = |span: &Range<usize>| self.compare(&candidates[span.clone()], query);
+        let spans: Vec<_> = match alone {
+            true => spans.iter().map(compare).collect::<Result<_, _>>()?,
+            false => spans.par_iter().map(compare).collect::<Result<_, _>>()?,
+        };
         let mut found = spans.concat();
         // Stable: equals stay in the order of their age.
         found.sort_by(|a, b| b.0.total_cmp(&a.0));

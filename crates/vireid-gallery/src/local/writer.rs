@@ -15,6 +15,9 @@ use crate::{GalleryError, Judgement};
 /// Entries that one batch deletes at most.
 const BURIED_AT_ONCE: usize = 1 << 16;
 
+/// The log of a snapshot, and where its index is.
+type Made = (u32, (u64, u64));
+
 /// What readers and the writer share.
 pub(super) type Shared = Arc<RwLock<State>>;
 
@@ -50,7 +53,7 @@ pub(super) struct Writer {
     /// Why nothing can be written any more.
     pub broken: Option<GalleryError>,
     /// The making of a snapshot.
-    pub making: Option<JoinHandle<Option<(u32, (u64, u64))>>>,
+    pub making: Option<JoinHandle<Option<Made>>>,
 }
 
 impl Writer {
@@ -234,8 +237,8 @@ impl Writer {
         Ok(())
     }
 
-    fn known(&self, id: &String) -> Result<u64, GalleryError> {
-        read(&self.shared).table.sequence(id).ok_or_else(|| GalleryError::Unknown { id: id.clone() })
+    fn known(&self, id: &str) -> Result<u64, GalleryError> {
+        read(&self.shared).table.sequence(id).ok_or_else(|| GalleryError::Unknown { id: id.into() })
     }
 }
 
