@@ -1,5 +1,7 @@
 //! Many threads at once, of rayon's pool too.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -15,8 +15,8 @@ pub(super) fn wasteful(state: &State) -> Vec<u32> {
     for log in rows.chain(state.table.said.iter().map(|said| said.place.log)) {
         *left.entry(log).or_default() += 1;
     }
-    let numbered = (1..).zip(&state.logs);
-    let sealed = numbered.filter_map(|(number, log)| log.snapshot.as_ref().map(|snapshot| (number, snapshot.frames())));
+    let numbered = (1..).zip(&state.snapshots);
+    let sealed = numbered.filter_map(|(number, snapshot)| Some((number, snapshot.as_ref()?.frames())));
     sealed.filter(|(number, frames)| 2 * left.get(number).copied().unwrap_or(0) < *frames).map(|(log, _)| log).collect()
 }
 

@@ -9,7 +9,8 @@ use super::group::Group;
 use super::record::{Assignments, Place, write_assignments};
 use super::request::{Meant, Request};
 use super::snapshot::{self, Snapshot};
-use super::state::{Log, State};
+use super::state::State;
+use super::view::Log;
 use crate::{GalleryError, Judgement};
 
 /// Entries that one batch deletes at most.
@@ -105,8 +106,8 @@ impl Writer {
             frame::write(&mut frames, salt, Kind::Settled, batch, |to| to.extend(settled.to_le_bytes()));
         }
         frame::write(&mut frames, salt, Kind::Commit, batch, |_| ());
-        let state = read(&self.shared);
-        let file = &state.log(self.log)?.file;
+        let log = Arc::clone(read(&self.shared).log(self.log)?);
+        let file = &log.file;
         let written = file.write(&frames, self.end).and_then(|()| file.sync());
         if let Err(error) = written {
             // Else what is written next would lie behind what was written in part.
@@ -117,7 +118,6 @@ impl Writer {
             }
             return Err(unwritable(&path)(error));
         }
-        drop(state);
         self.end += frames.len() as u64;
         (self.batch, self.settle, self.dirty) = (batch, false, true);
         Ok(())
@@ -140,7 +140,8 @@ impl Writer {
         })?;
         let dim = {
             let mut state = write(&self.shared);
-            state.logs.push(Log { file, salt, snapshot: None });
+            state.logs.push(Arc::new(Log { file, salt }));
+            state.snapshots.push(None);
             state.dim
         };
         let (folder, gallery, log) = (self.folder.clone(), self.gallery, self.log);
@@ -245,8 +246,8 @@ impl Writer {
 /// Opens the snapshot of a log that was made. Without it, the log is read as a whole when the gallery is opened.
 pub(super) fn take_snapshot(folder: &Path, shared: &Shared, gallery: u32, log: u32, index: (u64, u64)) {
     if let Ok(snapshot) = Snapshot::open(folder, salt_of(gallery, log), log, index)
-        && let Some(log) = write(shared).logs.get_mut(log as usize - 1)
+        && let Some(of) = write(shared).snapshots.get_mut(log as usize - 1)
     {
-        log.snapshot = Some(snapshot);
+        *of = Some(snapshot);
     }
 }
