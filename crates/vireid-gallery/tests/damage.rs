@@ -26,8 +26,10 @@ fn item(n: usize) -> Item {
     Item { facts: Facts::new(format!("e{n}"), Modality::Visible), embedding, image: Some(vec![n as u8; 9]) }
 }
 
+type Step = Box<dyn Fn(&Local)>;
+
 /// What is done to a gallery, one call after the other.
-fn steps() -> Vec<Box<dyn Fn(&Local)>> {
+fn steps() -> Vec<Step> {
     let judgement = || Judgement {
         query: Some("e1".into()),
         query_modality: Modality::Visible,

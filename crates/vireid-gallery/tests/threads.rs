@@ -32,7 +32,7 @@ fn searches_and_additions_go_on_side_by_side() {
                 let (store, done) = (&store, &done);
                 scope.spawn(move || {
                     let numbers = (5000 + lane..).step_by(4).take_while(|_| !done.load(Ordering::Relaxed));
-                    numbers.map(|n| store.add(vec![item(n)], Existing::Refuse).unwrap()).count()
+                    numbers.map(|n| store.add(vec![item(n)], Existing::Refuse).unwrap().len()).sum::<usize>()
                 })
             })
             .collect();
