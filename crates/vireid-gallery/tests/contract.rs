@@ -1,5 +1,7 @@
 //! What every store does, tried on each that can run here.
 
+#![allow(clippy::unwrap_used)]
+
 mod on_disk_store;
 
 use std::collections::BTreeMap;

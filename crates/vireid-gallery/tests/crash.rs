@@ -1,5 +1,6 @@
 //! A process that is killed while it writes loses nothing that it acknowledged, and leaves nothing half done.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

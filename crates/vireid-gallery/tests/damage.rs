@@ -1,5 +1,7 @@
 //! Damaged files are found and named. They never become wrong answers.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use vireid_core::Modality;
 use vireid_gallery::{Existing, Facts, Filter, GalleryError, Item, Judgement, Keep, Local, Model, Moment, Store};
+
+/// In memory where the system has a place for that: thousands of galleries are opened here, and nothing is unplugged.
+fn new_folder() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+}
 
 fn model() -> Model {
     Model { weights: "w".into(), settings: BTreeMap::new(), dim: 3 }
@@ -19,8 +26,10 @@ fn item(n: usize) -> Item {
     Item { facts: Facts::new(format!("e{n}"), Modality::Visible), embedding, image: Some(vec![n as u8; 9]) }
 }
 
+type Step = Box<dyn Fn(&Local)>;
+
 /// What is done to a gallery, one call after the other.
-fn steps() -> Vec<Box<dyn Fn(&Local)>> {
+fn steps() -> Vec<Step> {
     let judgement = || Judgement {
         query: Some("e1".into()),
         query_modality: Modality::Visible,
@@ -48,7 +57,7 @@ fn everything(store: &Local) -> Result<String, GalleryError> {
 
 /// A gallery, and what is in it.
 fn gallery(log_bytes: u64) -> (TempDir, String) {
-    let folder = TempDir::new().unwrap();
+    let folder = new_folder();
     let store = Local::create(folder.path(), model(), Keep { images: true, log_bytes }).unwrap();
     steps().iter().for_each(|step| step(&store));
     let all = everything(&store).unwrap();
@@ -77,7 +86,7 @@ fn answer(folder: &Path) -> Result<String, String> {
 
 #[test]
 fn a_log_that_ends_anywhere_has_all_its_whole_batches() {
-    let folder = TempDir::new().unwrap();
+    let folder = new_folder();
     let store = Local::create(folder.path(), model(), Keep { images: true, ..Keep::default() }).unwrap();
     let log = folder.path().join("log-000001.vgl");
     let mut stages = vec![(fs::metadata(&log).unwrap().len(), everything(&store).unwrap())];
@@ -176,7 +185,7 @@ fn what_can_not_be_opened_says_why() {
     let other = Model { weights: "other".into(), ..model() };
     assert!(said(Local::open(folder.path(), Some(&other)).unwrap_err()).starts_with("VR0804"));
     assert!(said(Local::create(folder.path(), model(), Keep::default()).unwrap_err()).starts_with("VR0808"));
-    let nothing = TempDir::new().unwrap();
+    let nothing = new_folder();
     assert!(said(Local::open(nothing.path(), None).unwrap_err()).starts_with("VR0808"));
     fs::write(nothing.path().join("notes.txt"), "mine").unwrap();
     assert!(said(Local::open_or_create(nothing.path(), model(), Keep::default()).unwrap_err()).starts_with("VR0808"));

@@ -1,5 +1,7 @@
 //! What is deleted is in no file any more.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

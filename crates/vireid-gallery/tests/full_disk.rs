@@ -1,5 +1,6 @@
 //! A full disk is an error and no more: what was kept is read, and is written again when there is room.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::process::Command;

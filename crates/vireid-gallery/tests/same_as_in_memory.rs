@@ -1,5 +1,7 @@
 //! The store on disk does what the one in memory does, to the bit, whatever is asked of it and in whichever order.
 
+#![allow(clippy::unwrap_used)]
+
 mod on_disk_store;
 
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 use pulp::{Arch, NullaryFnOnce};
 
-/// A row as whole numbers from -127 to 127, and how much that leaves out.
+/// A row as whole numbers from -127 to 127, each in a byte, and how much that leaves out.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Code {
-    /// A number for each of the row's.
-    pub values: Vec<i8>,
+    /// A signed byte for each number of the row.
+    pub bytes: Vec<u8>,
     /// How to get back.
     pub bound: Bound,
 }
@@ -24,9 +24,12 @@ pub(super) fn code(row: &[f32]) -> Code {
     // Below the smallest normal number a step is too coarse to count in; the code is zero, and all is left out.
     let scale = if scale.is_normal() { scale } else { 0.0 };
     let step = |value: &f32| if scale == 0.0 { 0 } else { (value / scale).round().clamp(-127.0, 127.0) as i8 };
-    let values: Vec<i8> = row.iter().map(step).collect();
-    let error = rest(row, values.iter().map(|value| f64::from(*value)), f64::from(scale));
-    Code { values, bound: Bound { scale, error: ((error * (1.0 + 1e-6)) as f32).next_up() } }
+    let values = row.iter().map(step);
+    let error = rest(row, values.clone().map(f64::from), f64::from(scale));
+    Code {
+        bytes: values.map(i8::cast_unsigned).collect(),
+        bound: Bound { scale, error: ((error * (1.0 + 1e-6)) as f32).next_up() },
+    }
 }
 
 /// The length of what is left of a row.
@@ -69,7 +72,7 @@ impl Probe {
     }
 
     /// The products of the query with codes that lie one behind the other.
-    pub fn products(&self, codes: &[i8], products: &mut Vec<i32>) {
+    pub fn products(&self, codes: &[u8], products: &mut Vec<i32>) {
         Arch::new().dispatch(Products { query: &self.values, codes, products });
     }
 }
@@ -77,7 +80,7 @@ impl Probe {
 /// Compiled for every kind of vector instruction.
 struct Products<'a> {
     query: &'a [i16],
-    codes: &'a [i8],
+    codes: &'a [u8],
     products: &'a mut Vec<i32>,
 }
 
@@ -89,7 +92,10 @@ impl NullaryFnOnce for Products<'_> {
         self.products.clear();
         let rows = self.codes.chunks_exact(self.query.len());
         self.products.extend(rows.map(|row| {
-            row.iter().zip(self.query).map(|(code, value)| i32::from(*code) * i32::from(*value)).sum::<i32>()
+            row.iter()
+                .zip(self.query)
+                .map(|(code, value)| i32::from(code.cast_signed()) * i32::from(*value))
+                .sum::<i32>()
         }));
     }
 }
@@ -125,8 +131,8 @@ mod tests {
         fn the_similarity_is_within_the_bounds((row, query) in rows()) {
             let (code, probe) = (code(&row), Probe::new(&query));
             let mut products = Vec::new();
-            probe.products(&code.values, &mut products);
-            let expected: i32 = code.values.iter().zip(&probe.values).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+            probe.products(&code.bytes, &mut products);
+            let expected: i32 = code.bytes.iter().zip(&probe.values).map(|(a, b)| i32::from(a.cast_signed()) * i32::from(*b)).sum();
             prop_assert_eq!(&products, &[expected]);
             let (low, high) = probe.bounds(code.bound, products[0]);
             let exact = dot(&row, &query);
@@ -141,7 +147,7 @@ mod tests {
             let row = vec![1.0 / (dim as f32).sqrt(); dim];
             let (code, probe) = (code(&row), Probe::new(&row));
             let mut products = Vec::new();
-            probe.products(&code.values, &mut products);
+            probe.products(&code.bytes, &mut products);
             let (low, high) = probe.bounds(code.bound, products[0]);
             assert!(low <= 1.0 && 1.0 <= high && high - low < 0.02, "{dim}: {low} {high}");
         }

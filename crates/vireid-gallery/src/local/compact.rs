@@ -15,8 +15,8 @@ pub(super) fn wasteful(state: &State) -> Vec<u32> {
     for log in rows.chain(state.table.said.iter().map(|said| said.place.log)) {
         *left.entry(log).or_default() += 1;
     }
-    let numbered = (1..).zip(&state.logs);
-    let sealed = numbered.filter_map(|(number, log)| log.snapshot.as_ref().map(|snapshot| (number, snapshot.frames())));
+    let numbered = (1..).zip(&state.snapshots);
+    let sealed = numbered.filter_map(|(number, snapshot)| Some((number, snapshot.as_ref()?.frames())));
     sealed.filter(|(number, frames)| 2 * left.get(number).copied().unwrap_or(0) < *frames).map(|(log, _)| log).collect()
 }
 
@@ -31,15 +31,18 @@ pub(super) fn compact(folder: &Path, gallery: u32, log: u32) -> io::Result<()> {
         return Err(no());
     }
     let mut to = header.write(salt);
-    let mut commit = false;
+    // Whether anything of the batch is kept, which then needs its commit.
+    let mut some = false;
     for frame in &scanned.frames {
-        // What a tombstone is of has been overwritten. `Settled` stays: it says so.
         let kept = match frame.kind {
-            Kind::Erased | Kind::Tombstone => false,
-            Kind::Commit => commit,
-            _ => true,
+            // What a tombstone is of has been overwritten. `Settled` stays: it says so.
+            Kind::Erased | Kind::Tombstone => continue,
+            Kind::Commit => std::mem::take(&mut some),
+            _ => {
+                some = true;
+                true
+            }
         };
-        commit = kept && frame.kind != Kind::Commit || commit && frame.kind != Kind::Commit;
         if kept {
             frame::write(&mut to, salt, frame.kind, frame.batch, |to| to.extend(frame.payload)).ok_or_else(no)?;
         }

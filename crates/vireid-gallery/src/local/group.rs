@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use super::frame::{self, Kind};
-use super::record::Entry;
+use super::record::{Entry, Known};
 use super::request::{Answer, Prepared, Request};
 use super::table::NewRow;
 use super::writer::{Writer, read, write};
@@ -143,9 +143,9 @@ impl Batch {
             let mut state = write(&writer.shared);
             state.bury(&tombstone);
             for (item, sequence, offset, image) in &self.rows {
-                let (facts, json, bound) = (&item.facts, item.json.as_slice(), item.code.bound);
+                let (facts, json, bound) = (Known::of(&item.facts), item.json.as_slice(), item.code.bound);
                 let (sequence, offset, log) = (*sequence, *offset, writer.log);
-                state.table.push(&NewRow { sequence, log, offset, facts, json, code: &item.code.values, bound });
+                state.table.push(&NewRow { sequence, log, offset, facts: &facts, json, code: &item.code.bytes, bound });
                 if let Some(row) = state.table.row_mut(sequence) {
                     row.image = *image;
                 }

@@ -1,17 +1,21 @@
-use std::fs;
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::code::{Bound, code};
 use super::files::{HEADER, Header, Positioned, damaged, log_path, salt_of, snapshot_path, unreadable};
 use super::frame::{Frame, Kind, u64_of};
-use super::record::{Assignments, Coded, Entry, Place, Tombstone, facts_of, read_assignments, row_of};
+use super::record::{Assignments, Coded, Entry, Known, Place, Tombstone, read_assignments, row_of};
 use super::scan::scan;
 use super::snapshot::Snapshot;
-use super::state::{Log, State, count_logs};
+use super::state::{State, count_logs};
 use super::table::{NewRow, Table};
-use crate::{Facts, GalleryError, Judgement};
+use super::view::Log;
+use crate::{GalleryError, Judgement};
 
 /// Frames that are read at once.
 const SLICE: usize = 4096;
@@ -47,6 +51,7 @@ pub(super) struct Loaded {
     pub faults: Vec<Fault>,
     /// Bytes of all logs, and how many of them say nothing any more.
     pub bytes: (u64, u64),
+    buffer: Vec<u8>,
     tombstones: Vec<(u64, Tombstone)>,
     settled: u64,
 }
@@ -55,7 +60,7 @@ pub(super) struct Loaded {
 pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) -> Result<Loaded, GalleryError> {
     let count = count_logs(folder);
     let first = log_path(folder, 1);
-    let state = State { folder: folder.into(), dim, table: Table::new(dim), logs: Vec::new() };
+    let state = State { folder: folder.into(), dim, table: Table::new(dim), logs: Vec::new(), snapshots: Vec::new() };
     let mut loaded = Loaded {
         state,
         batch: 0,
@@ -66,6 +71,7 @@ pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) ->
         unsettled: Vec::new(),
         faults: Vec::new(),
         bytes: (0, 0),
+        buffer: Vec::new(),
         tombstones: Vec::new(),
         settled: 0,
     };
@@ -81,6 +87,7 @@ pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) ->
     for number in 1..=count {
         loaded.log(number, gallery, number < count, every_byte)?;
     }
+    loaded.buffer = Vec::new();
     let settled = loaded.settled;
     let open = std::mem::take(&mut loaded.tombstones).into_iter().filter(|(batch, _)| *batch > settled);
     loaded.unsettled = open.flat_map(|(_, tombstone)| tombstone.places).collect();
@@ -103,7 +110,7 @@ fn overwritten(folder: &Path, fault: &Fault, places: &[Place]) -> bool {
 
 /// A frame that was read.
 enum Event<'a> {
-    Entry { sequence: u64, offset: u64, json: &'a [u8], facts: Box<Facts>, code: Vec<i8>, bound: Bound },
+    Entry { sequence: u64, offset: u64, json: &'a [u8], facts: Known<'a>, code: Cow<'a, [u8]>, bound: Bound },
     Image { sequence: u64, offset: u64 },
     Tombstone(Tombstone),
     Assign(Assignments),
@@ -122,14 +129,14 @@ fn event<'a>(frame: &Frame<'a>, log: u32, dim: usize, snapshot: bool) -> Option<
         Kind::Entry => {
             let entry = Entry::read(payload, dim)?;
             let code = code(&row_of(entry.row));
-            let (facts, bound) = (Box::new(facts_of(entry.json)?), code.bound);
-            Event::Entry { sequence: entry.sequence, offset, json: entry.json, facts, code: code.values, bound }
+            let (facts, bound) = (Known::read(entry.json)?, code.bound);
+            Event::Entry { sequence: entry.sequence, offset, json: entry.json, facts, code: code.bytes.into(), bound }
         }
         Kind::Row => {
             let coded = Coded::read(payload, dim)?;
-            let code = coded.code.iter().map(|byte| byte.cast_signed()).collect();
+            let code = coded.code.into();
             let bound = Bound { scale: coded.scale, error: coded.error };
-            let facts = Box::new(facts_of(coded.json)?);
+            let facts = Known::read(coded.json)?;
             Event::Entry { sequence: coded.sequence, offset, json: coded.json, facts, code, bound }
         }
         Kind::Image => Event::Image { sequence: u64_of(&mut payload)?, offset },
@@ -150,19 +157,29 @@ impl Loaded {
         let (path, salt) = (log_path(&folder, number), salt_of(gallery, number));
         let file = Positioned::open(&path).map_err(unreadable(&path))?;
         let length = file.len().map_err(unreadable(&path))?;
-        self.state.logs.push(Log { file, salt, snapshot: None });
-        if sealed && let Ok(bytes) = fs::read(snapshot_path(&folder, number)) {
+        self.state.logs.push(Arc::new(Log { file, salt }));
+        self.state.snapshots.push(None);
+        // The memory of one snapshot is that of the next.
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.clear();
+        let opened = sealed.then(|| File::open(snapshot_path(&folder, number)));
+        if let Some(Ok(mut file)) = opened
+            && file.read_to_end(&mut bytes).is_ok()
+        {
             let read = Snapshot::read(&bytes, salt, length).filter(|(header, ..)| header.log == number);
             if let Some((header, frames, index)) = read
                 && let Ok(snapshot) = Snapshot::open(&folder, salt, number, index)
             {
-                if let Some(log) = self.state.logs.last_mut() {
-                    log.snapshot = Some(snapshot);
+                if let Some(last) = self.state.snapshots.last_mut() {
+                    *last = Some(snapshot);
                 }
                 if !every_byte {
                     self.sequence = self.sequence.max(header.sequence);
                     self.batch = frames.last().map_or(self.batch, |frame| frame.batch);
-                    return match self.replay(&frames, number, true) {
+                    let failed = self.replay(&frames, number, true);
+                    drop(frames);
+                    self.buffer = bytes;
+                    return match failed {
                         None => Ok(()),
                         Some(_) => Err(damaged(&snapshot_path(&folder, number), "it makes no sense; delete it")),
                     };

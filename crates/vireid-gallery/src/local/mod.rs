@@ -17,6 +17,7 @@ mod search;
 mod snapshot;
 mod state;
 mod table;
+mod view;
 mod writer;
 
 use std::fs::{self, File};
@@ -184,7 +185,7 @@ fn recover(folder: &Path, gallery: u32, keep: Keep, loaded: Loaded) -> Result<Wr
         file.cut(loaded.end).and_then(|()| file.sync()).map_err(unwritable(&log_path(folder, log)))?;
     }
     let (sealed, dim) = (loaded.state.logs.len() - 1, loaded.state.dim);
-    let without = |number: &u32| loaded.state.logs[*number as usize - 1].snapshot.is_none();
+    let without = |number: &u32| loaded.state.snapshot(*number).is_none();
     let missing: Vec<u32> = (1..=sealed as u32).filter(without).collect();
     let mut writer = Writer {
         folder: folder.into(),
@@ -237,18 +238,28 @@ impl Store for Local {
     fn get(&self, id: &str) -> Result<Option<Kept>, GalleryError> {
         let state = read(&self.shared);
         let found = state.table.sequence(id).and_then(|sequence| state.table.find(sequence));
-        found.map(|(chunk, row)| state.kept(&state.table.chunks[chunk], row)).transpose()
+        found.map(|(chunk, row)| state.view().kept(&state.table.chunks[chunk], row)).transpose()
     }
 
     fn image(&self, id: &str) -> Result<Option<Vec<u8>>, GalleryError> {
         let state = read(&self.shared);
         let row = state.table.sequence(id).and_then(|sequence| state.table.row(sequence));
-        row.map_or(Ok(None), |row| state.image(row))
+        row.map_or(Ok(None), |row| state.view().image(row))
     }
 
     fn search(&self, query: &[f32], filter: &Filter, top: usize) -> Result<Vec<Hit>, GalleryError> {
         check_embedding(query, self.model.dim)?;
-        read(&self.shared).search(query, filter, top)
+        let (view, sieve) = {
+            let state = read(&self.shared);
+            (state.view(), state.table.sieve(filter))
+        };
+        let found = view.search(query, &sieve, top, false);
+        if !matches!(found, Err(GalleryError::Damaged { .. })) {
+            return found;
+        }
+        // What was deleted meanwhile can't be read. Now nothing is, until this is done; and no other thread may be needed for it.
+        let state = read(&self.shared);
+        state.view().search(query, &state.table.sieve(filter), top, true)
     }
 
     fn delete(&self, ids: &[String]) -> Result<u64, GalleryError> {
@@ -263,10 +274,9 @@ impl Store for Local {
         let bad = |_| GalleryError::BadEntry { what: "after", reason: "no page gave it".into() };
         let from = after.map(|text| text.parse::<u64>().map_err(bad)).transpose()?.unwrap_or(0);
         let state = read(&self.shared);
-        let sieve = state.table.sieve(filter);
+        let (view, sieve) = (state.view(), state.table.sieve(filter));
         let mut meant = state.table.iter(from).filter(|(chunk, row)| sieve.admits(chunk, *row));
-        let entries =
-            meant.by_ref().take(limit).map(|(chunk, row)| state.kept(chunk, row)).collect::<Result<_, _>>()?;
+        let entries = meant.by_ref().take(limit).map(|(chunk, row)| view.kept(chunk, row)).collect::<Result<_, _>>()?;
         Ok(Page { entries, next: meant.next().map(|(chunk, row)| chunk.rows[row].sequence.to_string()) })
     }
 

@@ -1,4 +1,10 @@
-use crate::Facts;
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use vireid_core::Modality;
+
+use crate::facts::modality_name;
+use crate::{Facts, Moment};
 
 use super::frame::{f32_of, u32_of, u64_of};
 
@@ -136,6 +142,30 @@ impl<'a> Coded<'a> {
         let length = u32_of(&mut bytes)? as usize;
         let (json, code) = bytes.split_at_checked(length)?;
         (code.len() == dim).then_some(Self { sequence, scale, error, json, code })
+    }
+}
+
+/// What a table knows of the facts of an entry: quicker to read than all.
+#[derive(Debug, Deserialize)]
+pub(super) struct Known<'a> {
+    #[serde(borrow)]
+    pub id: Cow<'a, str>,
+    #[serde(with = "modality_name")]
+    pub modality: Modality,
+    #[serde(borrow, default)]
+    pub camera: Cow<'a, str>,
+    #[serde(default)]
+    pub time: Option<Moment>,
+}
+
+impl<'a> Known<'a> {
+    pub fn of(facts: &'a Facts) -> Self {
+        let (id, camera) = (facts.id.as_str().into(), facts.camera.as_str().into());
+        Self { id, modality: facts.modality, camera, time: facts.time }
+    }
+
+    pub fn read(json: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
     }
 }
 

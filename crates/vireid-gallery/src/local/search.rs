@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rayon::prelude::*;
 
 use super::code::Probe;
-use super::files::{log_path, unreadable};
-use super::state::State;
-use super::table::{Chunk, Sieve};
+use super::table::{Chunk, ROWS, Sieve};
+use super::view::View;
 use crate::in_memory::dot;
-use crate::{Filter, GalleryError, Hit};
+use crate::{GalleryError, Hit};
 
 /// Bytes between two rows, and of rows in all, up to which they are read at once.
 const GAP: u64 = 16 << 10;
@@ -83,39 +82,49 @@ impl<'a> Best<'a> {
     }
 }
 
-impl State {
-    /// The best rows, exactly: codes say which can be among them, and those are compared as they are on the disk.
-    pub fn search(&self, query: &[f32], filter: &Filter, top: usize) -> Result<Vec<Hit>, GalleryError> {
+/// A step that adds a chunk's rows to the best of those before; it keeps the compiler from taking the lifetimes for different ones.
+fn stepping<'a, 'c, F: Fn(Best<'a>, (usize, &'c Chunk)) -> Best<'a>>(step: F) -> F {
+    step
+}
+
+impl View {
+    /// The best rows, exactly: codes say which can be among them, and those are compared as they are on the disk. By this thread alone where
+    /// others may wait for it.
+    pub fn search(&self, query: &[f32], sieve: &Sieve<'_>, top: usize, alone: bool) -> Result<Vec<Hit>, GalleryError> {
         if top == 0 {
             return Ok(Vec::new());
         }
-        let (probe, sieve) = (Probe::new(query), self.table.sieve(filter));
+        let probe = Probe::new(query);
         let floor = AtomicI32::new(i32::MIN);
         let new = || Best::new(top, &floor);
-        let chunks = self.table.chunks.par_iter().enumerate();
-        let looked = chunks.fold(new, |mut best, (number, chunk)| {
-            self.look(chunk, &probe, &sieve, |bounds, row| {
-                if key(bounds.1) >= floor.load(Ordering::Relaxed) && chunk.rows[row].alive {
+        let step = stepping(|mut best, (number, chunk)| {
+            self.look(chunk, &probe, sieve, |bounds, row| {
+                if key(bounds.1) >= floor.load(Ordering::Relaxed) && chunk.alive(row) {
                     best.take(bounds, number, row);
                 }
             });
             best
         });
-        let best = looked.reduce(new, Best::merge);
+        let chunks = &self.chunks;
+        let best = match alone {
+            true => chunks.iter().map(|chunk| &**chunk).enumerate().fold(new(), step),
+            false => chunks.par_iter().map(|chunk| &**chunk).enumerate().fold(new, step).reduce(new, Best::merge),
+        };
         let (least, mut candidates) = (best.floor(), best.candidates);
         candidates.retain(|candidate| candidate.0 >= least);
         candidates.sort_unstable_by_key(|(_, chunk, row)| (*chunk, *row));
-        let spans: Vec<Vec<(f32, usize, usize)>> = self
-            .spans(&candidates)
-            .into_par_iter()
-            .map(|span| self.compare(&candidates[span], query))
-            .collect::<Result<_, _>>()?;
+        let spans = self.spans(&candidates);
+        let compare = |span: &Range<usize>| self.compare(&candidates[span.clone()], query);
+        let spans: Vec<_> = match alone {
+            true => spans.iter().map(compare).collect::<Result<_, _>>()?,
+            false => spans.par_iter().map(compare).collect::<Result<_, _>>()?,
+        };
         let mut found = spans.concat();
         // Stable: equals stay in the order of their age.
         found.sort_by(|a, b| b.0.total_cmp(&a.0));
         found.truncate(top);
         let hit = |(similarity, chunk, number): (f32, usize, usize)| {
-            let chunk = &self.table.chunks[chunk];
+            let chunk = &self.chunks[chunk];
             let row = &chunk.rows[number];
             let facts = self.facts(chunk, number)?;
             Ok(Hit { facts, similarity, person: row.person, has_image: row.image.is_some() })
@@ -133,7 +142,14 @@ impl State {
             }
             return;
         }
-        for row in (0..chunk.rows.len()).filter(|row| sieve.admits(chunk, *row)) {
+        let meant: Vec<usize> = (0..chunk.rows.len()).filter(|row| sieve.admits(chunk, *row)).collect();
+        // Rows in a run are quicker than rows one by one.
+        if meant.len() > ROWS / 8 {
+            probe.products(&chunk.codes, &mut products);
+            meant.iter().for_each(|row| take(probe.bounds(chunk.bounds[*row], products[*row]), *row));
+            return;
+        }
+        for row in meant {
             probe.products(&chunk.codes[row * self.dim..][..self.dim], &mut products);
             take(probe.bounds(chunk.bounds[row], products[0]), row);
         }
@@ -145,7 +161,7 @@ impl State {
         // The log, and where in it the span begins and ends.
         let mut at = (0, 0, 0);
         for (number, (_, chunk, row)) in candidates.iter().enumerate() {
-            let chunk = &self.table.chunks[*chunk];
+            let chunk = &self.chunks[*chunk];
             let (log, offset) = (chunk.rows[*row].log, chunk.rows[*row].offset);
             let end = offset + self.frame_length(chunk, *row) as u64;
             match spans.last_mut() {
@@ -165,15 +181,13 @@ impl State {
     /// The similarities of candidates that lie close to each other.
     fn compare(&self, span: &[Candidate], query: &[f32]) -> Result<Vec<(f32, usize, usize)>, GalleryError> {
         let place = |(_, chunk, row): &Candidate| {
-            let chunk = &self.table.chunks[*chunk];
+            let chunk = &self.chunks[*chunk];
             (&chunk.rows[*row], self.frame_length(chunk, *row))
         };
         let (Some((first, _)), Some((last, length))) = (span.first().map(place), span.last().map(place)) else {
             return Ok(Vec::new());
         };
-        let mut bytes = vec![0; (last.offset - first.offset) as usize + length];
-        let read = self.log(first.log)?.file.read(&mut bytes, first.offset);
-        read.map_err(unreadable(&log_path(&self.folder, first.log)))?;
+        let bytes = self.read(first.log, first.offset, (last.offset - first.offset) as usize + length)?;
         let compare = |candidate: &Candidate| {
             let (row, length) = place(candidate);
             let from = (row.offset - first.offset) as usize;

@@ -48,8 +48,7 @@ pub(super) fn make(folder: &Path, gallery: u32, log: u32, dim: usize) -> io::Res
             (Kind::Entry, Some(Some((Entry { sequence, json, .. }, code)))) => {
                 index.push((frame.offset, at));
                 let (scale, error) = (code.bound.scale, code.bound.error);
-                let values: Vec<u8> = code.values.iter().map(|value| value.cast_unsigned()).collect();
-                let coded = Coded { sequence, scale, error, json, code: &values };
+                let coded = Coded { sequence, scale, error, json, code: &code.bytes };
                 frame::write(&mut to, salt, Kind::Row, frame.batch, |to| {
                     to.extend(place);
                     coded.write(to);

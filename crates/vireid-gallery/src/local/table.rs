@@ -1,10 +1,11 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use vireid_core::Modality;
 
 use super::code::Bound;
-use super::record::{Place, facts_of};
-use crate::{Count, Facts, Filter, Judgement, Moment};
+use super::record::{Known, Place, facts_of};
+use crate::{Count, Filter, Judgement, Moment};
 
 /// Rows of a chunk: enough to keep a core busy, and no more than a small gallery can spare.
 pub(super) const ROWS: usize = 2048;
@@ -22,25 +23,49 @@ pub(super) struct Row {
     pub image: Option<u64>,
     /// The person that it was put to.
     pub person: Option<u64>,
-    pub(super) modality: Modality,
-    camera: u32,
-    time: Option<Moment>,
-    /// Whether it is still there.
-    pub alive: bool,
 }
 
+/// What filters look at first, in few bytes.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// Milliseconds; [`NEVER`] where nobody said.
+    time: i64,
+    camera: u32,
+    modality: Modality,
+    alive: bool,
+}
+
+/// No time: none that a [`Moment`] can be.
+const NEVER: i64 = i64::MIN;
+
 /// Entries that lie side by side.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Chunk {
     pub rows: Vec<Row>,
+    marks: Vec<Mark>,
     pub bounds: Vec<Bound>,
-    pub codes: Vec<i8>,
+    pub codes: Vec<u8>,
     /// JSON of all, one behind the other.
     facts: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Chunk {
+    /// Whether an entry is still there.
+    pub fn alive(&self, row: usize) -> bool {
+        self.marks[row].alive
+    }
+
+    /// Gives back memory that nothing will fill.
+    fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
+        self.marks.shrink_to_fit();
+        self.bounds.shrink_to_fit();
+        self.codes.shrink_to_fit();
+        self.facts.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     pub fn json(&self, row: usize) -> &[u8] {
         let from = row.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.facts[from..self.ends[row]]
@@ -60,7 +85,8 @@ pub(super) struct Said {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     dim: usize,
-    pub chunks: Vec<Chunk>,
+    /// A search goes on with those that were there when it began.
+    pub chunks: Vec<Arc<Chunk>>,
     /// Numbers of the entries by id.
     ids: HashMap<Box<str>, u64>,
     cameras: Vec<String>,
@@ -76,9 +102,9 @@ pub(super) struct NewRow<'a> {
     pub sequence: u64,
     pub log: u32,
     pub offset: u64,
-    pub facts: &'a Facts,
+    pub facts: &'a Known<'a>,
     pub json: &'a [u8],
-    pub code: &'a [i8],
+    pub code: &'a [u8],
     pub bound: Bound,
 }
 
@@ -94,46 +120,36 @@ impl Table {
     /// Puts an entry in whose number is greater than all others'.
     pub fn push(&mut self, new: &NewRow<'_>) {
         let facts = new.facts;
-        let camera = match self.camera_numbers.get(&facts.camera) {
+        let camera = match self.camera_numbers.get(&*facts.camera) {
             Some(number) => *number,
             None => {
                 let number = self.cameras.len() as u32;
-                self.cameras.push(facts.camera.clone());
-                self.camera_numbers.insert(facts.camera.clone(), number);
+                self.cameras.push(facts.camera.to_string());
+                self.camera_numbers.insert(facts.camera.to_string(), number);
                 number
             }
         };
         *self.counted(facts.modality) += 1;
-        self.ids.insert(facts.id.as_str().into(), new.sequence);
-        let row = Row {
-            sequence: new.sequence,
-            log: new.log,
-            offset: new.offset,
-            image: None,
-            person: None,
-            modality: facts.modality,
-            camera,
-            time: facts.time,
-            alive: true,
-        };
-        self.append(row, new.bound, new.code, new.json);
+        self.ids.insert((*facts.id).into(), new.sequence);
+        let row = Row { sequence: new.sequence, log: new.log, offset: new.offset, image: None, person: None };
+        let time = facts.time.map_or(NEVER, Moment::milliseconds);
+        let mark = Mark { time, camera, modality: facts.modality, alive: true };
+        self.append(row, mark, new.bound, new.code, new.json);
     }
 
-    fn append(&mut self, row: Row, bound: Bound, code: &[i8], json: &[u8]) {
+    fn append(&mut self, row: Row, mark: Mark, bound: Bound, code: &[u8], json: &[u8]) {
         if self.chunks.last().is_none_or(|chunk| chunk.rows.len() == ROWS) {
             if let Some(full) = self.chunks.last_mut() {
-                full.facts.shrink_to_fit();
+                Arc::make_mut(full).shrink();
             }
-            // Room for all at once but in the first, which a small gallery never fills.
-            let rows = if self.chunks.is_empty() { 0 } else { ROWS };
-            let codes = Vec::with_capacity(rows * self.dim);
-            self.chunks.push(Chunk { codes, ..Chunk::default() });
+            self.chunks.push(Arc::default());
         }
-        let Some(chunk) = self.chunks.last_mut() else { return };
+        let Some(chunk) = self.chunks.last_mut().map(Arc::make_mut) else { return };
         chunk.rows.push(row);
+        chunk.marks.push(mark);
         chunk.bounds.push(bound);
-        chunk.codes.extend(code);
-        chunk.facts.extend(json);
+        chunk.codes.extend_from_slice(code);
+        chunk.facts.extend_from_slice(json);
         chunk.ends.push(chunk.facts.len());
     }
 
@@ -151,17 +167,18 @@ impl Table {
 
     /// The first place in the table whose number is `sequence` or greater.
     pub fn from(&self, sequence: u64) -> (usize, usize) {
-        let before = |chunk: &Chunk| chunk.rows.last().is_some_and(|row| row.sequence < sequence);
+        let before = |chunk: &Arc<Chunk>| chunk.rows.last().is_some_and(|row| row.sequence < sequence);
         let chunk = self.chunks.partition_point(before);
-        let row = |chunk: &Chunk| chunk.rows.partition_point(|row| row.sequence < sequence);
+        let row = |chunk: &Arc<Chunk>| chunk.rows.partition_point(|row| row.sequence < sequence);
         (chunk, self.chunks.get(chunk).map_or(0, row))
     }
 
     /// Where an entry is, if it is still there.
     pub fn find(&self, sequence: u64) -> Option<(usize, usize)> {
         let (chunk, row) = self.from(sequence);
-        let found = self.chunks.get(chunk)?.rows.get(row)?;
-        (found.sequence == sequence && found.alive).then_some((chunk, row))
+        let found = self.chunks.get(chunk)?;
+        let same = found.rows.get(row)?.sequence == sequence;
+        (same && found.alive(row)).then_some((chunk, row))
     }
 
     /// An entry that is still there.
@@ -171,7 +188,7 @@ impl Table {
 
     /// An entry that is still there.
     pub fn row_mut(&mut self, sequence: u64) -> Option<&mut Row> {
-        self.find(sequence).map(|(chunk, row)| &mut self.chunks[chunk].rows[row])
+        self.find(sequence).map(|(chunk, row)| &mut Arc::make_mut(&mut self.chunks[chunk]).rows[row])
     }
 
     /// All entries from a number on, the oldest first.
@@ -180,21 +197,22 @@ impl Table {
         let chunks = self.chunks.iter().enumerate().skip(first);
         let rows = chunks.flat_map(move |(number, chunk)| {
             let from = if number == first { row } else { 0 };
-            (from..chunk.rows.len()).map(move |row| (chunk, row))
+            (from..chunk.rows.len()).map(move |row| (&**chunk, row))
         });
-        rows.filter(|(chunk, row)| chunk.rows[*row].alive)
+        rows.filter(|(chunk, row)| chunk.alive(*row))
     }
 
     /// Takes an entry out, and what was said of it.
     pub fn remove(&mut self, sequence: u64) {
         let Some((chunk, row)) = self.find(sequence) else { return };
-        let Some(facts) = facts_of(self.chunks[chunk].json(row)) else { return };
-        *self.counted(facts.modality) -= 1;
-        self.ids.remove(facts.id.as_str());
-        self.said.retain(|said| !said.names(&facts.id));
+        let Some(facts) = Known::read(self.chunks[chunk].json(row)) else { return };
+        let (modality, id) = (facts.modality, facts.id.into_owned());
+        *self.counted(modality) -= 1;
+        self.ids.remove(id.as_str());
+        self.said.retain(|said| !said.names(&id));
         let dim = self.dim;
-        let chunk = &mut self.chunks[chunk];
-        chunk.rows[row].alive = false;
+        let chunk = Arc::make_mut(&mut self.chunks[chunk]);
+        chunk.marks[row].alive = false;
         chunk.codes[row * dim..][..dim].fill(0);
         let from = row.checked_sub(1).map_or(0, |before| chunk.ends[before]);
         chunk.facts[from..chunk.ends[row]].fill(0);
@@ -209,9 +227,9 @@ impl Table {
         self.dead = 0;
         let dim = self.dim;
         for chunk in std::mem::take(&mut self.chunks) {
-            for (number, row) in chunk.rows.iter().enumerate().filter(|(_, row)| row.alive) {
-                let code = &chunk.codes[number * dim..][..dim];
-                self.append(*row, chunk.bounds[number], code, chunk.json(number));
+            for number in (0..chunk.rows.len()).filter(|row| chunk.alive(*row)) {
+                let (row, mark, bound) = (chunk.rows[number], chunk.marks[number], chunk.bounds[number]);
+                self.append(row, mark, bound, &chunk.codes[number * dim..][..dim], chunk.json(number));
             }
         }
     }
@@ -239,7 +257,11 @@ impl Table {
     pub fn sieve<'a>(&self, filter: &'a Filter) -> Sieve<'a> {
         let named = |camera: &String| filter.cameras.contains(camera);
         let cameras = (!filter.cameras.is_empty()).then(|| self.cameras.iter().map(named).collect());
-        Sieve { filter, cameras, all: filter.is_empty() }
+        let times = (filter.from.is_some() || filter.until.is_some()).then(|| {
+            let milliseconds = |time: Option<Moment>, or: i64| time.map_or(or, Moment::milliseconds);
+            (milliseconds(filter.from, i64::MIN), milliseconds(filter.until, i64::MAX))
+        });
+        Sieve { filter, cameras, times, all: filter.is_empty() }
     }
 }
 
@@ -255,6 +277,8 @@ impl Said {
 pub(super) struct Sieve<'a> {
     filter: &'a Filter,
     cameras: Option<Vec<bool>>,
+    /// From one time to another.
+    times: Option<(i64, i64)>,
     /// Whether it admits everything.
     pub all: bool,
 }
@@ -262,13 +286,11 @@ pub(super) struct Sieve<'a> {
 impl Sieve<'_> {
     /// Whether an entry that is still there is meant. What is quick to see is seen to first.
     pub fn admits(&self, chunk: &Chunk, number: usize) -> bool {
-        let (filter, row) = (self.filter, &chunk.rows[number]);
-        let timely =
-            |time: Moment| filter.from.is_none_or(|from| from <= time) && filter.until.is_none_or(|until| time < until);
-        row.alive
-            && filter.modality.is_none_or(|modality| modality == row.modality)
-            && self.cameras.as_ref().is_none_or(|cameras| cameras[row.camera as usize])
-            && (filter.from.is_none() && filter.until.is_none() || row.time.is_some_and(timely))
+        let (filter, mark) = (self.filter, &chunk.marks[number]);
+        mark.alive
+            && filter.modality.is_none_or(|modality| modality == mark.modality)
+            && self.cameras.as_ref().is_none_or(|cameras| cameras.get(mark.camera as usize) == Some(&true))
+            && (self.times.is_none_or(|(from, until)| from <= mark.time && mark.time < until && mark.time != NEVER))
             && (filter.metadata.is_empty() || facts_of(chunk.json(number)).is_some_and(|facts| filter.admits(&facts)))
     }
 }

@@ -9,11 +9,15 @@ use super::group::Group;
 use super::record::{Assignments, Place, write_assignments};
 use super::request::{Meant, Request};
 use super::snapshot::{self, Snapshot};
-use super::state::{Log, State};
+use super::state::State;
+use super::view::Log;
 use crate::{GalleryError, Judgement};
 
 /// Entries that one batch deletes at most.
 const BURIED_AT_ONCE: usize = 1 << 16;
+
+/// The log of a snapshot, and where its index is.
+type Made = (u32, (u64, u64));
 
 /// What readers and the writer share.
 pub(super) type Shared = Arc<RwLock<State>>;
@@ -50,7 +54,7 @@ pub(super) struct Writer {
     /// Why nothing can be written any more.
     pub broken: Option<GalleryError>,
     /// The making of a snapshot.
-    pub making: Option<JoinHandle<Option<(u32, (u64, u64))>>>,
+    pub making: Option<JoinHandle<Option<Made>>>,
 }
 
 impl Writer {
@@ -102,8 +106,8 @@ impl Writer {
             frame::write(&mut frames, salt, Kind::Settled, batch, |to| to.extend(settled.to_le_bytes()));
         }
         frame::write(&mut frames, salt, Kind::Commit, batch, |_| ());
-        let state = read(&self.shared);
-        let file = &state.log(self.log)?.file;
+        let log = Arc::clone(read(&self.shared).log(self.log)?);
+        let file = &log.file;
         let written = file.write(&frames, self.end).and_then(|()| file.sync());
         if let Err(error) = written {
             // Else what is written next would lie behind what was written in part.
@@ -114,7 +118,6 @@ impl Writer {
             }
             return Err(unwritable(&path)(error));
         }
-        drop(state);
         self.end += frames.len() as u64;
         (self.batch, self.settle, self.dirty) = (batch, false, true);
         Ok(())
@@ -137,7 +140,8 @@ impl Writer {
         })?;
         let dim = {
             let mut state = write(&self.shared);
-            state.logs.push(Log { file, salt, snapshot: None });
+            state.logs.push(Arc::new(Log { file, salt }));
+            state.snapshots.push(None);
             state.dim
         };
         let (folder, gallery, log) = (self.folder.clone(), self.gallery, self.log);
@@ -234,16 +238,16 @@ impl Writer {
         Ok(())
     }
 
-    fn known(&self, id: &String) -> Result<u64, GalleryError> {
-        read(&self.shared).table.sequence(id).ok_or_else(|| GalleryError::Unknown { id: id.clone() })
+    fn known(&self, id: &str) -> Result<u64, GalleryError> {
+        read(&self.shared).table.sequence(id).ok_or_else(|| GalleryError::Unknown { id: id.into() })
     }
 }
 
 /// Opens the snapshot of a log that was made. Without it, the log is read as a whole when the gallery is opened.
 pub(super) fn take_snapshot(folder: &Path, shared: &Shared, gallery: u32, log: u32, index: (u64, u64)) {
     if let Ok(snapshot) = Snapshot::open(folder, salt_of(gallery, log), log, index)
-        && let Some(log) = write(shared).logs.get_mut(log as usize - 1)
+        && let Some(of) = write(shared).snapshots.get_mut(log as usize - 1)
     {
-        log.snapshot = Some(snapshot);
+        *of = Some(snapshot);
     }
 }
