@@ -119,3 +119,34 @@ fn logs_of_which_most_is_gone_are_written_anew() {
         assert_eq!(Local::check(folder.path()).unwrap().faults, []);
     }
 }
+
+#[test]
+fn an_overwriting_that_was_cut_short_is_finished() {
+    let folder = TempDir::new().unwrap();
+    let model = Model { weights: "w".into(), settings: BTreeMap::new(), dim: DIM };
+    let store = Local::create(folder.path(), model, Keep { images: true, ..Keep::default() }).unwrap();
+    store.add((0..3).map(item).collect(), Existing::Refuse).unwrap();
+    let log = folder.path().join("log-000001.vgl");
+    let before = fs::read(&log).unwrap();
+    store.delete(&["somebody-001".into()]).unwrap();
+    // As it is before anything says that all was overwritten.
+    let after = fs::read(&log).unwrap();
+    drop(store);
+    let changed: Vec<usize> = (0..before.len()).filter(|at| before[*at] != after[*at]).collect();
+    let (first, last) = (changed[0], changed[changed.len() - 1]);
+    for at in (first..=last).step_by(7) {
+        // A part of the frames came to the disk, this side or the other of some byte.
+        for (old, new) in [(first..at, at..last + 1), (at..last + 1, first..at)] {
+            let mut torn = after.clone();
+            torn[old.clone()].copy_from_slice(&before[old]);
+            torn[new.clone()].copy_from_slice(&after[new]);
+            fs::write(&log, torn).unwrap();
+            let store = Local::open(folder.path(), None).unwrap();
+            assert_eq!(traces_left(folder.path(), 1), 0, "{at}");
+            assert_eq!(store.count().unwrap().visible, 2);
+            for n in [0, 2] {
+                assert_eq!(store.get(&item(n).facts.id).unwrap().unwrap().embedding, item(n).embedding);
+            }
+        }
+    }
+}

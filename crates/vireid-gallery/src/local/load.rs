@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::code::{Bound, code};
 use super::files::{HEADER, Header, Positioned, damaged, log_path, salt_of, snapshot_path, unreadable};
-use super::frame::{Frame, Kind, u64_of};
+use super::frame::{Frame, HEAD, Kind, u64_of};
 use super::record::{Assignments, Coded, Entry, Known, Place, Tombstone, read_assignments, row_of};
 use super::scan::scan;
 use super::snapshot::Snapshot;
@@ -99,13 +99,13 @@ pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) ->
 
 /// Whether damage is that of an overwriting that was cut short, which is done again.
 fn overwritten(folder: &Path, fault: &Fault, places: &[Place]) -> bool {
-    let mut at = fault.offset;
+    let (mut at, end) = (fault.offset, fault.offset + fault.bytes);
     for place in places.iter().filter(|place| log_path(folder, place.log) == fault.path) {
-        if place.offset == at {
-            at += (super::frame::HEAD as u64) + u64::from(place.length);
+        if place.offset == at && at < end {
+            at += HEAD as u64 + u64::from(place.length);
         }
     }
-    at == fault.offset + fault.bytes
+    at == end
 }
 
 /// A frame that was read.
