@@ -116,7 +116,10 @@ impl Address {
             })),
             Address::Qdrant(address) => engines::open_qdrant(address, opening),
             Address::Postgres(address) => engines::open_postgres(address, opening),
-            Address::Lance(_) => Err(GalleryError::NoEngine { address: self.to_string(), feature: "lance" }),
+            Address::Lance(_) => {
+                let reason = "galleries in Lance files are not there yet; there are folders, qdrant:// and postgres://";
+                Err(GalleryError::NoGallery { address: self.to_string(), reason: reason.into() })
+            }
         }
     }
 }
@@ -289,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_an_engine_says_which_feature_brings_it() {
+    fn what_can_not_be_opened_says_why() {
         let said = parse("lance://people").open(Opening::AsItIs).err().unwrap().to_string();
-        assert!(said.starts_with("VR0810") && said.contains("--features lance"), "{said}");
+        assert!(said.starts_with("VR0808") && said.contains("not there yet"), "{said}");
         let said = parse("no/such/gallery").open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0808"), "{said}");
     }

@@ -27,6 +27,13 @@ pub struct Grouped {
 const MOST_GONE: usize = 1000;
 
 impl Grouping {
+    /// What groups a gallery of so many entries, with a k1 of one's own where it is named. Among few entries the thirty nearest of
+    /// one are of several people, and all would become one person.
+    pub fn of(entries: usize, k1: Option<usize>) -> Self {
+        let k1 = k1.unwrap_or((entries / 20).clamp(4, 30));
+        Self { k1, k2: (k1 / 5).max(1), eps: 0.6, min_samples: if k1 < 20 { 2 } else { 4 } }
+    }
+
     /// Groups all entries anew, of both modalities together. People are numbered from 1, the one of most entries first.
     pub fn group(&self, store: &dyn Store) -> Result<Grouped, Failure> {
         let dim = store.model().dim;
@@ -79,6 +86,18 @@ fn assign(store: &dyn Store, mut people: Vec<(String, Option<u64>)>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_gallery_has_few_neighbours() {
+        let of = |entries, k1| {
+            let Grouping { k1, k2, min_samples, .. } = Grouping::of(entries, k1);
+            (k1, k2, min_samples)
+        };
+        assert_eq!(of(16, None), (4, 1, 2));
+        assert_eq!(of(400, None), (20, 4, 4));
+        assert_eq!(of(1_000_000, None), (30, 6, 4));
+        assert_eq!(of(16, Some(30)), (30, 6, 4));
+    }
 
     #[test]
     fn the_largest_group_is_the_first_person() {

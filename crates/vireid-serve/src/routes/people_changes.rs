@@ -16,42 +16,22 @@ use crate::service::every;
 /// The most entries or people of one request.
 const MOST: usize = 10_000;
 
-/// How the gallery is to be grouped. All can be left out.
+/// How the gallery is to be grouped. All can be left out; what is left out follows the number of entries.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterBody {
-    /// Neighbours of the k-reciprocal sets.
-    #[serde(default = "k1")]
+    /// Neighbours of the k-reciprocal sets: 30, or a twentieth of a smaller gallery, 4 at least.
     #[schema(minimum = 1, maximum = 1000)]
-    k1: usize,
-    /// Neighbours whose encodings are averaged, each modality counting equally.
-    #[serde(default = "k2")]
+    k1: Option<usize>,
+    /// Neighbours whose encodings are averaged, each modality counting equally: a fifth of k1.
     #[schema(minimum = 1, maximum = 1000)]
-    k2: usize,
-    /// Largest Jaccard distance of two neighbours.
-    #[serde(default = "eps")]
+    k2: Option<usize>,
+    /// Largest Jaccard distance of two neighbours: 0.6.
     #[schema(exclusive_minimum = 0, exclusive_maximum = 1)]
-    eps: f64,
-    /// Neighbours, the entry itself included, that make a core of a person.
-    #[serde(default = "min_samples")]
+    eps: Option<f64>,
+    /// Neighbours, the entry itself included, that make a core of a person: 4, or 2 where k1 is below 20.
     #[schema(minimum = 1, maximum = 1000)]
-    min_samples: usize,
-}
-
-fn k1() -> usize {
-    30
-}
-
-fn k2() -> usize {
-    6
-}
-
-fn eps() -> f64 {
-    0.6
-}
-
-fn min_samples() -> usize {
-    4
+    min_samples: Option<usize>,
 }
 
 /// What the grouping found.
@@ -115,12 +95,23 @@ fn number(name: &str, value: usize) -> Result<(), Failure> {
 pub async fn cluster(State(app): State<App>, request: Request) -> Answered {
     let ClusterBody { k1, k2, eps, min_samples } = json_body(request).await?;
     for (name, value) in [("k1", k1), ("k2", k2), ("min_samples", min_samples)] {
-        number(name, value)?;
+        value.map_or(Ok(()), |value| number(name, value))?;
+    }
+    if eps.is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
+        return Err(Failure::bad("eps is not between 0 and 1"));
     }
     let alone = alone(&app)?;
     let group = move |store: &dyn Store| {
         let _alone = alone;
-        Grouping { k1, k2, eps, min_samples }.group(store)
+        let count = store.count()?;
+        let usual = Grouping::of((count.visible + count.infrared) as usize, k1);
+        Grouping {
+            k2: k2.unwrap_or(usual.k2),
+            eps: eps.unwrap_or(usual.eps),
+            min_samples: min_samples.unwrap_or(usual.min_samples),
+            ..usual
+        }
+        .group(store)
     };
     let grouped = app.write(group).await?;
     Ok(json(StatusCode::OK, &Clustered { people: grouped.people, unassigned: grouped.unassigned }))

@@ -154,11 +154,11 @@ mod tests {
         let arrival = arrivals.look().unwrap().remove(0);
         for _ in 0..5 {
             arrivals.put_off(&arrival);
-            assert_eq!(arrivals.look().unwrap(), [arrival.clone()]);
+            assert_eq!(arrivals.look().unwrap(), std::slice::from_ref(&arrival));
         }
         let mut tries = 1;
         while arrivals.try_again(&arrival) {
-            assert_eq!(arrivals.look().unwrap(), [arrival.clone()]);
+            assert_eq!(arrivals.look().unwrap(), std::slice::from_ref(&arrival));
             tries += 1;
         }
         assert_eq!(tries, 3);
