@@ -95,7 +95,7 @@ impl Address {
             "lance" | "s3" if rest.is_empty() => Err(bad("it names no place".into())),
             "lance" => Ok(Address::Lance(rest.into())),
             "s3" => Ok(Address::Lance(text.into())),
-            _ => Err(bad("there is no such engine; there are qdrant://, postgres://, lance:// and s3://".into())),
+            _ => Err(bad("there is no such engine; there are qdrant:// and postgres://".into())),
         }
     }
 
