@@ -58,6 +58,10 @@ impl Facts {
         if self.id.is_empty() {
             return bad("id", "it is empty".into());
         }
+        // No client of HTTP can ask for them.
+        if self.id == "." || self.id == ".." {
+            return bad("id", "it is a path, not a name".into());
+        }
         check_text("id", &self.id, MAX_ID)?;
         check_text("camera", &self.camera, MAX_NAME)?;
         if self.metadata.len() > MAX_METADATA {
@@ -117,6 +121,20 @@ pub enum Scalar {
     Text(String),
 }
 
+impl Scalar {
+    /// A value as people write it: true and false, numbers as JSON has them (so `007`, `inf` and `+1` are texts), or a text.
+    pub fn read(text: &str) -> Self {
+        match text {
+            "true" => Scalar::Bool(true),
+            "false" => Scalar::Bool(false),
+            _ => match serde_json::from_str::<f64>(text) {
+                Ok(number) if !text.contains(char::is_whitespace) => Scalar::Number(number),
+                _ => Scalar::Text(text.into()),
+            },
+        }
+    }
+}
+
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -167,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn values_are_read_as_people_write_them() {
+        let text = |text: &str| Scalar::Text(text.into());
+        assert_eq!([Scalar::read("2"), Scalar::read("-0.5e1")], [Scalar::Number(2.0), Scalar::Number(-5.0)]);
+        assert_eq!([Scalar::read("true"), Scalar::read("True")], [Scalar::Bool(true), text("True")]);
+        for plain in ["007", "+1", "inf", "NaN", " 1", "1e999", ""] {
+            assert_eq!(Scalar::read(plain), text(plain));
+        }
+    }
+
+    #[test]
     fn what_no_store_can_keep_is_refused() {
         let sound = Facts::new("a", Modality::Visible);
         sound.check().unwrap();
@@ -177,6 +205,7 @@ mod tests {
         };
         let said = [
             with(|facts| facts.id.clear()),
+            with(|facts| facts.id = "..".into()),
             with(|facts| facts.id = "x".repeat(MAX_ID + 1)),
             with(|facts| facts.id = "a\nb".into()),
             with(|facts| facts.camera = "\0".into()),

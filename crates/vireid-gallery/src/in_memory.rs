@@ -185,10 +185,7 @@ impl Store for InMemory {
         for id in judgement.query.iter().chain([&judgement.answer]) {
             state.number(id).ok_or_else(|| GalleryError::Unknown { id: id.clone() })?;
         }
-        let same_pair = |other: &Judgement| {
-            judgement.query.is_some() && (&other.query, &other.answer) == (&judgement.query, &judgement.answer)
-        };
-        state.judgements.retain(|other| !same_pair(other));
+        state.judgements.retain(|other| !other.is_of_the_same(&judgement));
         state.judgements.push(judgement);
         Ok(())
     }

@@ -155,6 +155,21 @@ pub struct Keeps {
     pub people: bool,
 }
 
+impl Judgement {
+    /// Whether another is of the same query and answer. An image from outside has no name: it is known again by its modality and by
+    /// its similarity to the answer, to the bit.
+    pub fn is_of_the_same(&self, other: &Judgement) -> bool {
+        let is_same_query = match (&self.query, &other.query) {
+            (None, None) => {
+                let of = |judgement: &Judgement| (judgement.query_modality, judgement.similarity.to_bits());
+                of(self) == of(other)
+            }
+            (query, other) => query == other,
+        };
+        is_same_query && self.answer == other.answer
+    }
+}
+
 /// A gallery, wherever it is kept. All calls can be made at once from several threads, and block until they are done.
 pub trait Store: Send + Sync {
     /// The network whose embeddings are in it.
@@ -225,7 +240,8 @@ pub trait Store: Send + Sync {
     /// `VR0801` for an `after` that no page gave; `VR0807`, `VR0809`.
     fn page(&self, after: Option<&str>, filter: &Filter, limit: usize) -> Result<Page, GalleryError>;
 
-    /// Keeps what a person said of an answer. A later judgement on the same pair of entries takes the place of the earlier.
+    /// Keeps what a person said of an answer. A later judgement on the same two takes the place of the earlier: see
+    /// [`Judgement::is_of_the_same`].
     ///
     /// # Errors
     ///

@@ -172,6 +172,12 @@ fn people_and_judgements_are_kept(store: &dyn Store) {
     store.judge(judgement(false, "far")).unwrap();
     assert!(store.judge(judgement(false, "nobody")).unwrap_err().to_string().starts_with("VR0803"));
     assert_eq!(store.judgements().unwrap(), [judgement(true, "middle"), judgement(false, "far")]);
+    // An image from outside is known again by its similarity.
+    let outside = |same, similarity| Judgement { query: None, similarity, ..judgement(same, "far") };
+    store.judge(outside(true, 0.5)).unwrap();
+    store.judge(outside(true, 0.25)).unwrap();
+    store.judge(outside(false, 0.5)).unwrap();
+    assert_eq!(store.judgements().unwrap()[2..], [outside(true, 0.25), outside(false, 0.5)]);
 }
 
 /// All tests, for a store that an expression makes anew.

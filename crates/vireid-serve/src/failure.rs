@@ -36,6 +36,9 @@ pub struct ErrorDetails {
     hint: Option<&'static str>,
 }
 
+/// The code of what is refused now and not in a moment.
+const BUSY: &str = "VR0906";
+
 impl Failure {
     fn new(status: StatusCode, code: &str, what: impl AsRef<str>) -> Self {
         Self { status, code: code.into(), message: format!("{code}: {}", what.as_ref()), hint: None }
@@ -63,6 +66,15 @@ impl Failure {
         .hint("call it by one of these names, or start it with a token")
     }
 
+    pub fn forwarded() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "VR0903",
+            "a service without a token answers to no proxy: it can't know whom that lets in",
+        )
+        .hint("start it with a token")
+    }
+
     pub fn foreign_origin() -> Self {
         Self::new(StatusCode::FORBIDDEN, "VR0904", "the request comes from another site's page")
     }
@@ -72,7 +84,7 @@ impl Failure {
     }
 
     pub fn busy(what: impl AsRef<str>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "VR0906", what).hint("try again in a moment")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, what).hint("try again in a moment")
     }
 
     /// Somebody else is at it, and when that ends is not known.
@@ -143,11 +155,13 @@ impl From<ClusteringError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self { status, code, message, hint } = self;
+        let busy = code == BUSY;
         let mut response = json(status, &ErrorBody { error: ErrorDetails { code, message, hint } });
         let headers = response.headers_mut();
         match status {
             StatusCode::UNAUTHORIZED => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+            // What took too long may have been done all the same, and is not to be repeated without a look.
+            StatusCode::SERVICE_UNAVAILABLE if busy => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
             _ => None,
         };
         response

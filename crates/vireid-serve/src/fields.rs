@@ -123,7 +123,7 @@ impl Fields {
             if let Some(key) = name.strip_prefix("meta.") {
                 check("meta", key)?;
                 check("meta", value)?;
-                metadata.insert(key.to_owned(), scalar(value));
+                metadata.insert(key.to_owned(), Scalar::read(value));
             }
         }
         if metadata.len() > MAX_METADATA {
@@ -145,19 +145,6 @@ fn decoded(text: &str) -> Result<String, Failure> {
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
     decoded.map(|text| text.into_owned()).map_err(|_| Failure::bad("the query is not UTF-8"))
-}
-
-/// A number or a truth where it reads as one.
-fn scalar(text: &str) -> Scalar {
-    match text {
-        "true" => Scalar::Bool(true),
-        "false" => Scalar::Bool(false),
-        // JSON's numbers: `inf`, `nan` and `+1` are texts.
-        _ => match serde_json::from_str::<f64>(text) {
-            Ok(number) if !text.contains(char::is_whitespace) => Scalar::Number(number),
-            _ => Scalar::Text(text.into()),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
 
 use crate::App;
 use crate::failure::Failure;
@@ -24,6 +25,9 @@ impl Form {
     pub async fn read(app: &App, request: Request, known: Known, images: usize) -> Result<Self, Failure> {
         Fields::of_query(request.uri().query(), Known::NONE)?;
         let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+        // Of a body whose parts do not end, the parser keeps all that has come.
+        let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let _room = app.bodies.reserve(length.unwrap_or(usize::MAX).min(app.settings.max_body))?;
         let multipart = Multipart::from_request(request, &()).await;
         let mut multipart = multipart.map_err(|_| {
             Failure::bad("the body is not multipart").hint("send `content-type: multipart/form-data` with a boundary")

@@ -13,7 +13,7 @@ use futures_util::future::{Either, select};
 
 use crate::App;
 use crate::failure::{Answered, Failure};
-use crate::origin::{check_host, check_origin};
+use crate::origin::{check_direct, check_host, check_origin};
 use crate::routes::page::is_of_page;
 use crate::scope::Scope;
 
@@ -59,7 +59,10 @@ fn is_open(route: &str) -> bool {
 async fn admitted(app: &App, route: &str, mut request: Request, next: Next) -> Answered {
     let (headers, uri) = (request.headers(), request.uri());
     match &app.settings.token {
-        None => check_host(headers, uri)?,
+        None => {
+            check_direct(headers)?;
+            check_host(headers, uri)?;
+        }
         Some(token) => {
             let guess = headers.get(AUTHORIZATION).map_or(&b""[..], HeaderValue::as_bytes);
             let is_bearer = guess.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "));

@@ -22,6 +22,17 @@ impl Memory {
         Self(Arc::new(Semaphore::new((bytes / GRAIN).clamp(1, Semaphore::MAX_PERMITS))))
     }
 
+    /// Room for so many bytes; it is free again when what is returned is gone.
+    ///
+    /// # Errors
+    ///
+    /// `VR0906` where there is none.
+    pub fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Failure> {
+        let full = || Failure::busy("the requests of others take all the memory that there is for them");
+        let permits = u32::try_from(bytes.div_ceil(GRAIN)).map_err(|_| full())?;
+        self.0.clone().try_acquire_many_owned(permits).map_err(|_| full())
+    }
+
     /// Adds bytes to an upload.
     ///
     /// # Errors
@@ -29,10 +40,8 @@ impl Memory {
     /// `VR0906` where there is no room.
     pub fn extend(&self, upload: &mut Upload, bytes: &[u8]) -> Result<(), Failure> {
         let needed = (upload.bytes.len() + bytes.len()).div_ceil(GRAIN) - upload.bytes.len().div_ceil(GRAIN);
-        let full = || Failure::busy("the images of other requests take all the memory that there is for them");
         if needed > 0 {
-            let permits = u32::try_from(needed).map_err(|_| full())?;
-            let more = self.0.clone().try_acquire_many_owned(permits).map_err(|_| full())?;
+            let more = self.reserve(needed * GRAIN)?;
             match upload.room.first_mut() {
                 Some(room) => room.merge(more),
                 None => upload.room.push(more),

@@ -1,4 +1,4 @@
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{FORWARDED, HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, Uri};
 
 use crate::failure::Failure;
@@ -38,6 +38,16 @@ pub fn check_host(headers: &HeaderMap, uri: &Uri) -> Result<(), Failure> {
     let host = authority(headers, uri).map(without_port).unwrap_or_default();
     let is_ours = ["localhost", "127.0.0.1", "[::1]"].iter().any(|ours| host.eq_ignore_ascii_case(ours));
     if is_ours { Ok(()) } else { Err(Failure::foreign_host()) }
+}
+
+/// Refuses what came through a proxy: whoever it let in asked for this computer by its name.
+///
+/// # Errors
+///
+/// `VR0903`.
+pub fn check_direct(headers: &HeaderMap) -> Result<(), Failure> {
+    let is_forwarded = |name: &HeaderName| name == FORWARDED || name.as_str().starts_with("x-forwarded-");
+    if headers.keys().any(is_forwarded) { Err(Failure::forwarded()) } else { Ok(()) }
 }
 
 /// Host and port that the client meant: one only.
@@ -86,6 +96,15 @@ mod tests {
         twice.append("host", "evil.example".parse().unwrap());
         assert!(check_host(&twice, &uri).is_err());
         assert!(check_host(&headers(&[("host", "localhost")]), &Uri::from_static("http://evil.example/")).is_err());
+    }
+
+    #[test]
+    fn nothing_that_a_proxy_passes_on() {
+        let with = |name: &'static str| check_direct(&headers(&[("host", "localhost"), (name, "x")])).is_ok();
+        assert!(with("accept"));
+        for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "X-Forwarded-Proto"] {
+            assert!(!with(name), "{name}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::service::LONG_CALLS;
 use crate::{ServeError, Service, router};
 
 /// Threads that read and write requests. The work is done on others: the network's, and those of the store.
@@ -40,7 +41,7 @@ pub fn serve(listener: StdListener, service: Service, stop: impl Future<Output =
     listener.set_nonblocking(true).map_err(system)?;
     let store_calls = service.settings.store_calls.max(1);
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(THREADS).max_blocking_threads(store_calls).thread_name("serve").enable_all();
+    builder.worker_threads(THREADS).max_blocking_threads(store_calls + LONG_CALLS).thread_name("serve").enable_all();
     let runtime = builder.build().map_err(system)?;
     let (grace, timeout, connections) = (
         service.settings.grace,

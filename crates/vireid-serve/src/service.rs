@@ -26,6 +26,8 @@ pub struct Service {
 
 /// Entries of a page when all are looked at.
 const PAGE: usize = 500;
+/// Calls at once that look at every entry.
+pub const LONG_CALLS: usize = 2;
 
 /// What all requests share.
 pub struct Shared {
@@ -39,7 +41,10 @@ pub struct Shared {
     pub cameras: Cameras,
     /// Held while people are changed.
     pub people: Arc<tokio::sync::Mutex<()>>,
+    /// Room for bodies while they are read.
+    pub bodies: Memory,
     store_calls: Arc<Semaphore>,
+    long_calls: Arc<Semaphore>,
     /// Whether the last write failed.
     is_read_only: AtomicBool,
 }
@@ -58,6 +63,8 @@ impl Shared {
             batcher,
             metrics,
             memory: Memory::new(settings.max_memory),
+            bodies: Memory::new(settings.max_memory),
+            long_calls: permits(LONG_CALLS),
             requests: permits(settings.at_once),
             cameras: Cameras::default(),
             people: Arc::default(),
@@ -76,7 +83,23 @@ impl Shared {
         &self,
         call: impl FnOnce(&dyn Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = self.store_calls.clone().acquire_owned().await;
+        self.called(&self.store_calls, call).await
+    }
+
+    /// The same for a call that looks at every entry, of which few are made at once: the others go on beside them.
+    pub async fn read_long<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.called(&self.long_calls, call).await
+    }
+
+    async fn called<T: Send + 'static>(
+        &self,
+        calls: &Arc<Semaphore>,
+        call: impl FnOnce(&dyn Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let permit = calls.clone().acquire_owned().await;
         let permit = permit.map_err(|_| Failure::unforeseen("the service is being stopped"))?;
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || {
@@ -92,6 +115,19 @@ impl Shared {
         call: impl FnOnce(&dyn Store) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let done = self.read(call).await;
+        self.written(done)
+    }
+
+    /// The same for a call that writes and looks at every entry.
+    pub async fn write_long<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&dyn Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let done = self.read_long(call).await;
+        self.written(done)
+    }
+
+    fn written<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         match &done {
             Ok(_) => self.is_read_only.store(false, Ordering::Relaxed),
             Err(failure) if failure.status == 507 => self.is_read_only.store(true, Ordering::Relaxed),

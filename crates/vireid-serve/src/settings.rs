@@ -33,6 +33,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The most entries that a search can rank again; 10 000 by default. The time grows with the square of their number.
     pub max_rerank: usize,
+    /// The most entries that are grouped as people; 200 000 by default, which takes minutes and some 100 bytes for each of an entry's neighbours.
+    pub max_group: usize,
 }
 
 impl Default for Settings {
@@ -52,6 +54,7 @@ impl Default for Settings {
             timeout: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             max_rerank: 10_000,
+            max_group: 200_000,
         }
     }
 }

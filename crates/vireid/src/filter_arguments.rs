@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
+use vireid::ProgramError;
 use vireid_core::Modality;
 use vireid_gallery::{Filter, Moment, Scalar};
 
@@ -26,26 +29,40 @@ pub struct FilterArguments {
 
 impl FilterArguments {
     /// The filter that they describe.
-    pub fn filter(&self) -> Filter {
-        Filter {
+    ///
+    /// # Errors
+    ///
+    /// `VR0606` for a key that is there twice.
+    pub fn filter(&self) -> Result<Filter, ProgramError> {
+        Ok(Filter {
             modality: self.among,
             cameras: self.camera.clone(),
             from: self.from,
             until: self.until,
-            metadata: self.meta.iter().cloned().collect(),
+            metadata: distinct(&self.meta)?,
+        })
+    }
+}
+
+/// Pairs of metadata by key.
+///
+/// # Errors
+///
+/// `VR0606` for a key that is there twice: nobody can say which value is meant.
+pub fn distinct(pairs: &[(String, Scalar)]) -> Result<BTreeMap<String, Scalar>, ProgramError> {
+    let mut metadata = BTreeMap::new();
+    for (key, value) in pairs {
+        if metadata.insert(key.clone(), value.clone()).is_some() {
+            return Err(ProgramError::Usage(format!("--meta {key} is there twice")));
         }
     }
+    Ok(metadata)
 }
 
 /// A pair of metadata, such as `floor=2`: a number or true or false where it reads as one.
 pub fn pair(text: &str) -> Result<(String, Scalar), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not KEY=VALUE"))?;
-    let scalar = match (value.parse::<bool>(), value.parse::<f64>()) {
-        (Ok(value), _) => Scalar::Bool(value),
-        (_, Ok(value)) if value.is_finite() => Scalar::Number(value),
-        _ => Scalar::Text(value.into()),
-    };
-    Ok((key.into(), scalar))
+    Ok((key.into(), Scalar::read(value)))
 }
 
 #[cfg(test)]
@@ -58,7 +75,7 @@ mod tests {
         assert_eq!(value("floor=2"), Scalar::Number(2.0));
         assert_eq!(value("staff=true"), Scalar::Bool(true));
         assert_eq!(value("door=north=1"), Scalar::Text("north=1".into()));
-        assert_eq!(value("x=NaN"), Scalar::Text("NaN".into()));
+        assert_eq!(value("badge=007"), Scalar::Text("007".into()));
         assert!(pair("floor").is_err());
     }
 }

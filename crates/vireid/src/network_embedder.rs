@@ -6,7 +6,7 @@ use vireid_data::{CacheBudget, ImageList, Sample};
 use vireid_methods::{MethodError, TrainedNetwork};
 
 /// The most pixels of an image that strangers send: a small file can claim to be a huge image.
-const MOST_PIXELS: u64 = 50_000_000;
+const MOST_PIXELS: u64 = 10_000_000;
 
 /// Embeds the files of images of one modality, each of length 1, or says why one can't be used.
 ///

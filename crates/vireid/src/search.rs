@@ -173,7 +173,7 @@ fn re_ranked_hits(
 fn of_gallery(address: &str, arguments: &Arguments, trained: &TrainedNetwork) -> Result<Vec<Found>, ProgramError> {
     let store = gallery::open(address, Some(&gallery::model_of(trained)))?;
     let query = embed_query(trained, &arguments.query, arguments.modality)?;
-    let filter = arguments.filter.filter();
+    let filter = arguments.filter.filter()?;
     let found = |facts: Facts, similarity, distance| Found {
         path: facts.id.into(),
         modality: facts.modality.to_string(),

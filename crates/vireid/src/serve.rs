@@ -1,4 +1,4 @@
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long)]
     gallery: String,
     /// Address to listen on. Any but this machine's own needs a token
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = address)]
     listen: SocketAddr,
     /// File with the token that requests must bring [default: what the variable VIREID_SERVE_TOKEN holds]
     #[arg(long)]
@@ -39,7 +39,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=1024))]
     largest_image: u64,
     /// How many images may wait for the network; beyond, the service says that it is busy
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(64..=100_000))]
     queue: u64,
     /// How many requests are worked on at once
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -50,6 +50,14 @@ pub struct Arguments {
     /// Device, or several separated by commas
     #[arg(long, default_value = "cpu")]
     device: String,
+}
+
+/// An address to listen on; of a name, the first that it has.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let mut found = text
+        .to_socket_addrs()
+        .map_err(|error| format!("'{text}' is not an address such as 127.0.0.1:8080: {error}"))?;
+    found.next().ok_or_else(|| format!("'{text}' has no address"))
 }
 
 /// The network of a run as what the service embeds with.
@@ -101,6 +109,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let count = store.count()?;
     let verdicts = usable_calibration(&arguments.network, &trained, output)?;
     let keep_images = store.keeps().images;
+    let (usual, largest) = (Settings::default(), arguments.largest_image as usize * MIB);
     let service = Service {
         store: Arc::from(store),
         verdicts: verdicts.map(|calibration| Arc::new(Calibrated(calibration)) as Arc<dyn Verdicts>),
@@ -108,11 +117,14 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
         settings: Settings {
             token,
             keep_images,
-            max_part: arguments.largest_image as usize * MIB,
+            max_part: largest,
+            // Room for the largest image, whatever that is.
+            max_body: usual.max_body.max(largest + MIB),
+            max_memory: usual.max_memory.max(8 * largest),
             queue: arguments.queue as usize,
             at_once: arguments.at_once as usize,
             timeout: Duration::from_secs(arguments.timeout),
-            ..Settings::default()
+            ..usual
         },
     };
     let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -23,7 +23,7 @@ pub fn token(file: Option<&Path>) -> Result<Option<String>, ProgramError> {
             Err(error) => return Err(ProgramError::Usage(format!("{TOKEN_VARIABLE}: {error}"))),
         },
     };
-    let token = text.trim();
+    let token = text.trim_end_matches(['\r', '\n']);
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         let place = file.map_or_else(|| TOKEN_VARIABLE.into(), |path| path.display().to_string());
         return Err(ProgramError::Usage(format!("{place} holds no token: letters, digits and signs without spaces")));

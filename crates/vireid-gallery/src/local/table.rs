@@ -236,12 +236,8 @@ impl Table {
 
     /// Puts in what a person said.
     pub fn judge(&mut self, judgement: Judgement, place: Place) {
-        if judgement.query.is_some() {
-            let same = |said: &&mut Said| {
-                (&said.judgement.query, &said.judgement.answer) == (&judgement.query, &judgement.answer)
-            };
-            self.said.iter_mut().filter(same).for_each(|said| said.last = false);
-        }
+        let same = |said: &&mut Said| said.judgement.is_of_the_same(&judgement);
+        self.said.iter_mut().filter(same).for_each(|said| said.last = false);
         self.said.push(Said { judgement, place, last: true });
     }
 

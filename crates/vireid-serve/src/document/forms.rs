@@ -15,7 +15,7 @@ pub struct CropForm {
     image: Vec<u8>,
     modality: Kind,
     /// A name unlike every other entry's; one is made up where it is left out.
-    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    #[schema(nullable = false, min_length = 1, max_length = 1024)]
     id: Option<String>,
     /// Name of the camera.
     #[schema(nullable = false, max_length = 1024)]
@@ -39,7 +39,7 @@ pub struct TrackletForm {
     image: Vec<ImageFile>,
     modality: Kind,
     /// A name unlike every other entry's; one is made up where it is left out.
-    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    #[schema(nullable = false, min_length = 1, max_length = 1024)]
     id: Option<String>,
     /// Name of the camera.
     #[schema(nullable = false, max_length = 1024)]
@@ -66,7 +66,11 @@ pub struct SearchForm {
     #[schema(nullable = false, minimum = 1, maximum = 1000)]
     top: Option<usize>,
     /// Ranks again by k-reciprocal neighbours: `k1,k2,lambda`.
-    #[schema(nullable = false, pattern = "^[1-9][0-9]{0,2},[1-9][0-9]{0,2},0\\.[0-9]{1,6}$", example = "20,6,0.3")]
+    #[schema(
+        nullable = false,
+        pattern = "^([1-9][0-9]{0,2}|1000),([1-9][0-9]{0,2}|1000),(0(\\.[0-9]{1,6})?|1)$",
+        example = "20,6,0.3"
+    )]
     rerank: Option<String>,
     /// Entries of this modality only.
     #[schema(nullable = false)]

@@ -64,6 +64,10 @@ pub struct SimilarQuery {
     #[param(nullable = false, minimum = 1, maximum = 1000)]
     top: Option<usize>,
     /// Ranks again by k-reciprocal neighbours: `k1,k2,lambda`.
-    #[param(nullable = false, pattern = "^[1-9][0-9]{0,2},[1-9][0-9]{0,2},0\\.[0-9]{1,6}$", example = "20,6,0.3")]
+    #[param(
+        nullable = false,
+        pattern = "^([1-9][0-9]{0,2}|1000),([1-9][0-9]{0,2}|1000),(0(\\.[0-9]{1,6})?|1)$",
+        example = "20,6,0.3"
+    )]
     rerank: Option<String>,
 }

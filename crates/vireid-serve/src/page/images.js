@@ -3,7 +3,6 @@
 import * as service from './service.js';
 import { complain, el } from './parts.js';
 
-const LARGEST = 16 * 1024 * 1024;
 // A grey image that went through JPEG has channels that differ a little.
 const NO_COLOUR = 10;
 
@@ -115,11 +114,8 @@ export function onFiles(zone, take) {
 }
 
 function isImage(file) {
-  const fits = (!file.type || file.type.startsWith('image/')) && file.size <= LARGEST;
-  if (!fits) {
-    const message = file.size > LARGEST ? 'is larger than 16 MiB' : 'is not an image';
-    complain({ message: `${file.name} ${message}.`, hint: 'A crop of one person is wanted.' });
-  }
+  const fits = !file.type || file.type.startsWith('image/');
+  if (!fits) complain({ message: `${file.name} is not an image.`, hint: 'A crop of one person is wanted.' });
   return fits;
 }
 

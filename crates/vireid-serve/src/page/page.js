@@ -13,7 +13,7 @@ let shown;
 
 function showView() {
   const asked = location.hash.slice(1);
-  const view = asked in VIEWS ? asked : 'search';
+  const view = Object.hasOwn(VIEWS, asked) ? asked : 'search';
   for (const name of Object.keys(VIEWS)) {
     byId(`view-${name}`).hidden = name !== view;
     const link = document.querySelector(`nav a[href="#${name}"]`);

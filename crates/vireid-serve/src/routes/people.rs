@@ -57,7 +57,7 @@ pub async fn people(State(app): State<App>, RawQuery(query): RawQuery) -> Answer
     let limit = fields.number("limit", 1..=1000)?.unwrap_or(100);
     let after = fields.number("after", 0..=usize::MAX)?;
     let (all, unassigned) = app
-        .read(|store| {
+        .read_long(|store| {
             let (mut people, mut unassigned) = (BTreeMap::<u64, Many>::new(), 0);
             every(store, &Filter::default(), |kept| match kept.person {
                 None => unassigned += 1,

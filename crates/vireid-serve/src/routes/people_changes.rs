@@ -101,10 +101,15 @@ pub async fn cluster(State(app): State<App>, request: Request) -> Answered {
         return Err(Failure::bad("eps is not between 0 and 1"));
     }
     let alone = alone(&app)?;
+    let most = app.settings.max_group;
     let group = move |store: &dyn Store| {
         let _alone = alone;
         let count = store.count()?;
-        let usual = Grouping::of((count.visible + count.infrared) as usize, k1);
+        let entries = (count.visible + count.infrared) as usize;
+        if entries > most {
+            return Err(Failure::bad(format!("{entries} entries are more than the {most} that can be grouped")));
+        }
+        let usual = Grouping::of(entries, k1);
         Grouping {
             k2: k2.unwrap_or(usual.k2),
             eps: eps.unwrap_or(usual.eps),
@@ -113,7 +118,7 @@ pub async fn cluster(State(app): State<App>, request: Request) -> Answered {
         }
         .group(store)
     };
-    let grouped = app.write(group).await?;
+    let grouped = app.write_long(group).await?;
     Ok(json(StatusCode::OK, &Clustered { people: grouped.people, unassigned: grouped.unassigned }))
 }
 

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vireid_core::Modality;
-use vireid_gallery::{Filter, GalleryError};
+use vireid_gallery::{Filter, GalleryError, Store};
 
 use super::path::Id;
 use crate::App;
@@ -75,10 +75,10 @@ pub async fn similar(State(app): State<App>, Id(id): Id, RawQuery(query): RawQue
 
 async fn answers(app: App, query: Query, how: How) -> Answered {
     let start = Instant::now();
-    let (modality, most) = (query.modality, app.settings.max_rerank);
-    let found = app.read(move |store| {
-        let Query { embedding, id, .. } = query;
-        let How { filter, top, rerank } = how;
+    let (modality, most, is_long) = (query.modality, app.settings.max_rerank, how.rerank.is_some());
+    let Query { embedding, id, .. } = query;
+    let How { filter, top, rerank } = how;
+    let find = move |store: &dyn Store| {
         if let Some(rerank) = rerank {
             let ranked = rerank.search(store, &embedding, &filter, id.as_deref(), top, most)?;
             return Ok(ranked.into_iter().map(|(hit, distance)| (hit, Some(distance))).collect());
@@ -87,8 +87,9 @@ async fn answers(app: App, query: Query, how: How) -> Answered {
         hits.retain(|hit| Some(&hit.facts.id) != id.as_ref());
         hits.truncate(top);
         Ok(hits.into_iter().map(|hit| (hit, None)).collect::<Vec<_>>())
-    });
-    let found = found.await?;
+    };
+    // Ranking again looks at every entry.
+    let found = if is_long { app.read_long(find).await? } else { app.read(find).await? };
     app.metrics.searched(start.elapsed());
     let verdicts = app.verdicts.as_deref();
     let answer = |(hit, distance)| Answer::new(hit, distance, modality, verdicts);

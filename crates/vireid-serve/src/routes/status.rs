@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -9,6 +11,9 @@ use super::path::NoQuery;
 use crate::App;
 use crate::document::document_text;
 use crate::failure::{Answered, json};
+
+/// How long the number of entries may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How the service is.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +42,9 @@ pub async fn health(State(app): State<App>, _: NoQuery) -> Answered {
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 pub async fn metrics(State(app): State<App>, _: NoQuery) -> Answered {
-    let entries = app.read(|store| Ok(store.count()?)).await.ok();
+    // What is counted must be told above all while the store is busy.
+    let entries = tokio::time::timeout(PATIENCE, app.read(|store| Ok(store.count()?))).await;
+    let entries = entries.ok().and_then(Result::ok);
     let text = app.metrics.text(app.batcher.waiting(), entries);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

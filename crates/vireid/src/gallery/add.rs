@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -6,11 +6,11 @@ use serde_json::json;
 use vireid::{EmbeddingsFile, ProgramError};
 use vireid_core::Modality;
 use vireid_data::Sample;
-use vireid_gallery::{Added, Existing, Facts, Item, Moment, Scalar, Store};
+use vireid_gallery::{Added, Existing, Facts, GalleryError, Item, Moment, Scalar, Store};
 use vireid_methods::TrainedNetwork;
 
 use crate::extract::Part;
-use crate::filter_arguments::pair;
+use crate::filter_arguments::{distinct, pair};
 use crate::gallery::opened::{model_of, open_or_create, shown};
 use crate::model::ModelArguments;
 use crate::output::Output;
@@ -42,6 +42,9 @@ pub struct Arguments {
     /// What to do with an entry whose id is there already
     #[arg(long, value_enum, default_value_t = IfThere::Keep)]
     existing: IfThere,
+    /// What ids begin with, for crops of several places whose paths are alike
+    #[arg(long, default_value = "")]
+    prefix: String,
 }
 
 /// What to do with an entry whose id is there already, by its name.
@@ -83,6 +86,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
 struct Adding<'a> {
     arguments: &'a Arguments,
     store: Box<dyn Store>,
+    metadata: BTreeMap<String, Scalar>,
+    /// Ids of this call: a list that is trained on and one that is tested on may share images.
+    seen: HashSet<String>,
     new: usize,
     replaced: usize,
     kept: usize,
@@ -92,14 +98,31 @@ struct Adding<'a> {
 impl<'a> Adding<'a> {
     fn new(arguments: &'a Arguments, trained: &TrainedNetwork) -> Result<Self, ProgramError> {
         let store = open_or_create(&arguments.gallery, &model_of(trained), arguments.keep_images)?;
-        Ok(Self { arguments, store, new: 0, replaced: 0, kept: 0, unusable: 0 })
+        let metadata = distinct(&arguments.meta)?;
+        Ok(Self { arguments, store, metadata, seen: HashSet::new(), new: 0, replaced: 0, kept: 0, unusable: 0 })
     }
 
-    /// Whether an image need not be looked at: its entry is there, and stays.
-    fn is_settled(&mut self, id: &str) -> Result<bool, ProgramError> {
-        let settled = self.arguments.existing == IfThere::Keep && self.store.get(id)?.is_some();
+    /// Whether an image is to be looked at: the first of its id, and not of an entry that is there and stays.
+    ///
+    /// # Errors
+    ///
+    /// `VR0802` for an entry that is there and must not be.
+    fn is_wanted(&mut self, id: &str) -> Result<bool, ProgramError> {
+        if !self.seen.insert(id.into()) {
+            return Ok(false);
+        }
+        let existing = self.arguments.existing;
+        let settled = existing != IfThere::Replace && self.store.get(id)?.is_some();
+        if settled && existing == IfThere::Refuse {
+            return Err(GalleryError::Exists { id: id.into() }.into());
+        }
         self.kept += usize::from(settled);
-        Ok(settled)
+        Ok(!settled)
+    }
+
+    /// An image's id: its path below the data, or the whole of it where it is elsewhere.
+    fn id(&self, path: &Path, root: Option<&Path>) -> String {
+        self.arguments.prefix.clone() + &id(path, root)
     }
 
     fn add(&mut self, items: Vec<Item>) -> Result<(), ProgramError> {
@@ -123,7 +146,7 @@ impl<'a> Adding<'a> {
     ) -> Result<Item, ProgramError> {
         let mut facts = Facts::new(id, modality);
         facts.camera = camera;
-        facts.metadata = self.arguments.meta.iter().cloned().collect();
+        facts.metadata = self.metadata.clone();
         let unreadable = |source| ProgramError::Io { action: "can't read", path: path.into(), source };
         if self.arguments.file_times {
             let modified = std::fs::metadata(path).and_then(|entry| entry.modified()).map_err(unreadable)?;
@@ -144,15 +167,13 @@ fn from_images(arguments: &Arguments, output: Output) -> Result<Adding<'_>, Prog
         .map(|modality| [(modality, images.train.get(modality)), (modality, images.test.images.get(modality))]);
     let lists = lists.concat();
     let bar = output.bar("adding", lists.iter().map(|(_, list)| list.len()).sum());
-    let mut seen = HashSet::new();
     for (modality, list) in lists {
         let positions: Vec<usize> = (0..list.len()).collect();
         for part in positions.chunks(AT_ONCE) {
             let mut fresh = Vec::new();
             for &position in part {
-                let id = id(&list.samples()[position].path, Some(&root));
-                // A list that is trained on and one that is tested on may share images.
-                if !adding.is_settled(&id)? && seen.insert(id) {
+                let id = adding.id(&list.samples()[position].path, Some(&root));
+                if adding.is_wanted(&id)? {
                     fresh.push(position);
                 }
             }
@@ -162,7 +183,7 @@ fn from_images(arguments: &Arguments, output: Output) -> Result<Adding<'_>, Prog
             let usable = fresh.without(&bad);
             let item = |(row, sample): (usize, &Sample)| {
                 let camera = images.names.camera(sample.camera);
-                adding.item(id(&sample.path, Some(&root)), modality, camera, &sample.path, embeddings.row(row))
+                adding.item(adding.id(&sample.path, Some(&root)), modality, camera, &sample.path, embeddings.row(row))
             };
             let items = usable.samples().iter().enumerate().map(item).collect::<Result<Vec<Item>, ProgramError>>()?;
             adding.add(items)?;
@@ -180,19 +201,19 @@ fn from_index<'a>(arguments: &'a Arguments, path: &Path, output: Output) -> Resu
     index.check_recipe(path, trained.recipe())?;
     let mut adding = Adding::new(arguments, &trained)?;
     let bar = output.bar("adding", index.images.len());
-    let mut seen = HashSet::new();
     let rows: Vec<usize> = (0..index.images.len()).collect();
     for part in rows.chunks(AT_ONCE) {
         let mut items = Vec::new();
         for &row in part {
             let image = &index.images[row];
-            let id = id(&image.path, None);
+            let id = adding.id(&image.path, None);
+            if !adding.is_wanted(&id)? {
+                continue;
+            }
             // The index was checked when it was loaded: there is no third modality.
             let modality = Modality::ALL.into_iter().find(|modality| modality.name() == image.modality);
-            let modality = modality.unwrap_or(Modality::Visible);
-            if seen.insert(id.clone()) {
-                items.push(adding.item(id, modality, image.camera.clone(), &image.path, index.embeddings.row(row))?);
-            }
+            let (modality, camera) = (modality.unwrap_or(Modality::Visible), image.camera.clone());
+            items.push(adding.item(id, modality, camera, &image.path, index.embeddings.row(row))?);
         }
         adding.add(items)?;
         bar.inc(part.len() as u64);

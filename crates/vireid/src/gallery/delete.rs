@@ -21,7 +21,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
-    let filter = arguments.filter.filter();
+    let filter = arguments.filter.filter()?;
     if arguments.id.is_empty() && filter.is_empty() && !arguments.all {
         let message =
             "say which entries are to go: --id, --from, --until, --camera, --among or --meta, or --all for every one";

@@ -19,6 +19,8 @@ pub struct Arrival {
     pub modality: Modality,
     pub camera: String,
     pub modified: SystemTime,
+    /// Whether it was handed out before and has changed since: another crop of that name.
+    pub is_changed: bool,
 }
 
 /// The length of a file and the time of its last change.
@@ -30,59 +32,86 @@ struct Known {
     stamp: Stamp,
     /// Whether it has been handed out as it is now.
     is_settled: bool,
+    /// Whether it was handed out as it was before.
+    is_changed: bool,
     tries: u32,
+}
+
+impl Known {
+    /// A file as it is now, and whether it is to be handed out: it is as it was at the last look, and was not handed out as such.
+    fn at(before: Option<Known>, stamp: Stamp) -> (Self, bool) {
+        match before {
+            None => (Self { stamp, is_settled: false, is_changed: false, tries: 0 }, false),
+            Some(known) if known.stamp != stamp => {
+                let is_changed = known.is_settled || known.is_changed;
+                (Self { stamp, is_settled: false, is_changed, tries: 0 }, false)
+            }
+            Some(known) => {
+                let is_new = !known.is_settled;
+                (Self { is_settled: true, ..known }, is_new)
+            }
+        }
+    }
+}
+
+/// What a look at the folder finds.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Crops that have come since the last one.
+    pub arrivals: Vec<Arrival>,
+    /// What the reader of the folder has to say.
+    pub notes: Vec<String>,
 }
 
 /// The crops that come into a folder, each handed out once it has been the same at two looks.
 #[derive(Debug)]
 pub struct Arrivals {
     folder: PathBuf,
+    prefix: String,
     known: HashMap<PathBuf, Known>,
 }
 
 impl Arrivals {
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.into(), known: HashMap::new() }
+    /// Of a folder whose crops have ids that begin with a prefix.
+    pub fn new(folder: &Path, prefix: &str) -> Self {
+        Self { folder: folder.into(), prefix: prefix.into(), known: HashMap::new() }
     }
 
-    /// Crops that have come since the last look.
+    /// Looks for crops that have come since the last look.
     ///
     /// # Errors
     ///
     /// Where the folder can't be read. It need not hold anything yet.
-    pub fn look(&mut self) -> Result<Vec<Arrival>, ProgramError> {
+    pub fn look(&mut self) -> Result<Look, ProgramError> {
         let data = match read_folder(&self.folder) {
             // Folders of cameras come with their first crop.
-            Err(DataError::MissingPart { .. }) => return Ok(Vec::new()),
+            Err(DataError::MissingPart { .. }) => {
+                let note = format!("there is neither visible nor infrared in {} yet", self.folder.display());
+                self.known.clear();
+                return Ok(Look { arrivals: Vec::new(), notes: vec![note] });
+            }
             read => read?,
         };
-        let mut arrivals = Vec::new();
+        let (mut arrivals, mut listed) = (Vec::new(), HashMap::new());
         for modality in Modality::ALL {
             for sample in data.train.get(modality) {
                 // A file that has gone since the folder was listed is no arrival.
                 let Ok(stamp) = stamp(&sample.path) else { continue };
-                let camera = data.names.camera(sample.camera);
-                if self.is_new(&sample.path, stamp) {
+                let known = self.known.remove(&sample.path);
+                let (known, is_new) = Known::at(known, stamp);
+                if is_new {
                     let below = sample.path.strip_prefix(&self.folder).unwrap_or(&sample.path);
-                    let id = below.to_string_lossy().replace('\\', "/");
-                    arrivals.push(Arrival { path: sample.path.clone(), id, modality, camera, modified: stamp.1 });
+                    let id = self.prefix.clone() + &below.to_string_lossy().replace('\\', "/");
+                    let (path, camera) = (sample.path.clone(), data.names.camera(sample.camera));
+                    let (modified, is_changed) = (stamp.1, known.is_changed);
+                    arrivals.push(Arrival { path, id, modality, camera, modified, is_changed });
                 }
+                listed.insert(sample.path.clone(), known);
             }
         }
-        Ok(arrivals)
-    }
-
-    /// Whether a file is as it was at the last look and was not handed out as it is.
-    fn is_new(&mut self, path: &Path, stamp: Stamp) -> bool {
-        let Some(known) = self.known.get_mut(path) else {
-            self.known.insert(path.into(), Known { stamp, is_settled: false, tries: 0 });
-            return false;
-        };
-        if known.stamp != stamp {
-            *known = Known { stamp, is_settled: false, tries: 0 };
-            return false;
-        }
-        !std::mem::replace(&mut known.is_settled, true)
+        // What is gone is forgotten.
+        self.known = listed;
+        Ok(Look { arrivals, notes: data.notes })
     }
 
     /// Hands an arrival out again at the next look, for it could not be taken.
@@ -118,13 +147,13 @@ mod tests {
     use super::*;
 
     fn ids(arrivals: &mut Arrivals) -> Vec<String> {
-        arrivals.look().unwrap().into_iter().map(|arrival| arrival.id).collect()
+        arrivals.look().unwrap().arrivals.into_iter().map(|arrival| arrival.id).collect()
     }
 
     #[test]
     fn a_crop_arrives_once_it_has_stopped_changing() {
         let folder = tempfile::tempdir().unwrap();
-        let mut arrivals = Arrivals::new(folder.path());
+        let mut arrivals = Arrivals::new(folder.path(), "");
         assert!(ids(&mut arrivals).is_empty() && arrivals.is_quiet(), "nothing there yet");
         let door = folder.path().join("visible/door");
         fs::create_dir_all(&door).unwrap();
@@ -134,13 +163,31 @@ mod tests {
         assert!(ids(&mut arrivals).is_empty(), "it was still being written to");
         fs::write(door.join("b.png"), "whole").unwrap();
         assert_eq!(ids(&mut arrivals), ["visible/door/a.png"]);
-        let come = arrivals.look().unwrap();
+        let come = arrivals.look().unwrap().arrivals;
         assert_eq!((come.len(), &*come[0].id, &*come[0].camera), (1, "visible/door/b.png", "door"));
         assert_eq!(come[0].modality, Modality::Visible);
         assert!(ids(&mut arrivals).is_empty() && arrivals.is_quiet());
         fs::write(door.join("a.png"), "another one").unwrap();
         assert!(ids(&mut arrivals).is_empty());
-        assert_eq!(ids(&mut arrivals), ["visible/door/a.png"]);
+        let changed = arrivals.look().unwrap().arrivals;
+        assert_eq!((changed.len(), &*changed[0].id, changed[0].is_changed), (1, "visible/door/a.png", true));
+    }
+
+    /// A call that was to end once all is in never did.
+    #[test]
+    fn what_goes_before_it_was_handed_out_is_waited_for_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let door = folder.path().join("visible/door");
+        fs::create_dir_all(&door).unwrap();
+        fs::write(door.join("a.part.png"), "whole").unwrap();
+        let mut arrivals = Arrivals::new(folder.path(), "north/");
+        assert!(ids(&mut arrivals).is_empty() && !arrivals.is_quiet());
+        fs::rename(door.join("a.part.png"), door.join("a.png")).unwrap();
+        assert!(ids(&mut arrivals).is_empty());
+        assert_eq!(ids(&mut arrivals), ["north/visible/door/a.png"]);
+        assert!(arrivals.is_quiet());
+        fs::remove_file(door.join("a.png")).unwrap();
+        assert!(ids(&mut arrivals).is_empty() && arrivals.is_quiet());
     }
 
     #[test]
@@ -149,25 +196,25 @@ mod tests {
         let night = folder.path().join("infrared/night");
         fs::create_dir_all(&night).unwrap();
         fs::write(night.join("a.png"), "no image").unwrap();
-        let mut arrivals = Arrivals::new(folder.path());
+        let mut arrivals = Arrivals::new(folder.path(), "");
         arrivals.look().unwrap();
-        let arrival = arrivals.look().unwrap().remove(0);
+        let arrival = arrivals.look().unwrap().arrivals.remove(0);
         for _ in 0..5 {
             arrivals.put_off(&arrival);
-            assert_eq!(arrivals.look().unwrap(), std::slice::from_ref(&arrival));
+            assert_eq!(arrivals.look().unwrap().arrivals, std::slice::from_ref(&arrival));
         }
         let mut tries = 1;
         while arrivals.try_again(&arrival) {
-            assert_eq!(arrivals.look().unwrap(), std::slice::from_ref(&arrival));
+            assert_eq!(arrivals.look().unwrap().arrivals, std::slice::from_ref(&arrival));
             tries += 1;
         }
         assert_eq!(tries, 3);
-        assert!(arrivals.look().unwrap().is_empty() && arrivals.is_quiet());
+        assert!(arrivals.look().unwrap().arrivals.is_empty() && arrivals.is_quiet());
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
-        let said = Arrivals::new(Path::new("no/such/folder")).look().unwrap_err().to_string();
+        let said = Arrivals::new(Path::new("no/such/folder"), "").look().unwrap_err().to_string();
         assert!(said.starts_with("VR0101"), "{said}");
     }
 }
