@@ -16,7 +16,7 @@ use vireid::ProgramError;
 use vireid_gallery::Scalar;
 use vireid_methods::parse_device;
 
-use crate::filter_arguments::pair;
+use crate::filter_arguments::{distinct, pair};
 use crate::gallery::{model_of, open_or_create};
 use crate::interrupt::stop_on_interrupt;
 use crate::model::{NetworkArguments, Which};
@@ -54,6 +54,9 @@ pub struct Arguments {
     /// Say this of every entry; may be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     meta: Vec<(String, Scalar)>,
+    /// What ids begin with, for folders of several places whose paths are alike
+    #[arg(long, default_value = "")]
+    prefix: String,
     /// Seconds between two looks at the folder
     #[arg(long, default_value = PAUSE, value_parser = seconds)]
     every: Duration,
@@ -73,13 +76,30 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     let receiver = arguments.receiver()?;
-    let mut arrivals = Arrivals::new(&arguments.folder);
+    let mut arrivals = Arrivals::new(&arguments.folder, &arguments.prefix);
     let stop = stop_on_interrupt();
     output.say(&format!("watching {}; Ctrl-C ends it", arguments.folder.display()));
     let (mut added, mut there, mut unusable) = (0, 0, 0);
+    let (mut notes, mut has_looked) = (Vec::new(), false);
     while !stop.load(Ordering::Relaxed) {
-        let arrived = arrivals.look()?;
-        let mut is_refused = false;
+        let (looked, mut is_refused) = (arrivals.look(), false);
+        let arrived = match looked {
+            Ok(look) => {
+                // Once, and again only where they change.
+                if look.notes != notes {
+                    output.notes(&look.notes);
+                    notes = look.notes;
+                }
+                look.arrivals
+            }
+            // The first look finds out that there is no such folder; later ones may meet a disk that is away for a while.
+            Err(error) if has_looked => {
+                output.warn(&format!("{error}; tried again in {} s", arguments.every.as_secs_f32()));
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        has_looked = true;
         for part in arrived.chunks(AT_ONCE) {
             // What was not taken comes again at the next look.
             if is_refused || stop.load(Ordering::Relaxed) {
@@ -123,7 +143,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
 impl Arguments {
     /// What the crops go to.
     fn receiver(&self) -> Result<Box<dyn Receiver>, ProgramError> {
-        let metadata = self.meta.iter().cloned().collect();
+        let metadata = distinct(&self.meta)?;
         if let Some(address) = &self.service {
             return service(address, self.token_file.as_deref(), metadata);
         }

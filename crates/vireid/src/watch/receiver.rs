@@ -49,10 +49,14 @@ impl Receiver for Gallery {
         for modality in Modality::ALL {
             let (mut positions, mut files) = (Vec::new(), Vec::new());
             for (position, arrival) in arrivals.iter().enumerate().filter(|(_, arrival)| arrival.modality == modality) {
-                // A file that has changed since is another crop.
-                let time = self.store.get(&arrival.id)?.and_then(|kept| kept.facts.time);
-                if time == Some(Moment::from(arrival.modified)) {
-                    continue;
+                // Whatever way it came in: what people said of it stays. A file that changed while it was watched is another crop.
+                match self.store.get(&arrival.id) {
+                    Ok(Some(_)) if !arrival.is_changed => continue,
+                    Ok(_) => (),
+                    Err(error) => {
+                        taken[position] = Taken::NotNow(error.to_string());
+                        continue;
+                    }
                 }
                 match std::fs::read(&arrival.path) {
                     Ok(file) => {

@@ -4,13 +4,23 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::StatusCode;
 use vireid::ProgramError;
-use vireid_gallery::{Moment, Scalar};
+use vireid_gallery::Scalar;
 
 use crate::watch::arrivals::Arrival;
 use crate::watch::receiver::{Receiver, Taken, facts};
 
 /// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why a crop was not taken.
+enum Refusal {
+    /// For itself.
+    Of(String),
+    /// As any other would be now.
+    Now(String),
+    /// As any other would be, now and later.
+    Always(String),
+}
 
 /// A service over HTTP that crops are sent to.
 pub struct Service {
@@ -23,7 +33,11 @@ pub struct Service {
 impl Service {
     /// The service at an address such as `http://127.0.0.1:8080`.
     pub fn new(address: &str, token: Option<String>, metadata: BTreeMap<String, Scalar>) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        let mut config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
+        // No proxy leads to this machine itself.
+        if ["http://127.", "http://localhost", "http://[::1]"].iter().any(|own| address.starts_with(own)) {
+            config = config.proxy(None);
+        }
         Self { address: address.trim_end_matches('/').into(), token, agent: config.build().into(), metadata }
     }
 
@@ -31,29 +45,38 @@ impl Service {
         self.token.as_ref().map_or_else(String::new, |token| format!("Bearer {token}"))
     }
 
-    /// When the entry of an id was seen, where there is one.
-    fn time_of(&self, id: &str) -> Result<Option<Moment>, Taken> {
+    /// Whether there is an entry of an id.
+    fn has(&self, id: &str) -> Result<bool, Refusal> {
         let url = format!("{}/api/v1/crops/{}", self.address, encoded(id));
         let answer = self.agent.get(&url).header("Authorization", self.authorization()).call();
-        let mut answer = answer.map_err(|error| Taken::NotNow(format!("{}: {error}", self.address)))?;
-        let entry = json(&mut answer);
+        let mut answer = answer.map_err(|error| Refusal::Now(format!("{}: {error}", self.address)))?;
+        let said = json(&mut answer);
         match answer.status() {
-            StatusCode::OK => Ok(entry["time"].as_str().and_then(|time| time.parse().ok())),
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(Taken::NotNow(message(&entry, answer.status()))),
+            StatusCode::OK => Ok(true),
+            // Another server has no such code.
+            StatusCode::NOT_FOUND if said["error"]["code"] == "VR0803" => Ok(false),
+            status => Err(self.refusal(&said, status)),
         }
     }
 
-    fn send(&self, arrival: &Arrival) -> Taken {
-        match self.time_of(&arrival.id) {
-            Err(taken) => return taken,
-            Ok(Some(time)) if time == Moment::from(arrival.modified) => return Taken::WasThere,
-            Ok(_) => (),
+    /// What a refusal means: that of a wrong token or address is none that passes.
+    fn refusal(&self, said: &Value, status: StatusCode) -> Refusal {
+        let reason = message(said, status);
+        match status {
+            StatusCode::BAD_REQUEST
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::INTERNAL_SERVER_ERROR => Refusal::Of(reason),
+            status if status.is_client_error() => Refusal::Always(format!("{}: {reason}", self.address)),
+            _ => Refusal::Now(reason),
         }
-        let file = match std::fs::read(&arrival.path) {
-            Ok(file) => file,
-            Err(error) => return Taken::Unusable(error.to_string()),
-        };
+    }
+
+    fn send(&self, arrival: &Arrival) -> Result<Taken, Refusal> {
+        if self.has(&arrival.id)? && !arrival.is_changed {
+            return Ok(Taken::WasThere);
+        }
+        let file = std::fs::read(&arrival.path).map_err(|error| Refusal::Of(error.to_string()))?;
         let facts = facts(arrival, &self.metadata);
         let metadata = serde_json::to_string(&facts.metadata).unwrap_or_else(|_| "{}".into());
         let time = facts.time.map_or_else(String::new, |time| time.to_string());
@@ -68,17 +91,12 @@ impl Service {
         let (kind, body) = multipart(&fields, &file);
         let url = format!("{}/api/v1/crops", self.address);
         let request = self.agent.post(&url).header("Authorization", self.authorization()).header("Content-Type", kind);
-        let mut answer = match request.send(&body[..]) {
-            Ok(answer) => answer,
-            Err(error) => return Taken::NotNow(format!("{}: {error}", self.address)),
-        };
+        let sent = request.send(&body[..]);
+        let mut answer = sent.map_err(|error| Refusal::Now(format!("{}: {error}", self.address)))?;
         let said = json(&mut answer);
         match answer.status() {
-            StatusCode::OK | StatusCode::CREATED => Taken::Added,
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                Taken::Unusable(message(&said, answer.status()))
-            }
-            status => Taken::NotNow(message(&said, status)),
+            StatusCode::OK | StatusCode::CREATED => Ok(Taken::Added),
+            status => Err(self.refusal(&said, status)),
         }
     }
 }
@@ -87,12 +105,15 @@ impl Receiver for Service {
     fn take(&self, arrivals: &[Arrival]) -> Result<Vec<Taken>, ProgramError> {
         let mut taken = Vec::new();
         for arrival in arrivals {
-            let one = self.send(arrival);
-            let is_gone = matches!(one, Taken::NotNow(_));
-            taken.push(one);
-            // The others would wait for it as long.
-            if is_gone {
-                break;
+            match self.send(arrival) {
+                Ok(one) => taken.push(one),
+                Err(Refusal::Of(reason)) => taken.push(Taken::Unusable(reason)),
+                // The others would wait for it as long.
+                Err(Refusal::Now(reason)) => {
+                    taken.push(Taken::NotNow(reason));
+                    break;
+                }
+                Err(Refusal::Always(reason)) => return Err(ProgramError::Usage(reason)),
             }
         }
         let left = arrivals.len() - taken.len();
