@@ -47,7 +47,7 @@ pub enum ScalarSchema {
 /// An entry of the gallery: a crop, or the crops of a track. What is not known of it is left out.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Entry {
-    #[schema(example = "north-000123", max_length = 256)]
+    #[schema(example = "north-000123", max_length = 1024)]
     pub id: String,
     modality: Kind,
     /// Name of the camera.

@@ -15,7 +15,7 @@ pub struct CropForm {
     image: Vec<u8>,
     modality: Kind,
     /// A name unlike every other entry's; one is made up where it is left out.
-    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    #[schema(nullable = false, min_length = 1, max_length = 1024)]
     id: Option<String>,
     /// Name of the camera.
     #[schema(nullable = false, max_length = 1024)]
@@ -39,7 +39,7 @@ pub struct TrackletForm {
     image: Vec<ImageFile>,
     modality: Kind,
     /// A name unlike every other entry's; one is made up where it is left out.
-    #[schema(nullable = false, min_length = 1, max_length = 256)]
+    #[schema(nullable = false, min_length = 1, max_length = 1024)]
     id: Option<String>,
     /// Name of the camera.
     #[schema(nullable = false, max_length = 1024)]
