@@ -5,6 +5,7 @@ mod common;
 
 use common::Place;
 use serde_json::Value;
+use vireid_gallery::MAX_ID;
 use vireid_serve::{Settings, Token};
 
 #[test]
@@ -31,6 +32,10 @@ fn it_has_every_call_with_its_errors_and_no_dangling_name() {
     for reference in text.split("\"$ref\":\"").skip(1) {
         let pointer = reference.split('"').next().unwrap().strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+    for shape in ["Entry", "CropForm", "TrackletForm"] {
+        let longest = &document["components"]["schemas"][shape]["properties"]["id"]["maxLength"];
+        assert_eq!(longest.as_u64().unwrap(), MAX_ID as u64, "{shape}");
     }
     assert!(document["security"].is_null() && !text.contains("\"401\""), "no token, no scheme");
 }

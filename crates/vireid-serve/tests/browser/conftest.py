@@ -1,10 +1,9 @@
 """What the tests of the page stand on: a service, a gallery of drawn figures, and a browser.
 
-    pip install -r requirements.txt        # and the system's Chromium, for example `apt-get install chromium`
-    pytest .
+    crates/vireid-serve/check      # or, with what it has built and installed: VIREID_STAND_IN=.../drawn pytest tests/browser
 
 The service is the one at the address VIREID_SERVICE, whose gallery must be empty and asks for no token; or the program
-VIREID_STAND_IN, which prints its address and knows the flags of `stand_in.py`; where neither is set, `stand_in.py` itself.
+VIREID_STAND_IN, the example `drawn`, which prints its address; where neither is set, the one in the folder `target`.
 The browser is /usr/bin/chromium, or what CHROMIUM names. Screenshots go to the folder VIREID_SCREENSHOTS, where it is set.
 """
 
@@ -12,17 +11,17 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import urllib.parse
 import urllib.request
 import uuid
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from figures import figure
 from playwright.sync_api import sync_playwright
 
-HERE = pathlib.Path(__file__).parent
+from figures import figure
+
+DRAWN = pathlib.Path(__file__).parents[4] / "target/release/examples/drawn"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox",
@@ -87,9 +86,8 @@ class Service:
 
 
 def started(*flags):
-    program = os.environ.get("VIREID_STAND_IN", str(HERE / "stand_in.py"))
-    command = [sys.executable, program] if program.endswith(".py") else [program]
-    process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
+    program = os.environ.get("VIREID_STAND_IN", DRAWN)
+    process = subprocess.Popen([program, *flags], stdout=subprocess.PIPE, text=True)
     return Service(process.stdout.readline().strip(), process)
 
 

@@ -53,16 +53,3 @@ def png(rows: bytes) -> bytes:
 
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
-
-def widths(file: bytes) -> list[float]:
-    """How many bright pixels each row of a drawn figure has, less their mean, of length 1: its embedding in the stand-in."""
-    at = file.index(b"IDAT")
-    (length,) = struct.unpack(">I", file[at - 4 : at])
-    rows = zlib.decompress(file[at + 4 : at + 4 + length])
-    step = 1 + 3 * WIDTH
-    bright = [sum(rows[y * step + 1 + 3 * x : y * step + 4 + 3 * x]) > 3 * 85 for y in range(HEIGHT) for x in range(WIDTH)]
-    counts = [sum(bright[y * WIDTH : (y + 1) * WIDTH]) for y in range(HEIGHT)]
-    mean = sum(counts) / HEIGHT
-    length = sum((count - mean) ** 2 for count in counts) ** 0.5 or 1.0
-    return [(count - mean) / length for count in counts]

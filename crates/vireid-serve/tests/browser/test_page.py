@@ -5,8 +5,9 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from figures import HEIGHT, WIDTH, figure, png
 from playwright.sync_api import expect
+
+from figures import HEIGHT, WIDTH, figure, png
 
 CARDS = "#answers .card"
 
@@ -192,9 +193,7 @@ def test_crops_can_be_dropped_and_pasted(filled, open_page, way):
     expect(page.locator("#query figcaption")).to_contain_text("brought.png")
 
 
-@pytest.mark.parametrize(
-    ("tint", "modality"), [((0, 0, 0), "infrared"), ((0, 8, 2), "infrared"), ((0, 30, 0), "visible")]
-)
+@pytest.mark.parametrize(("tint", "modality"), [((0, 0, 0), "infrared"), ((0, 8, 2), "infrared"), ((0, 30, 0), "visible")])
 def test_an_image_with_hardly_a_colour_is_taken_as_infrared(service, open_page, tint, modality):
     page = open_page(service, "#add").page
     page.get_by_role("radio", name="visible" if modality == "infrared" else "infrared").check()
