@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<(), ProgramError> {
     });
     output.result(&result, || {
         let mut text = format!(
-            "{visible} visible and {infrared} infrared entries in {} logs of {} bytes, {} of them erased",
+            "{visible} visible and {infrared} infrared entries; logs: {}, of {} bytes, {} of them erased",
             health.logs, health.bytes, health.erased
         );
         if health.torn > 0 {
