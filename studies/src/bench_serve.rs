@@ -208,7 +208,7 @@ fn open(address: &str, model: &Model) -> Result<Box<dyn Store>, Failure> {
 /// A drawn crop as a form.
 fn form(boundary: &str) -> Result<Vec<u8>, Failure> {
     let dials = Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 };
-    let pixels = World::regdb(1, 0, dials).draw(0, 1, 0)?;
+    let pixels = World::regdb(1, 1, dials).draw(0, 1, 0)?;
     let mut body = Vec::new();
     body.extend(
         format!("--{boundary}\r\nContent-Disposition: form-data; name=\"modality\"\r\n\r\ninfrared\r\n").bytes(),
