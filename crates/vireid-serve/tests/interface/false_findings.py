@@ -2,7 +2,7 @@
 
 A part of a multipart body is a text, whatever it says: `{}`, `0.0` and `false` are names that a camera or an entry can have, and a
 list without elements is not sent at all. schemathesis waits for a refusal of what it drew, so such a finding counts only where
-the body that was sent breaks the document too.
+the body that was sent breaks the document too. Nor does it know that 413, too large, is a refusal.
 """
 
 import json
@@ -19,8 +19,11 @@ FORM = "multipart/form-data"
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
     """Whether a finding counts."""
-    told_of_form = isinstance(failure, AcceptedNegativeData) and case.media_type == FORM
-    if not told_of_form or "\nInvalid component: in body" not in failure.message:
+    if not isinstance(failure, AcceptedNegativeData):
+        return True
+    if failure.status_code == 413:
+        return False
+    if case.media_type != FORM or "\nInvalid component: in body" not in failure.message:
         return True
     document = case.operation.schema.raw_schema
     call = document["paths"][case.operation.path][case.operation.method.lower()]
