@@ -50,7 +50,7 @@ mod tests {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 codes_in(&path, found);
-            } else if path.ends_with("error.rs") {
+            } else if ["error.rs", "failure.rs"].iter().any(|name| path.ends_with(name)) {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let parts = text.split("\"VR").skip(1);
                 found.extend(parts.filter_map(|part| Some(format!("VR{}", part.get(..4)?))));
