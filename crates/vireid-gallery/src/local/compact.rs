@@ -3,21 +3,32 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::files::{HEADER, Header, log_path, salt_of, snapshot_path, sync_folder, write_whole};
-use super::frame::{self, Kind};
+use super::erase::drop_snapshot;
+use super::files::{HEADER, Header, log_path, salt_of, write_whole};
+use super::frame::{self, HEAD, Kind};
+use super::load::Loaded;
 use super::scan::scan;
-use super::state::State;
 
-/// Logs that are not written to any more and of which more than half was erased.
-pub(super) fn wasteful(state: &State) -> Vec<u32> {
-    let mut left: HashMap<u32, u64> = HashMap::new();
-    let rows = state.table.iter(0).map(|(chunk, row)| chunk.rows[row].log);
-    for log in rows.chain(state.table.said.iter().map(|said| said.place.log)) {
-        *left.entry(log).or_default() += 1;
+/// Logs that are not written to any more and of which more than half was overwritten.
+pub(super) fn wasteful(loaded: &Loaded) -> Vec<u32> {
+    let mut alive: HashMap<u32, u64> = HashMap::new();
+    let head = HEAD as u64;
+    let table = &loaded.state.table;
+    for (chunk, number) in table.iter(0) {
+        let row = &chunk.rows[number];
+        let entry = head + (12 + chunk.json(number).len() + 4 * loaded.state.dim) as u64;
+        let image = row.image.map_or(0, |_| head + u64::from(row.image_length));
+        *alive.entry(row.log).or_default() += entry + image;
     }
-    let numbered = (1..).zip(&state.snapshots);
-    let sealed = numbered.filter_map(|(number, snapshot)| Some((number, snapshot.as_ref()?.frames())));
-    sealed.filter(|(number, frames)| 2 * left.get(number).copied().unwrap_or(0) < *frames).map(|(log, _)| log).collect()
+    for place in table.said.places() {
+        *alive.entry(place.log).or_default() += head + u64::from(place.length);
+    }
+    let sealed = (1..).zip(&loaded.sizes).take(loaded.sizes.len().saturating_sub(1));
+    let wasted = sealed.filter(|(number, size)| {
+        let kept = HEADER as u64 + size.others + alive.get(number).copied().unwrap_or(0);
+        2 * size.erased.unwrap_or_else(|| size.length.saturating_sub(kept)) > size.length
+    });
+    wasted.map(|(number, _)| number).collect()
 }
 
 /// Writes a log anew without what was erased, once all that is to be erased is. Its snapshot has to be made again.
@@ -47,10 +58,6 @@ pub(super) fn compact(folder: &Path, gallery: u32, log: u32) -> io::Result<()> {
             frame::write(&mut to, salt, frame.kind, frame.batch, |to| to.extend(frame.payload)).ok_or_else(no)?;
         }
     }
-    let snapshot = snapshot_path(folder, log);
-    if snapshot.exists() {
-        fs::remove_file(&snapshot)?;
-        sync_folder(&snapshot)?;
-    }
+    drop_snapshot(folder, log)?;
     write_whole(&path, &to)
 }

@@ -79,6 +79,12 @@ impl Positioned {
         Ok(Self { file })
     }
 
+    /// One that can't be written.
+    #[cfg(all(test, unix))]
+    pub fn open_to_read(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::open(path)? })
+    }
+
     #[cfg(unix)]
     pub fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, offset)
@@ -115,8 +121,24 @@ impl Positioned {
         self.with(|file| file.metadata()).map(|metadata| metadata.len())
     }
 
+    /// Overwrites everything from some byte on with zeros, for blocks that a file gives back may keep what was in them.
+    pub fn wipe(&self, from: u64) -> io::Result<()> {
+        let (zeros, end) = ([0; 1 << 14], self.len()?);
+        let mut at = from;
+        while at < end {
+            let length = (end - at).min(zeros.len() as u64);
+            self.write(&zeros[..length as usize], at)?;
+            at += length;
+        }
+        self.sync()
+    }
+
+    /// Makes the file end somewhere; what comes behind it is overwritten first.
     pub fn cut(&self, length: u64) -> io::Result<()> {
-        self.with(|file| file.set_len(length))
+        // What can't be overwritten is cut off all the same, for what is written next must not lie behind it.
+        let _ = self.wipe(length);
+        self.with(|file| file.set_len(length))?;
+        self.sync()
     }
 
     /// Everything written is on the disk when this is back.
@@ -125,9 +147,21 @@ impl Positioned {
     }
 }
 
-/// Writes a file that is there as a whole or not at all, whatever happens, and on the disk when this is back.
+/// Overwrites a file and removes it.
+pub(super) fn shred(path: &Path) -> io::Result<()> {
+    Positioned::open(path)?.wipe(0)?;
+    fs::remove_file(path)?;
+    sync_folder(path)
+}
+
+/// Writes a file that is there as a whole or not at all, whatever happens, and on the disk when this is back. What it takes the place of
+/// is overwritten.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = path.with_added_extension("new");
+    let old = match Positioned::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        old => Some(old?),
+    };
     let written = (|| {
         fs::write(&new, bytes)?;
         OpenOptions::new().write(true).open(&new)?.sync_all()?;
@@ -136,9 +170,10 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })();
     if written.is_err() {
         // It takes up space and is worth nothing; the next opening tries again.
-        let _ = fs::remove_file(&new);
+        let _ = shred(&new);
+        return written;
     }
-    written
+    old.map_or(Ok(()), |old| old.wipe(0))
 }
 
 /// Makes sure that the names in a file's folder are on the disk.

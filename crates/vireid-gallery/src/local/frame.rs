@@ -1,4 +1,8 @@
+use std::io;
+
 use crc32fast::Hasher;
+
+use super::files::Positioned;
 
 /// Bytes of a frame before its payload: kind, length of the payload, number of the batch, checksum over all of it.
 pub(super) const HEAD: usize = 17;
@@ -100,6 +104,22 @@ pub(super) fn read(bytes: &[u8], salt: u32, offset: usize) -> Option<Frame<'_>> 
     let head = Head::of(bytes.get(offset..)?)?;
     let payload = bytes.get(offset + HEAD..)?.get(..head.length as usize)?;
     head.fits(salt, payload).then_some(Frame { kind: head.kind, batch: head.batch, offset: offset as u64, payload })
+}
+
+/// The bytes of a file that would be a frame which begins at a place: none where there can't be one.
+pub(super) fn read_at(file: &Positioned, offset: u64) -> io::Result<Vec<u8>> {
+    let left = file.len()?.saturating_sub(offset);
+    if left < HEAD as u64 {
+        return Ok(Vec::new());
+    }
+    let mut bytes = vec![0; HEAD];
+    file.read(&mut bytes, offset)?;
+    let Some(head) = Head::of(&bytes).filter(|head| u64::from(head.length) <= left - HEAD as u64) else {
+        return Ok(Vec::new());
+    };
+    bytes.resize(HEAD + head.length as usize, 0);
+    file.read(&mut bytes, offset)?;
+    Ok(bytes)
 }
 
 /// Appends a frame, whose payload is put together by `fill`. `None`, and nothing appended, for one of 4 GiB or more.

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use super::frame::{self, Kind};
-use super::record::{Entry, Known};
+use super::record::{Entry, Known, Place};
 use super::request::{Answer, Prepared, Request};
 use super::table::NewRow;
 use super::writer::{Writer, read, write};
@@ -54,14 +54,23 @@ impl Group {
         let mut answers = Vec::new();
         for (items, existing, answer) in self.additions {
             match batch.plan(writer, items, existing) {
-                Ok(added) => answers.push((answer, added)),
+                Ok((added, replaced)) => answers.push((answer, added, replaced)),
                 Err(error) => drop(answer.send(Err(error))),
             }
         }
         let done = rolled.and_then(|()| batch.commit(writer));
-        for (answer, added) in answers {
+        let erased = match &done {
+            Ok(places) if !places.is_empty() => writer.erase(places),
+            _ => Ok(()),
+        };
+        for (answer, added, replaced) in answers {
+            let told = match (&done, &erased) {
+                (Err(error), _) => Err(again(error)),
+                (Ok(_), Err(not)) => not.of(&replaced).map(|()| added),
+                (Ok(_), Ok(())) => Ok(added),
+            };
             // An answer that nobody waits for is lost.
-            drop(answer.send(done.as_ref().map(|()| added).map_err(again)));
+            drop(answer.send(told));
         }
         self.next
     }
@@ -88,7 +97,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn plan(&mut self, writer: &Writer, items: Vec<Prepared>, existing: Existing) -> Result<Vec<Added>, GalleryError> {
+    /// What becomes of each entry, and where the frames are of those that they take the place of.
+    fn plan(
+        &mut self,
+        writer: &Writer,
+        items: Vec<Prepared>,
+        existing: Existing,
+    ) -> Result<(Vec<Added>, Vec<Place>), GalleryError> {
         let state = read(&writer.shared);
         let older: Vec<Option<u64>> = items.iter().map(|item| state.table.sequence(&item.facts.id)).collect();
         drop(state);
@@ -98,7 +113,7 @@ impl Batch {
             return Err(GalleryError::Exists { id: item.facts.id.clone() });
         }
         let (salt, number) = (writer.salt(), writer.batch + 1);
-        let mut added = Vec::new();
+        let (mut added, mut replaced) = (Vec::new(), Vec::new());
         for (item, older) in items.into_iter().zip(older) {
             let what = match older {
                 None => Added::New,
@@ -109,7 +124,7 @@ impl Batch {
             if what == Added::Kept {
                 continue;
             }
-            self.replaced.extend(older);
+            replaced.extend(older);
             let sequence = writer.sequence + self.rows.len() as u64;
             let offset = writer.end + self.frames.len() as u64;
             let entry = Entry { sequence, json: &item.json, row: &item.row };
@@ -125,14 +140,17 @@ impl Batch {
             });
             self.rows.push((item, sequence, offset, image));
         }
-        Ok(added)
+        let places = read(&writer.shared).tombstone(&replaced).places;
+        self.replaced.append(&mut replaced);
+        Ok((added, places))
     }
 
-    fn commit(mut self, writer: &mut Writer) -> Result<(), GalleryError> {
+    /// Writes the frames; those that are to be overwritten then.
+    fn commit(mut self, writer: &mut Writer) -> Result<Vec<Place>, GalleryError> {
         if self.rows.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let tombstone = read(&writer.shared).tombstone(&self.replaced)?;
+        let tombstone = read(&writer.shared).tombstone(&self.replaced);
         if !self.replaced.is_empty() {
             let (salt, number) = (writer.salt(), writer.batch + 1);
             frame::write(&mut self.frames, salt, Kind::Tombstone, number, |to| tombstone.write(to));
@@ -142,15 +160,15 @@ impl Batch {
         {
             let mut state = write(&writer.shared);
             state.bury(&tombstone);
-            for (item, sequence, offset, image) in &self.rows {
+            for (item, sequence, offset, offset_of_image) in &self.rows {
                 let (facts, json, bound) = (Known::of(&item.facts), item.json.as_slice(), item.code.bound);
                 let (sequence, offset, log) = (*sequence, *offset, writer.log);
                 state.table.push(&NewRow { sequence, log, offset, facts: &facts, json, code: &item.code.bytes, bound });
-                if let Some(row) = state.table.row_mut(sequence) {
-                    row.image = *image;
+                if let (Some(row), Some(image)) = (state.table.row_mut(sequence), &item.image) {
+                    (row.image, row.image_length) = (*offset_of_image, (8 + image.len()) as u32);
                 }
             }
         }
-        if self.replaced.is_empty() { Ok(()) } else { writer.erase(tombstone.places) }
+        Ok(tombstone.places)
     }
 }

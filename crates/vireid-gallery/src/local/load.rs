@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -6,16 +5,16 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::code::{Bound, code};
+use super::event::{Event, event};
 use super::files::{HEADER, Header, Positioned, damaged, log_path, salt_of, snapshot_path, unreadable};
-use super::frame::{Frame, HEAD, Kind, u64_of};
-use super::record::{Assignments, Coded, Entry, Known, Place, Tombstone, read_assignments, row_of};
+use super::frame::{Frame, HEAD, Kind};
+use super::record::{Place, Tombstone};
 use super::scan::scan;
-use super::snapshot::Snapshot;
+use super::snapshot::{Contents, Snapshot};
 use super::state::{State, count_logs};
 use super::table::{NewRow, Table};
 use super::view::Log;
-use crate::{GalleryError, Judgement};
+use crate::GalleryError;
 
 /// Frames that are read at once.
 const SLICE: usize = 4096;
@@ -35,6 +34,8 @@ pub struct Fault {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub state: State,
+    /// Of each log that is not written to any more, where there is one.
+    pub snapshots: Vec<Option<Snapshot>>,
     /// The last whole batch.
     pub batch: u64,
     /// A number for the next entry.
@@ -51,18 +52,34 @@ pub(super) struct Loaded {
     pub faults: Vec<Fault>,
     /// Bytes of all logs, and how many of them say nothing any more.
     pub bytes: (u64, u64),
+    /// Bytes of each log, and how many of them hold nothing or will.
+    pub sizes: Vec<Size>,
+    /// Frames of entries and images that nothing tells of any more, or will not: by the number of the entry.
+    strays: Vec<(u64, Place)>,
     buffer: Vec<u8>,
     tombstones: Vec<(u64, Tombstone)>,
     settled: u64,
+}
+
+/// Bytes of a log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// All of them.
+    pub length: u64,
+    /// Those of frames that were overwritten, where that was counted.
+    pub erased: Option<u64>,
+    /// Those that are neither of entries, images and judgements nor overwritten, where the others were not counted.
+    pub others: u64,
 }
 
 /// Reads a gallery: by its snapshots where they are sound, or every byte of it.
 pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) -> Result<Loaded, GalleryError> {
     let count = count_logs(folder);
     let first = log_path(folder, 1);
-    let state = State { folder: folder.into(), dim, table: Table::new(dim), logs: Vec::new(), snapshots: Vec::new() };
+    let state = State { folder: folder.into(), dim, table: Table::new(dim), logs: Vec::new() };
     let mut loaded = Loaded {
         state,
+        snapshots: Vec::new(),
         batch: 0,
         sequence: 0,
         end: 0,
@@ -71,6 +88,8 @@ pub(super) fn load(folder: &Path, gallery: u32, dim: usize, every_byte: bool) ->
         unsettled: Vec::new(),
         faults: Vec::new(),
         bytes: (0, 0),
+        sizes: Vec::new(),
+        strays: Vec::new(),
         buffer: Vec::new(),
         tombstones: Vec::new(),
         settled: 0,
@@ -108,57 +127,23 @@ fn overwritten(folder: &Path, fault: &Fault, places: &[Place]) -> bool {
     at == end
 }
 
-/// A frame that was read.
-enum Event<'a> {
-    Entry { sequence: u64, offset: u64, json: &'a [u8], facts: Known<'a>, code: Cow<'a, [u8]>, bound: Bound },
-    Image { sequence: u64, offset: u64 },
-    Tombstone(Tombstone),
-    Assign(Assignments),
-    Judge(Box<Judgement>, Place),
-    Settled(u64),
-    Nothing,
-}
-
-/// What a frame says; `None` where it makes no sense. Those of a snapshot begin with the place in the log.
-fn event<'a>(frame: &Frame<'a>, log: u32, dim: usize, snapshot: bool) -> Option<Event<'a>> {
-    let (mut payload, mut offset) = (frame.payload, frame.offset);
-    if snapshot && frame.kind != Kind::Erased {
-        offset = u64_of(&mut payload)?;
-    }
-    Some(match frame.kind {
-        Kind::Entry => {
-            let entry = Entry::read(payload, dim)?;
-            let code = code(&row_of(entry.row));
-            let (facts, bound) = (Known::read(entry.json)?, code.bound);
-            Event::Entry { sequence: entry.sequence, offset, json: entry.json, facts, code: code.bytes.into(), bound }
-        }
-        Kind::Row => {
-            let coded = Coded::read(payload, dim)?;
-            let code = coded.code.into();
-            let bound = Bound { scale: coded.scale, error: coded.error };
-            let facts = Known::read(coded.json)?;
-            Event::Entry { sequence: coded.sequence, offset, json: coded.json, facts, code, bound }
-        }
-        Kind::Image => Event::Image { sequence: u64_of(&mut payload)?, offset },
-        Kind::Tombstone => Event::Tombstone(Tombstone::read(payload)?),
-        Kind::Assign => Event::Assign(read_assignments(payload)?),
-        Kind::Judge => {
-            let place = Place { log, offset, length: payload.len() as u32, batch: frame.batch };
-            Event::Judge(Box::new(serde_json::from_slice(payload).ok()?), place)
-        }
-        Kind::Settled => Event::Settled(u64_of(&mut payload)?),
-        Kind::Commit | Kind::Erased | Kind::End => Event::Nothing,
-    })
-}
-
 impl Loaded {
+    /// Takes out what was said of entries that are not there. Where that is kept, and all else that belongs to none that is: such is left
+    /// where damage was dropped.
+    pub fn take_orphans(&mut self) -> Vec<Place> {
+        let mut places = self.state.table.unsay_unknown();
+        let strays = self.strays.iter().filter(|(sequence, _)| self.state.table.row(*sequence).is_none());
+        places.extend(strays.map(|(_, place)| *place));
+        places
+    }
+
     fn log(&mut self, number: u32, gallery: u32, sealed: bool, every_byte: bool) -> Result<(), GalleryError> {
         let folder = self.state.folder.clone();
         let (path, salt) = (log_path(&folder, number), salt_of(gallery, number));
         let file = Positioned::open(&path).map_err(unreadable(&path))?;
         let length = file.len().map_err(unreadable(&path))?;
         self.state.logs.push(Arc::new(Log { file, salt }));
-        self.state.snapshots.push(None);
+        self.snapshots.push(None);
         // The memory of one snapshot is that of the next.
         let mut bytes = std::mem::take(&mut self.buffer);
         bytes.clear();
@@ -166,14 +151,15 @@ impl Loaded {
         if let Some(Ok(mut file)) = opened
             && file.read_to_end(&mut bytes).is_ok()
         {
-            let read = Snapshot::read(&bytes, salt, length).filter(|(header, ..)| header.log == number);
-            if let Some((header, frames, index)) = read
+            let read = Snapshot::read(&bytes, salt, length).filter(|contents| contents.header.log == number);
+            if let Some(Contents { header, frames, others, index }) = read
                 && let Ok(snapshot) = Snapshot::open(&folder, salt, number, index)
             {
-                if let Some(last) = self.state.snapshots.last_mut() {
+                if let Some(last) = self.snapshots.last_mut() {
                     *last = Some(snapshot);
                 }
                 if !every_byte {
+                    self.sizes.push(Size { length, erased: None, others });
                     self.sequence = self.sequence.max(header.sequence);
                     self.batch = frames.last().map_or(self.batch, |frame| frame.batch);
                     let failed = self.replay(&frames, number, true);
@@ -203,7 +189,9 @@ impl Loaded {
             rest => rest.is_empty(),
         };
         let erased = whole.iter().filter(|frame| frame.kind == Kind::Erased).map(|frame| frame.end() - frame.offset);
-        self.bytes = (self.bytes.0 + extent.end, self.bytes.1 + erased.sum::<u64>());
+        let erased = erased.sum();
+        self.bytes = (self.bytes.0 + extent.end, self.bytes.1 + erased);
+        self.sizes.push(Size { length, erased: Some(erased), others: 0 });
         if let Some(frame) = self.replay(&whole, number, false) {
             self.faults.push(fault(frame));
         }
@@ -227,7 +215,6 @@ impl Loaded {
     }
 
     fn event(&mut self, event: Event<'_>, log: u32, batch: u64) -> Option<()> {
-        let table = &mut self.state.table;
         match event {
             Event::Entry { sequence, offset, json, facts, code, bound } => {
                 if sequence < self.sequence || sequence == u64::MAX {
@@ -235,29 +222,38 @@ impl Loaded {
                 }
                 self.sequence = sequence + 1;
                 // Its older one goes with a tombstone of the same batch.
-                if let Some(older) = table.sequence(&facts.id) {
-                    table.remove(older);
+                if let Some(older) = self.state.table.sequence(&facts.id) {
+                    self.strays.extend(self.state.places(older).into_iter().map(|place| (older, place)));
+                    self.state.table.bury(&[older], &[]);
                 }
-                table.push(&NewRow { sequence, log, offset, facts: &facts, json, code: &code, bound });
+                let new = NewRow { sequence, log, offset, facts: &facts, json, code: &code, bound };
+                self.state.table.push(&new);
             }
-            Event::Image { sequence, offset } => {
-                if let Some(row) = table.row_mut(sequence).filter(|row| row.log == log) {
-                    row.image = Some(offset);
+            Event::Image { sequence, offset, length } => {
+                match self.state.table.row_mut(sequence).filter(|row| row.log == log) {
+                    Some(row) => (row.image, row.image_length) = (Some(offset), length),
+                    None => self.strays.push((sequence, Place { log, offset, length, batch: 0 })),
                 }
             }
             Event::Tombstone(tombstone) => {
                 self.state.bury(&tombstone);
+                // A number that was used once tells nothing of anybody else.
+                let last = tombstone.sequences.iter().max().map_or(0, |last| last.saturating_add(1));
+                self.sequence = self.sequence.max(last);
                 self.tombstones.push((batch, tombstone));
             }
             Event::Assign(assignments) => {
                 for (sequence, person) in assignments {
-                    if let Some(row) = table.row_mut(sequence) {
+                    if let Some(row) = self.state.table.row_mut(sequence) {
                         row.person = person;
                     }
                 }
             }
-            Event::Judge(judgement, place) => table.judge(*judgement, place),
-            Event::Settled(batch) => self.settled = self.settled.max(batch),
+            Event::Judge(judgement, place) => self.state.table.said.say(*judgement, place),
+            Event::Settled(batch, sequence) => {
+                self.settled = self.settled.max(batch);
+                self.sequence = self.sequence.max(sequence);
+            }
             Event::Nothing => (),
         }
         Some(())

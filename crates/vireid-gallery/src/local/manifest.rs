@@ -1,10 +1,11 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{Header, damaged, log_path, salt_of, unwritable, write_whole};
+use super::files::{HEADER, Header, damaged, log_path, salt_of, sync_folder, unwritable, write_whole};
 use crate::{GalleryError, Model, Moment};
 
 const NAME: &str = "gallery.json";
@@ -44,17 +45,17 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Makes a gallery.
-    pub fn create(folder: &Path, model: Model, keep: Keep) -> Result<(), GalleryError> {
-        let no = |reason: String| GalleryError::NoGallery { address: folder.display().to_string(), reason };
+    /// Makes a gallery, and what keeps others out of it.
+    pub fn create(folder: &Path, model: Model, keep: Keep) -> Result<(Self, File), GalleryError> {
+        let no = no(folder);
         if !(1..=MOST).contains(&model.dim) {
             return Err(no(format!("embeddings of {} numbers can't be kept, only of 1 to {MOST}", model.dim)));
         }
-        fs::create_dir_all(folder).map_err(|error| no(format!("the folder can't be made: {error}")))?;
-        let mut names = fs::read_dir(folder).map_err(|error| no(format!("it can't be read: {error}")))?;
-        if names.next().is_some() {
-            return Err(no("the folder is not empty, and a gallery needs one of its own".into()));
-        }
+        make_folder(folder).map_err(|error| no(format!("the folder can't be made: {error}")))?;
+        // Before the lock, so that none is left where no gallery can be; and again with it, for another may have been quicker.
+        check_empty(folder)?;
+        let lock = take_lock(folder)?;
+        check_empty(folder)?;
         let salt = RandomState::new().hash_one(folder) as u32;
         let header = Header { log: 1, batch: 1, sequence: 0 }.write(salt_of(salt, 1));
         let log = log_path(folder, 1);
@@ -64,23 +65,18 @@ impl Manifest {
         let json = serde_json::to_vec_pretty(&manifest).map_err(|error| no(error.to_string()))?;
         // Last: a folder with this file is a gallery.
         let path = folder.join(NAME);
-        write_whole(&path, &json).map_err(unwritable(&path))
+        write_whole(&path, &json).map_err(unwritable(&path))?;
+        Ok((manifest, lock))
     }
 
     /// Of an existing gallery, and what keeps others out of it.
     pub fn open(folder: &Path) -> Result<(Self, File), GalleryError> {
-        let no = |reason: String| GalleryError::NoGallery { address: folder.display().to_string(), reason };
+        let no = no(folder);
         let path = folder.join(NAME);
         if !path.is_file() {
             return Err(no("there is no gallery".into()));
         }
-        let lock = OpenOptions::new().create(true).append(true).open(folder.join(LOCK));
-        let lock = lock.map_err(|error| no(format!("it can't be locked: {error}")))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(GalleryError::InUse { path: folder.into() }),
-            // Some network drives know no locks.
-            Ok(()) | Err(TryLockError::Error(_)) => (),
-        }
+        let lock = take_lock(folder)?;
         let text = fs::read(&path).map_err(super::files::unreadable(&path))?;
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| damaged(&path, error.to_string()))?;
         if manifest.format != FORMAT {
@@ -101,4 +97,48 @@ impl Manifest {
     pub fn exists(folder: &Path) -> bool {
         folder.join(NAME).exists()
     }
+}
+
+fn no(folder: &Path) -> impl Fn(String) -> GalleryError {
+    move |reason| GalleryError::NoGallery { address: folder.display().to_string(), reason }
+}
+
+fn take_lock(folder: &Path) -> Result<File, GalleryError> {
+    let refused = |error: io::Error| {
+        let reason = format!("it can't be locked, and is opened only where it can be locked and written to: {error}");
+        no(folder)(reason)
+    };
+    let lock = OpenOptions::new().create(true).append(true).open(folder.join(LOCK)).map_err(refused)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(GalleryError::InUse { path: folder.into() }),
+        Err(TryLockError::Error(error)) => Err(refused(error)),
+    }
+}
+
+/// Makes a folder and those above it, and sees to it that their names are on the disk.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let new: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(folder)?;
+    new.into_iter().try_for_each(|folder| match folder.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(&Path::new(".").join(folder)),
+        _ => sync_folder(folder),
+    })
+}
+
+/// Refuses a folder that holds anything but what a making that was cut short left.
+fn check_empty(folder: &Path) -> Result<(), GalleryError> {
+    let no = no(folder);
+    let unreadable = |error: io::Error| no(format!("it can't be read: {error}"));
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let log = log_path(folder, 1);
+        let unfinished = [folder.join(NAME), log.clone()].map(|path| path.with_added_extension("new"));
+        // A log with more than its first bytes is that of a gallery which lost its other file.
+        let begun = path == log && fs::metadata(&log).is_ok_and(|log| log.len() <= HEADER as u64);
+        if !(path == folder.join(LOCK) || begun || unfinished.contains(&path)) {
+            return Err(no("the folder is not empty, and a gallery needs one of its own".into()));
+        }
+    }
+    Ok(())
 }

@@ -5,25 +5,31 @@
 mod check;
 mod code;
 mod compact;
+mod erase;
+mod event;
 mod files;
 mod frame;
 mod group;
 mod load;
 mod manifest;
 mod record;
+mod recover;
 mod request;
+mod said;
 mod scan;
 mod search;
 mod snapshot;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 mod view;
 mod writer;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 pub use check::Health;
@@ -32,11 +38,11 @@ pub use manifest::Keep;
 
 use crate::in_memory::{check_embedding, check_items};
 use crate::{Added, Count, Existing, Filter, GalleryError, Hit, Item, Judgement, Keeps, Kept, Model, Page, Store};
-use files::{damaged, log_path, unwritable};
-use load::{Loaded, load};
+use files::unwritable;
 use manifest::Manifest;
+use recover::recover;
 use request::{Answer, Meant, Prepared, Request};
-use writer::{Shared, Writer, read, take_snapshot};
+use writer::{Shared, read};
 
 /// A gallery in a folder, which one process at a time has open. What was acknowledged survives a crash.
 #[derive(Debug)]
@@ -56,10 +62,11 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// `VR0808` where the folder is not empty, can't be made, or the model's embeddings are too long to be kept; `VR0806`.
+    /// `VR0808` where the folder is not empty, can't be made or locked, or the model's embeddings are too long to be kept; `VR0805` while
+    /// another process makes one there; `VR0806`.
     pub fn create(folder: impl AsRef<Path>, model: Model, keep: Keep) -> Result<Self, GalleryError> {
-        Manifest::create(folder.as_ref(), model, keep)?;
-        Self::open(folder, None)
+        let (manifest, lock) = Manifest::create(folder.as_ref(), model, keep)?;
+        Self::start(folder.as_ref(), manifest, lock)
     }
 
     /// Opens a gallery, for embeddings of a network where one is named.
@@ -71,19 +78,13 @@ impl Local {
     pub fn open(folder: impl AsRef<Path>, expected: Option<&Model>) -> Result<Self, GalleryError> {
         let folder = folder.as_ref();
         let (manifest, lock) = Manifest::open(folder)?;
+        expected.map_or(Ok(()), |expected| manifest.model.check(expected))?;
+        Self::start(folder, manifest, lock)
+    }
+
+    fn start(folder: &Path, manifest: Manifest, lock: File) -> Result<Self, GalleryError> {
         let Manifest { model, keep, salt, .. } = manifest;
-        expected.map_or(Ok(()), |expected| model.check(expected))?;
-        remove_unfinished(folder)?;
-        let loaded = sound(load(folder, salt, model.dim, false)?)?;
-        let mut writer = recover(folder, salt, keep, loaded)?;
-        let wasteful = compact::wasteful(&read(&writer.shared));
-        if !wasteful.is_empty() {
-            for log in wasteful {
-                // It is only larger than it need be.
-                let _ = compact::compact(folder, salt, log);
-            }
-            writer = recover(folder, salt, keep, sound(load(folder, salt, model.dim, false)?)?)?;
-        }
+        let writer = recover(folder, salt, model.dim, keep)?;
         let shared = Arc::clone(&writer.shared);
         let (requests, queue) = mpsc::channel();
         let thread = std::thread::Builder::new().name("vireid-gallery".into()).spawn(move || writer.run(&queue));
@@ -152,69 +153,6 @@ impl Drop for Local {
     }
 }
 
-/// Files that were being written when a process died.
-fn remove_unfinished(folder: &Path) -> Result<(), GalleryError> {
-    let names = fs::read_dir(folder).map_err(files::unreadable(folder))?.filter_map(Result::ok);
-    let ours = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("log-") && name.ends_with(".new")
-    };
-    for path in names.map(|name| name.path()).filter(ours) {
-        fs::remove_file(&path).map_err(unwritable(&path))?;
-    }
-    Ok(())
-}
-
-/// Refuses a damaged gallery.
-fn sound(loaded: Loaded) -> Result<Loaded, GalleryError> {
-    match loaded.faults.first() {
-        None => Ok(loaded),
-        Some(Fault { path, offset, bytes }) => {
-            let reason =
-                format!("{bytes} bytes from byte {offset} on are damaged; `vireid gallery check --repair` drops them");
-            Err(damaged(path, reason))
-        }
-    }
-}
-
-/// Finishes what a crash cut short, and makes missing snapshots.
-fn recover(folder: &Path, gallery: u32, keep: Keep, loaded: Loaded) -> Result<Writer, GalleryError> {
-    let log = loaded.state.logs.len() as u32;
-    if loaded.torn > 0 {
-        let file = &loaded.state.log(log)?.file;
-        file.cut(loaded.end).and_then(|()| file.sync()).map_err(unwritable(&log_path(folder, log)))?;
-    }
-    let (sealed, dim) = (loaded.state.logs.len() - 1, loaded.state.dim);
-    let without = |number: &u32| loaded.state.snapshot(*number).is_none();
-    let missing: Vec<u32> = (1..=sealed as u32).filter(without).collect();
-    let mut writer = Writer {
-        folder: folder.into(),
-        gallery,
-        shared: Arc::new(RwLock::new(loaded.state)),
-        log_bytes: keep.log_bytes,
-        log,
-        end: loaded.end,
-        batch: loaded.batch,
-        sequence: loaded.sequence,
-        unsettled: loaded.unsettled,
-        settle: false,
-        dirty: !loaded.closed,
-        broken: None,
-        making: None,
-    };
-    writer.erase(Vec::new())?;
-    if writer.settle || writer.dirty {
-        writer.settle()?;
-    }
-    for log in missing {
-        // Without it, opening takes longer.
-        if let Ok(index) = snapshot::make(folder, gallery, log, dim) {
-            take_snapshot(folder, &writer.shared, gallery, log, index);
-        }
-    }
-    Ok(writer)
-}
-
 impl Store for Local {
     fn model(&self) -> &Model {
         &self.model
@@ -273,11 +211,23 @@ impl Store for Local {
     fn page(&self, after: Option<&str>, filter: &Filter, limit: usize) -> Result<Page, GalleryError> {
         let bad = |_| GalleryError::BadEntry { what: "after", reason: "no page gave it".into() };
         let from = after.map(|text| text.parse::<u64>().map_err(bad)).transpose()?.unwrap_or(0);
+        if limit == 0 {
+            return Ok(Page { entries: Vec::new(), next: None });
+        }
         let state = read(&self.shared);
-        let (view, sieve) = (state.view(), state.table.sieve(filter));
-        let mut meant = state.table.iter(from).filter(|(chunk, row)| sieve.admits(chunk, *row));
-        let entries = meant.by_ref().take(limit).map(|(chunk, row)| view.kept(chunk, row)).collect::<Result<_, _>>()?;
-        Ok(Page { entries, next: meant.next().map(|(chunk, row)| chunk.rows[row].sequence.to_string()) })
+        let page = state.page(from, filter, limit);
+        drop(state);
+        let entries = page.entries();
+        let page = match entries {
+            // What was deleted meanwhile can't be read. Now nothing is, until this is done.
+            Err(GalleryError::Damaged { .. }) => {
+                let state = read(&self.shared);
+                let page = state.page(from, filter, limit);
+                Page { entries: page.entries()?, next: page.next }
+            }
+            entries => Page { entries: entries?, next: page.next },
+        };
+        Ok(page)
     }
 
     fn judge(&self, judgement: Judgement) -> Result<(), GalleryError> {
@@ -285,8 +235,7 @@ impl Store for Local {
     }
 
     fn judgements(&self) -> Result<Vec<Judgement>, GalleryError> {
-        let said = &read(&self.shared).table.said;
-        Ok(said.iter().filter(|said| said.last).map(|said| said.judgement.clone()).collect())
+        Ok(read(&self.shared).table.said.last().cloned().collect())
     }
 
     fn assign(&self, people: &[(String, Option<u64>)]) -> Result<(), GalleryError> {

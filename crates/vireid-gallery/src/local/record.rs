@@ -9,7 +9,7 @@ use crate::{Facts, Moment};
 use super::frame::{f32_of, u32_of, u64_of};
 
 /// Where a frame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     /// Number of the log.
     pub log: u32,
@@ -17,7 +17,7 @@ pub(super) struct Place {
     pub offset: u64,
     /// Bytes of its payload.
     pub length: u32,
-    /// The batch that it belongs to.
+    /// The batch that a judgement belongs to, which has no other; 0 of an entry or an image.
     pub batch: u64,
 }
 

@@ -60,6 +60,17 @@ pub(super) struct Extent {
 }
 
 impl Scan<'_> {
+    /// The batch that a frame would have to be of that is written over damage: one that is open before it, or that goes on or begins behind.
+    pub fn batch_at(&self, offset: u64, first: u64) -> u64 {
+        let behind = self.frames.partition_point(|frame| frame.offset < offset);
+        let before = behind.checked_sub(1).map(|before| &self.frames[before]);
+        let next = self.frames.get(behind).map(|frame| frame.batch);
+        match before {
+            Some(before) if before.kind != Kind::Commit => before.batch,
+            before => next.unwrap_or_else(|| before.map_or(first, |before| before.batch + 1)),
+        }
+    }
+
     /// What was acknowledged. A log that is still written to ends with whatever a crash left of one batch: what lies behind the last whole
     /// batch is no damage, unless there is a frame of the batch after next, which nobody wrote before the next was safe.
     pub fn extent(&self, start: u64, before: u64, sealed: bool) -> Extent {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::code::code;
 use super::files::{HEADER, Header, Positioned, log_path, salt_of, snapshot_path, write_whole};
-use super::frame::{self, Frame, HEAD, Head, Kind, u64_of};
+use super::frame::{self, Frame, HEAD, Kind, u64_of};
 use super::record::{Coded, Entry, row_of};
 use super::scan::scan;
 
@@ -18,6 +18,17 @@ pub(super) struct Snapshot {
     salt: u32,
     /// Where its index begins, and how many pairs there are: of the place of a frame in the log and here.
     index: (u64, u64),
+}
+
+/// What a snapshot says.
+#[derive(Debug)]
+pub(super) struct Contents<'a> {
+    pub header: Header,
+    pub frames: Vec<Frame<'a>>,
+    /// Bytes of the log that are neither of entries, images or judgements nor erased.
+    pub others: u64,
+    /// Where its index is: see [`Snapshot::open`].
+    pub index: (u64, u64),
 }
 
 /// Bytes of a pair of the index.
@@ -55,10 +66,11 @@ pub(super) fn make(folder: &Path, gallery: u32, log: u32, dim: usize) -> io::Res
                 })
             }
             (Kind::Entry, _) => return Err(no()),
-            // Whose image it is, and no more.
+            // Whose image it is and how long, and no more.
             (Kind::Image, _) => frame::write(&mut to, salt, frame.kind, frame.batch, |to| {
                 to.extend(place);
                 to.extend(frame.payload.get(..8).unwrap_or_default());
+                to.extend((frame.payload.len() as u32).to_le_bytes());
             }),
             (Kind::Judge | Kind::Tombstone | Kind::Assign | Kind::Settled, _) => {
                 if frame.kind == Kind::Judge {
@@ -74,9 +86,12 @@ pub(super) fn make(folder: &Path, gallery: u32, log: u32, dim: usize) -> io::Res
         written.ok_or_else(no)?;
     }
     let batch = scanned.frames.last().map_or(header.batch, |frame| frame.batch);
-    let place = ((to.len() + HEAD + 8) as u64, index.len() as u64);
+    let other = |frame: &&Frame<'_>| !matches!(frame.kind, Kind::Entry | Kind::Image | Kind::Judge | Kind::Erased);
+    let others: u64 = scanned.frames.iter().filter(other).map(|frame| frame.end() - frame.offset).sum();
+    let place = ((to.len() + HEAD + 16) as u64, index.len() as u64);
     let end = frame::write(&mut to, salt, Kind::End, batch, |to| {
         to.extend((bytes.len() as u64).to_le_bytes());
+        to.extend(others.to_le_bytes());
         index.iter().for_each(|(log, here)| to.extend([log.to_le_bytes(), here.to_le_bytes()].concat()));
     });
     end.ok_or_else(no)?;
@@ -85,23 +100,28 @@ pub(super) fn make(folder: &Path, gallery: u32, log: u32, dim: usize) -> io::Res
 }
 
 impl Snapshot {
-    /// The sound snapshot among some bytes, with its header and frames; `None` where there is none, or of a log of another length.
-    pub fn read<'a>(bytes: &'a [u8], salt: u32, log_length: u64) -> Option<(Header, Vec<Frame<'a>>, (u64, u64))> {
+    /// The sound snapshot among some bytes; `None` where there is none, or of a log of another length.
+    pub fn read(bytes: &[u8], salt: u32, log_length: u64) -> Option<Contents<'_>> {
         let header = Header::read(bytes, !salt)?;
         let mut scanned = scan(bytes, !salt, HEADER, header.batch);
         let end = scanned.frames.pop().filter(|frame| frame.kind == Kind::End && scanned.faults.is_empty())?;
         let mut rest = end.payload;
-        let length = u64_of(&mut rest)?;
-        let index = (end.offset + (HEAD + 8) as u64, (rest.len() / PAIR) as u64);
-        (length == log_length).then_some((header, scanned.frames, index))
+        let (length, others) = (u64_of(&mut rest)?, u64_of(&mut rest)?);
+        let index = (end.offset + (HEAD + 16) as u64, (rest.len() / PAIR) as u64);
+        let whole = length == log_length && rest.len().is_multiple_of(PAIR);
+        whole.then_some(Contents { header, frames: scanned.frames, others, index })
     }
 
     pub fn open(folder: &Path, salt: u32, log: u32, index: (u64, u64)) -> io::Result<Self> {
         Ok(Self { file: Positioned::open(&snapshot_path(folder, log))?, salt: !salt, index })
     }
 
-    /// Overwrites what is kept here of a frame of the log. `sync` makes it last.
-    pub fn erase(&self, offset: u64) -> io::Result<()> {
+    /// Overwrites what is kept here of a frame of the log, if anything is. `sync` makes it last.
+    ///
+    /// # Errors
+    ///
+    /// Where what is here is damaged: it is not known then what would be overwritten.
+    pub fn erase(&self, offset: u64, is_kept: bool) -> io::Result<()> {
         let pair = |number: u64| {
             let mut bytes = [0; PAIR];
             self.file.read(&mut bytes, self.index.0 + number * PAIR as u64)?;
@@ -114,16 +134,22 @@ impl Snapshot {
             let middle = low + (high - low) / 2;
             match pair(middle)? {
                 (log, _) if log < offset => low = middle + 1,
-                (log, here) if log == offset => return erase(&self.file, self.salt, here, None),
+                (log, here) if log == offset => return self.erase_at(here, offset),
                 _ => high = middle,
             }
         }
-        Ok(())
+        if is_kept { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
     }
 
-    /// How many frames it has that can be erased, those that are included.
-    pub fn frames(&self) -> u64 {
-        self.index.1
+    fn erase_at(&self, here: u64, offset: u64) -> io::Result<()> {
+        let bytes = frame::read_at(&self.file, here)?;
+        match frame::read(&bytes, self.salt, 0) {
+            Some(frame) if frame.kind == Kind::Erased => Ok(()),
+            Some(frame) if frame.payload.starts_with(&offset.to_le_bytes()) => {
+                erase(&self.file, self.salt, here, frame.payload.len(), frame.batch)
+            }
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 
     pub fn sync(&self) -> io::Result<()> {
@@ -131,19 +157,10 @@ impl Snapshot {
     }
 }
 
-/// Overwrites a frame with one that says nothing and is as long. Its length and batch are read where they are not known.
-pub(super) fn erase(file: &Positioned, salt: u32, offset: u64, known: Option<(u32, u64)>) -> io::Result<()> {
-    let (length, batch) = match known {
-        Some(known) => known,
-        None => {
-            let mut head = [0; HEAD];
-            file.read(&mut head, offset)?;
-            let head = Head::of(&head).ok_or(io::ErrorKind::InvalidData)?;
-            (head.length, head.batch)
-        }
-    };
+/// Overwrites a frame with one that says nothing and is as long.
+pub(super) fn erase(file: &Positioned, salt: u32, offset: u64, length: usize, batch: u64) -> io::Result<()> {
     let mut bytes = Vec::new();
-    let zeros = |to: &mut Vec<u8>| to.resize(to.len() + length as usize, 0);
+    let zeros = |to: &mut Vec<u8>| to.resize(to.len() + length, 0);
     frame::write(&mut bytes, salt, Kind::Erased, batch, zeros).ok_or(io::ErrorKind::InvalidData)?;
     file.write(&bytes, offset)
 }

@@ -1,15 +1,12 @@
 use std::collections::HashSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::log_path;
-use super::frame::{self, HEAD};
-use super::record::{Place, Tombstone};
-use super::snapshot::{self, Snapshot};
+use super::record::{Known, Place, Tombstone};
 use super::table::Table;
 use super::view::{Log, View, log_of};
-use crate::GalleryError;
+use crate::{Filter, GalleryError, Kept};
 
 /// What a gallery is while it is open.
 #[derive(Debug)]
@@ -19,8 +16,6 @@ pub(super) struct State {
     pub table: Table,
     /// The log of number n is at n - 1.
     pub logs: Vec<Arc<Log>>,
-    /// Of each log that is not written to any more, once it is made.
-    pub snapshots: Vec<Option<Snapshot>>,
 }
 
 impl State {
@@ -33,64 +28,62 @@ impl State {
         log_of(&self.logs, &self.folder, number)
     }
 
-    pub fn snapshot(&self, number: u32) -> Option<&Snapshot> {
-        self.snapshots.get((number as usize).checked_sub(1)?)?.as_ref()
+    /// The frames of an entry and its image, as they were when they were sound.
+    pub fn places(&self, sequence: u64) -> Vec<Place> {
+        let Some((chunk, number)) = self.table.find(sequence) else { return Vec::new() };
+        let (chunk, batch) = (&self.table.chunks[chunk], 0);
+        let row = &chunk.rows[number];
+        let length = (12 + chunk.json(number).len() + 4 * self.dim) as u32;
+        let image = row.image.map(|offset| Place { log: row.log, offset, length: row.image_length, batch });
+        [Place { log: row.log, offset: row.offset, length, batch }].into_iter().chain(image).collect()
+    }
+
+    /// Entries from a number on.
+    pub fn page(&self, from: u64, filter: &Filter, limit: usize) -> Meant {
+        let (sieve, start) = (self.table.sieve(filter), self.table.from(from));
+        let chunks = self.table.chunks.iter().enumerate().skip(start.0);
+        let all = chunks.flat_map(|(chunk, of)| {
+            let first = if chunk == start.0 { start.1 } else { 0 };
+            (first..of.rows.len()).map(move |row| (chunk, row))
+        });
+        let mut meant = all.filter(|(chunk, row)| sieve.admits(&self.table.chunks[*chunk], *row));
+        let rows = meant.by_ref().take(limit).collect();
+        let next = meant.next().map(|(chunk, row)| self.table.chunks[chunk].rows[row].sequence.to_string());
+        Meant { view: self.view(), rows, next }
     }
 
     /// What has to be written and overwritten so that entries are gone.
-    pub fn tombstone(&self, sequences: &[u64]) -> Result<Tombstone, GalleryError> {
-        let view = self.view();
-        let mut tombstone = Tombstone { sequences: sequences.to_vec(), places: Vec::new() };
-        let mut ids = HashSet::new();
-        for sequence in sequences {
-            let Some((chunk, number)) = self.table.find(*sequence) else { continue };
-            let chunk = &self.table.chunks[chunk];
-            let row = &chunk.rows[number];
-            for offset in [Some(row.offset), row.image].into_iter().flatten() {
-                tombstone.places.push(view.place(row.log, offset)?);
-            }
-            if !self.table.said.is_empty() {
-                ids.insert(view.facts(chunk, number)?.id);
-            }
+    pub fn tombstone(&self, sequences: &[u64]) -> Tombstone {
+        let mut places: Vec<Place> = sequences.iter().flat_map(|sequence| self.places(*sequence)).collect();
+        if !self.table.said.is_empty() {
+            let id = |sequence: &u64| {
+                let (chunk, row) = self.table.find(*sequence)?;
+                Some(Known::read(self.table.chunks[chunk].json(row))?.id.into_owned())
+            };
+            let ids: HashSet<String> = sequences.iter().filter_map(id).collect();
+            places.extend(self.table.said.places_of(|id| ids.contains(id)));
         }
-        let gone = self.table.said.iter().filter(|said| ids.iter().any(|id| said.names(id)));
-        tombstone.places.extend(gone.map(|said| said.place));
-        Ok(tombstone)
+        Tombstone { sequences: sequences.to_vec(), places }
     }
 
     /// Takes out what a tombstone is of.
     pub fn bury(&mut self, tombstone: &Tombstone) {
-        tombstone.sequences.iter().for_each(|sequence| self.table.remove(*sequence));
-        self.table.unsay(&tombstone.places);
+        self.table.bury(&tombstone.sequences, &tombstone.places);
     }
+}
 
-    /// Overwrites frames in logs and snapshots, and waits until that is on the disk.
-    pub fn erase(&self, places: &[Place]) -> Result<(), (PathBuf, io::Error)> {
-        let mut touched: Vec<u32> = places.iter().map(|place| place.log).collect();
-        touched.sort_unstable();
-        touched.dedup();
-        for number in touched {
-            let in_log = places.iter().filter(|place| place.log == number);
-            self.erase_in(number, in_log).map_err(|error| (log_path(&self.folder, number), error))?;
-        }
-        Ok(())
-    }
+/// Entries of a gallery as it was at some moment, which are still to be read.
+pub(super) struct Meant {
+    view: View,
+    /// By chunk and row.
+    rows: Vec<(usize, usize)>,
+    /// What to go on with.
+    pub next: Option<String>,
+}
 
-    fn erase_in<'a>(&self, number: u32, places: impl Iterator<Item = &'a Place>) -> io::Result<()> {
-        let log = self.log(number).map_err(|_| io::ErrorKind::NotFound)?;
-        for place in places {
-            // A torn overwriting leaves length and batch as they were. Where they differ, the log was written anew without the frame.
-            let mut head = [0; HEAD];
-            log.file.read(&mut head, place.offset)?;
-            let mut rest = &head[1..];
-            let found = (frame::u32_of(&mut rest), frame::u64_of(&mut rest));
-            if found == (Some(place.length), Some(place.batch)) {
-                snapshot::erase(&log.file, log.salt, place.offset, Some((place.length, place.batch)))?;
-                self.snapshot(number).map_or(Ok(()), |snapshot| snapshot.erase(place.offset))?;
-            }
-        }
-        log.file.sync()?;
-        self.snapshot(number).map_or(Ok(()), Snapshot::sync)
+impl Meant {
+    pub fn entries(&self) -> Result<Vec<Kept>, GalleryError> {
+        self.rows.iter().map(|(chunk, row)| self.view.kept(&self.view.chunks[*chunk], *row)).collect()
     }
 }
 

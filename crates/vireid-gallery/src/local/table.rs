@@ -5,10 +5,13 @@ use vireid_core::Modality;
 
 use super::code::Bound;
 use super::record::{Known, Place, facts_of};
-use crate::{Count, Filter, Judgement, Moment};
+use super::said::Sayings;
+use crate::{Count, Filter, Moment};
 
 /// Rows of a chunk: enough to keep a core busy, and no more than a small gallery can spare.
-pub(super) const ROWS: usize = 2048;
+pub(super) const ROWS: usize = if cfg!(test) { 8 } else { 2048 };
+/// Rows that are gone, from which on their memory may be given back.
+const SPARE: usize = if cfg!(test) { ROWS } else { 32 * ROWS };
 
 /// What is known of an entry besides its facts and its row.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +20,8 @@ pub(super) struct Row {
     pub sequence: u64,
     /// The log that it is in.
     pub log: u32,
+    /// Bytes of the payload of its image's frame.
+    pub image_length: u32,
     /// Where its frame begins there.
     pub offset: u64,
     /// Where the frame of its image begins there.
@@ -72,15 +77,6 @@ impl Chunk {
     }
 }
 
-/// What a person said, and where that is kept.
-#[derive(Debug, Clone)]
-pub(super) struct Said {
-    pub judgement: Judgement,
-    pub place: Place,
-    /// Whether nothing was said of the same pair later.
-    pub last: bool,
-}
-
 /// All entries, the oldest first, with what a search needs of each.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -91,7 +87,8 @@ pub(super) struct Table {
     ids: HashMap<Box<str>, u64>,
     cameras: Vec<String>,
     camera_numbers: HashMap<String, u32>,
-    pub said: Vec<Said>,
+    /// What people said of them.
+    pub said: Sayings,
     count: Count,
     dead: usize,
 }
@@ -131,7 +128,8 @@ impl Table {
         };
         *self.counted(facts.modality) += 1;
         self.ids.insert((*facts.id).into(), new.sequence);
-        let row = Row { sequence: new.sequence, log: new.log, offset: new.offset, image: None, person: None };
+        let (sequence, log, offset) = (new.sequence, new.log, new.offset);
+        let row = Row { sequence, log, image_length: 0, offset, image: None, person: None };
         let time = facts.time.map_or(NEVER, Moment::milliseconds);
         let mark = Mark { time, camera, modality: facts.modality, alive: true };
         self.append(row, mark, new.bound, new.code, new.json);
@@ -202,14 +200,22 @@ impl Table {
         rows.filter(|(chunk, row)| chunk.alive(*row))
     }
 
-    /// Takes an entry out, and what was said of it.
-    pub fn remove(&mut self, sequence: u64) {
-        let Some((chunk, row)) = self.find(sequence) else { return };
-        let Some(facts) = Known::read(self.chunks[chunk].json(row)) else { return };
+    /// Takes entries out, what was said of them, and what was said and is kept at some places.
+    pub fn bury(&mut self, sequences: &[u64], places: &[Place]) {
+        let ids: HashSet<String> = sequences.iter().filter_map(|sequence| self.take_out(*sequence)).collect();
+        if self.dead > SPARE && self.dead as u64 > self.count.visible + self.count.infrared {
+            self.squeeze();
+        }
+        self.said.unsay(|id| ids.contains(id), places);
+    }
+
+    /// Takes an entry out; its id.
+    fn take_out(&mut self, sequence: u64) -> Option<String> {
+        let (chunk, row) = self.find(sequence)?;
+        let facts = Known::read(self.chunks[chunk].json(row))?;
         let (modality, id) = (facts.modality, facts.id.into_owned());
         *self.counted(modality) -= 1;
         self.ids.remove(id.as_str());
-        self.said.retain(|said| !said.names(&id));
         let dim = self.dim;
         let chunk = Arc::make_mut(&mut self.chunks[chunk]);
         chunk.marks[row].alive = false;
@@ -217,9 +223,7 @@ impl Table {
         let from = row.checked_sub(1).map_or(0, |before| chunk.ends[before]);
         chunk.facts[from..chunk.ends[row]].fill(0);
         self.dead += 1;
-        if self.dead > 32 * ROWS && self.dead as u64 > self.count.visible + self.count.infrared {
-            self.squeeze();
-        }
+        Some(id)
     }
 
     /// Gives back the memory of what is gone.
@@ -234,19 +238,10 @@ impl Table {
         }
     }
 
-    /// Puts in what a person said.
-    pub fn judge(&mut self, judgement: Judgement, place: Place) {
-        let same = |said: &&mut Said| said.judgement.is_of_the_same(&judgement);
-        self.said.iter_mut().filter(same).for_each(|said| said.last = false);
-        self.said.push(Said { judgement, place, last: true });
-    }
-
-    /// Takes out what is kept at some places.
-    pub fn unsay(&mut self, places: &[Place]) {
-        if !self.said.is_empty() {
-            let gone: HashSet<(u32, u64)> = places.iter().map(|place| (place.log, place.offset)).collect();
-            self.said.retain(|said| !gone.contains(&(said.place.log, said.place.offset)));
-        }
+    /// Takes out what was said of entries that are not there; where it is kept.
+    pub fn unsay_unknown(&mut self) -> Vec<Place> {
+        let ids = &self.ids;
+        self.said.unsay(|id| !ids.contains_key(id), &[])
     }
 
     /// A filter made ready for this table.
@@ -258,13 +253,6 @@ impl Table {
             (milliseconds(filter.from, i64::MIN), milliseconds(filter.until, i64::MAX))
         });
         Sieve { filter, cameras, times, all: filter.is_empty() }
-    }
-}
-
-impl Said {
-    /// Whether it was said of an entry.
-    pub fn names(&self, id: &str) -> bool {
-        self.judgement.answer == id || self.judgement.query.as_deref() == Some(id)
     }
 }
 

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Positioned, damaged, log_path, unreadable};
-use super::frame::{self, HEAD, Head, Kind};
-use super::record::{Entry, Place, facts_of, row_of};
+use super::frame::{self, HEAD, Kind};
+use super::record::{Entry, facts_of, row_of};
 use super::table::{Chunk, Row};
 use crate::{Facts, GalleryError, Kept};
 
@@ -76,20 +76,10 @@ impl View {
     /// The image of an entry.
     pub fn image(&self, row: &Row) -> Result<Option<Vec<u8>>, GalleryError> {
         let Some(offset) = row.image else { return Ok(None) };
-        let (log, path) = (self.log(row.log)?, log_path(&self.folder, row.log));
-        let place = self.place(row.log, offset)?;
-        if offset + u64::from(place.length) > log.file.len().map_err(unreadable(&path))? {
-            return Err(self.broken(row.log, offset));
-        }
-        let bytes = self.read(row.log, offset, HEAD + place.length as usize)?;
+        let log = self.log(row.log)?;
+        let bytes = self.read(row.log, offset, HEAD + row.image_length as usize)?;
         let frame = frame::read(&bytes, log.salt, 0).filter(|frame| frame.kind == Kind::Image);
         let image = frame.and_then(|frame| frame.payload.strip_prefix(&row.sequence.to_le_bytes()));
         image.map(|image| Some(image.to_vec())).ok_or_else(|| self.broken(row.log, offset))
-    }
-
-    /// The frame that begins somewhere.
-    pub fn place(&self, log: u32, offset: u64) -> Result<Place, GalleryError> {
-        let head = Head::of(&self.read(log, offset, HEAD)?).ok_or_else(|| self.broken(log, offset))?;
-        Ok(Place { log, offset, length: head.length, batch: head.batch })
     }
 }

@@ -1,20 +1,22 @@
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 
+use super::erase::{drop_snapshot, erase};
 use super::files::{HEADER, Header, Positioned, log_path, salt_of, unwritable, write_whole};
 use super::frame::{self, Kind};
 use super::group::Group;
-use super::record::{Assignments, Place, write_assignments};
+use super::record::{Assignments, Place, Tombstone, write_assignments};
 use super::request::{Meant, Request};
 use super::snapshot::{self, Snapshot};
 use super::state::State;
 use super::view::Log;
 use crate::{GalleryError, Judgement};
 
-/// Entries that one batch deletes at most.
-const BURIED_AT_ONCE: usize = 1 << 16;
+/// Entries that one frame says are gone, at most.
+const BURIED_AT_ONCE: usize = if cfg!(test) { 3 } else { 1 << 16 };
 
 /// The log of a snapshot, and where its index is.
 type Made = (u32, (u64, u64));
@@ -35,6 +37,8 @@ pub(super) struct Writer {
     pub folder: PathBuf,
     pub gallery: u32,
     pub shared: Shared,
+    /// Of each log that is not written to any more, once it is made.
+    pub snapshots: Vec<Option<Snapshot>>,
     /// Length from which on a log is not written to any more.
     pub log_bytes: u64,
     /// Number of the log that is written to.
@@ -55,6 +59,25 @@ pub(super) struct Writer {
     pub broken: Option<GalleryError>,
     /// The making of a snapshot.
     pub making: Option<JoinHandle<Option<Made>>>,
+}
+
+/// Frames of deleted entries that could not be overwritten, and why.
+#[derive(Debug)]
+pub(super) struct NotErased {
+    places: HashSet<Place>,
+    path: PathBuf,
+    reason: String,
+}
+
+impl NotErased {
+    /// What those are told of whose frames these are; nothing for others.
+    pub fn of(&self, places: &[Place]) -> Result<(), GalleryError> {
+        if places.iter().any(|place| self.places.contains(place)) { Err(self.error()) } else { Ok(()) }
+    }
+
+    fn error(&self) -> GalleryError {
+        GalleryError::CantWrite { path: self.path.clone(), reason: self.reason.clone() }
+    }
 }
 
 impl Writer {
@@ -103,7 +126,11 @@ impl Writer {
         let (salt, batch, path) = (self.salt(), self.batch + 1, self.path());
         if self.settle {
             let settled = if self.unsettled.is_empty() { self.batch } else { 0 };
-            frame::write(&mut frames, salt, Kind::Settled, batch, |to| to.extend(settled.to_le_bytes()));
+            frame::write(&mut frames, salt, Kind::Settled, batch, |to| {
+                to.extend(settled.to_le_bytes());
+                // So that no number is used again once the log of its entry was written anew.
+                to.extend(self.sequence.to_le_bytes());
+            });
         }
         frame::write(&mut frames, salt, Kind::Commit, batch, |_| ());
         let log = Arc::clone(read(&self.shared).log(self.log)?);
@@ -111,12 +138,11 @@ impl Writer {
         let written = file.write(&frames, self.end).and_then(|()| file.sync());
         if let Err(error) = written {
             // Else what is written next would lie behind what was written in part.
-            if let Err(worse) = file.cut(self.end).and_then(|()| file.sync()) {
-                let reason =
-                    format!("{error}, and what was written in part can't be taken back: {worse}; open it anew");
-                self.broken = Some(GalleryError::CantWrite { path: path.clone(), reason });
-            }
-            return Err(unwritable(&path)(error));
+            let Err(worse) = file.cut(self.end) else { return Err(unwritable(&path)(error)) };
+            let reason = format!("{error}, and what was written in part can't be taken back: {worse}; open it anew");
+            self.broken = Some(GalleryError::CantWrite { path: path.clone(), reason: reason.clone() });
+            let reason = format!("{reason}, and see then whether this request was kept");
+            return Err(GalleryError::CantWrite { path, reason });
         }
         self.end += frames.len() as u64;
         (self.batch, self.settle, self.dirty) = (batch, false, true);
@@ -141,9 +167,9 @@ impl Writer {
         let dim = {
             let mut state = write(&self.shared);
             state.logs.push(Arc::new(Log { file, salt }));
-            state.snapshots.push(None);
             state.dim
         };
+        self.snapshots.push(None);
         let (folder, gallery, log) = (self.folder.clone(), self.gallery, self.log);
         (self.log, self.end) = (next, HEADER as u64);
         let make = move || snapshot::make(&folder, gallery, log, dim).ok().map(|index| (log, index));
@@ -154,26 +180,43 @@ impl Writer {
     /// Waits for a snapshot that is being made.
     fn join(&mut self) {
         if let Some((log, index)) = self.making.take().and_then(|making| making.join().ok().flatten()) {
-            take_snapshot(&self.folder, &self.shared, self.gallery, log, index);
+            self.take_snapshot(log, index);
+        }
+    }
+
+    /// Opens the snapshot of a log that was made. Without it, the log is read as a whole when the gallery is opened.
+    pub fn take_snapshot(&mut self, log: u32, index: (u64, u64)) {
+        let opened = Snapshot::open(&self.folder, salt_of(self.gallery, log), log, index);
+        match (opened, self.snapshots.get_mut((log as usize).wrapping_sub(1))) {
+            (Ok(snapshot), Some(of)) => *of = Some(snapshot),
+            // What is not held open is not overwritten; it is looked for again when something is to be.
+            _ => drop(drop_snapshot(&self.folder, log)),
         }
     }
 
     /// Overwrites frames of deleted entries, and those that could not be overwritten before.
-    pub fn erase(&mut self, places: Vec<Place>) -> Result<(), GalleryError> {
+    ///
+    /// # Errors
+    ///
+    /// Those that could not be now; the next call tries again.
+    pub fn erase(&mut self, places: &[Place]) -> Result<(), NotErased> {
         // It may hold what is to go.
         self.join();
-        self.unsettled.extend(places);
-        if self.unsettled.is_empty() {
+        let mut all = std::mem::take(&mut self.unsettled);
+        all.extend(places);
+        all.sort_unstable();
+        all.dedup();
+        if all.is_empty() {
             return Ok(());
         }
-        let erased = read(&self.shared).erase(&self.unsettled);
-        erased.map_err(|(path, error)| GalleryError::CantWrite {
-            path,
-            reason: format!("{error}; what was deleted is not found any more, but is still on the disk until this or the next opening can overwrite it"),
-        })?;
-        self.unsettled.clear();
+        let outcome = erase(&read(&self.shared), &mut self.snapshots, &all);
+        self.unsettled = outcome.failed;
         self.settle = true;
-        Ok(())
+        let Some((path, error)) = outcome.error else { return Ok(()) };
+        let reason = format!(
+            "{error}; what was deleted is not found any more, but is still on the disk until another request or the next opening can overwrite it"
+        );
+        Err(NotErased { places: self.unsettled.iter().copied().collect(), path, reason })
     }
 
     fn delete(&mut self, meant: &Meant) -> Result<u64, GalleryError> {
@@ -190,19 +233,30 @@ impl Writer {
         };
         sequences.sort_unstable();
         sequences.dedup();
-        for sequences in sequences.chunks(BURIED_AT_ONCE) {
-            self.roll()?;
-            let tombstone = read(&self.shared).tombstone(sequences)?;
-            let mut frames = Vec::new();
-            frame::write(&mut frames, self.salt(), Kind::Tombstone, self.batch + 1, |to| tombstone.write(to));
-            self.commit(frames)?;
-            write(&self.shared).bury(&tombstone);
-            self.erase(tombstone.places)?;
+        if sequences.is_empty() {
+            // It may be asked again for what could not be overwritten.
+            self.erase(&[]).map_err(|not| not.error())?;
+            return Ok(0);
         }
-        if sequences.is_empty() && !self.unsettled.is_empty() {
-            self.erase(Vec::new())?;
+        self.roll()?;
+        let tombstone = read(&self.shared).tombstone(&sequences);
+        let mut frames = Vec::new();
+        let (mut sequences, mut places) = (sequences.chunks(BURIED_AT_ONCE), tombstone.places.chunks(BURIED_AT_ONCE));
+        loop {
+            let (sequences, places) = (sequences.next(), places.next());
+            if sequences.is_none() && places.is_none() {
+                break;
+            }
+            let part = Tombstone {
+                sequences: sequences.unwrap_or_default().to_vec(),
+                places: places.unwrap_or_default().to_vec(),
+            };
+            frame::write(&mut frames, self.salt(), Kind::Tombstone, self.batch + 1, |to| part.write(to));
         }
-        Ok(sequences.len() as u64)
+        self.commit(frames)?;
+        write(&self.shared).bury(&tombstone);
+        self.erase(&tombstone.places).or_else(|not| not.of(&tombstone.places))?;
+        Ok(tombstone.sequences.len() as u64)
     }
 
     fn judge(&mut self, judgement: Judgement) -> Result<(), GalleryError> {
@@ -217,7 +271,7 @@ impl Writer {
         let mut frames = Vec::new();
         frame::write(&mut frames, self.salt(), Kind::Judge, batch, |to| to.extend(json));
         self.commit(frames)?;
-        write(&self.shared).table.judge(judgement, place);
+        write(&self.shared).table.said.say(judgement, place);
         Ok(())
     }
 
@@ -240,14 +294,5 @@ impl Writer {
 
     fn known(&self, id: &str) -> Result<u64, GalleryError> {
         read(&self.shared).table.sequence(id).ok_or_else(|| GalleryError::Unknown { id: id.into() })
-    }
-}
-
-/// Opens the snapshot of a log that was made. Without it, the log is read as a whole when the gallery is opened.
-pub(super) fn take_snapshot(folder: &Path, shared: &Shared, gallery: u32, log: u32, index: (u64, u64)) {
-    if let Ok(snapshot) = Snapshot::open(folder, salt_of(gallery, log), log, index)
-        && let Some(of) = write(shared).snapshots.get_mut(log as usize - 1)
-    {
-        *of = Some(snapshot);
     }
 }
