@@ -63,7 +63,7 @@ impl Shared {
             batcher,
             metrics,
             memory: Memory::new(settings.max_memory),
-            bodies: Memory::new(settings.max_memory),
+            bodies: Memory::new(settings.max_memory.max(settings.max_body)),
             long_calls: permits(LONG_CALLS),
             requests: permits(settings.at_once),
             cameras: Cameras::default(),
