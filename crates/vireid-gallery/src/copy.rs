@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use serde::Serialize;
@@ -54,10 +54,11 @@ pub fn copy(
     to.model().check(from.model())?;
     let mut copied = Copied::default();
     let mut after: Option<String> = None;
+    let mut replaced = Vec::new();
     loop {
         let page = from.page(after.as_deref(), &Default::default(), PAGE)?;
         let next = page.next.clone();
-        copy_page(from, to, page, after.as_deref(), &mut copied)?;
+        replaced.extend(copy_page(from, to, page, after.as_deref(), &mut copied)?);
         if progress(&copied).is_break() {
             return Ok(copied);
         }
@@ -66,18 +67,33 @@ pub fn copy(
             break;
         }
     }
+    // What was replaced while its page was copied has moved to the end, and may lie behind what was the last page then.
+    while !replaced.is_empty() {
+        let mut entries = Vec::new();
+        for id in std::mem::take(&mut replaced) {
+            if to.get(&id)?.is_none() {
+                entries.extend(from.get(&id)?);
+            }
+        }
+        let page = Page { entries, next: None };
+        replaced = copy_page(from, to, page, None, &mut copied)?;
+        if progress(&copied).is_break() {
+            return Ok(copied);
+        }
+    }
     copy_judgements(from, to, &mut copied)?;
     copied.finished = true;
     Ok(copied)
 }
 
+/// Which of its entries were replaced meanwhile, and are not in the target for that reason.
 fn copy_page(
     from: &dyn Store,
     to: &dyn Store,
     page: Page,
     after: Option<&str>,
     copied: &mut Copied,
-) -> Result<(), GalleryError> {
+) -> Result<Vec<String>, GalleryError> {
     let (mut items, mut people) = (Vec::new(), Vec::new());
     for entry in page.entries {
         let person = (entry.facts.id.clone(), entry.person);
@@ -98,15 +114,23 @@ fn copy_page(
         }
     }
     let ids: Vec<String> = items.iter().map(|item| item.facts.id.clone()).collect();
+    let mut as_copied: HashMap<String, Item> = items.iter().map(|item| (item.facts.id.clone(), item.clone())).collect();
     let added = if items.is_empty() { Vec::new() } else { to.add(items, Existing::Keep)? };
     let new: Vec<String> =
         ids.into_iter().zip(added).filter(|(_, added)| *added == Added::New).map(|(id, _)| id).collect();
     copied.entries += new.len() as u64;
-    let gone = gone_meanwhile(from, new, after)?;
+    let (mut gone, mut replaced) = (Vec::new(), Vec::new());
+    for id in gone_meanwhile(from, new, after)? {
+        match from.get(&id)? {
+            None => copied.deleted += 1,
+            Some(now) if is_as_copied(from, &now, as_copied.remove(&id))? => continue,
+            Some(_) => replaced.push(id.clone()),
+        }
+        gone.push(id);
+    }
     if !gone.is_empty() {
         to.delete(&gone)?;
         copied.entries -= gone.len() as u64;
-        copied.deleted += gone.len() as u64;
     }
     people.retain(|(id, person)| person.is_some() && !gone.contains(id));
     if to.keeps().people && !people.is_empty() {
@@ -115,7 +139,7 @@ fn copy_page(
     } else {
         copied.people_left += people.len() as u64;
     }
-    Ok(())
+    Ok(replaced)
 }
 
 fn with_image(from: &dyn Store, to: &dyn Store, entry: Kept, copied: &mut Copied) -> Result<Item, GalleryError> {
@@ -131,7 +155,7 @@ fn with_image(from: &dyn Store, to: &dyn Store, entry: Kept, copied: &mut Copied
     Ok(Item { facts: entry.facts, embedding: entry.embedding, image })
 }
 
-/// Which of the entries of a page are not on it any more. An entry that was replaced has moved to the end, and comes again.
+/// Which of the entries of a page are not on it any more: they were deleted, or replaced and so moved to the end.
 fn gone_meanwhile(from: &dyn Store, new: Vec<String>, after: Option<&str>) -> Result<Vec<String>, GalleryError> {
     if new.is_empty() {
         return Ok(new);
@@ -139,6 +163,13 @@ fn gone_meanwhile(from: &dyn Store, new: Vec<String>, after: Option<&str>) -> Re
     let again = from.page(after, &Default::default(), PAGE)?;
     let left: HashSet<String> = again.entries.into_iter().map(|entry| entry.facts.id).collect();
     Ok(new.into_iter().filter(|id| !left.contains(id)).collect())
+}
+
+/// Whether an entry of the source is what was copied of it, though it lies elsewhere.
+fn is_as_copied(from: &dyn Store, now: &Kept, copied: Option<Item>) -> Result<bool, GalleryError> {
+    let Some(copied) = copied else { return Ok(false) };
+    let same = now.facts == copied.facts && now.embedding == copied.embedding;
+    Ok(same && (copied.image.is_none() || from.image(&now.facts.id)? == copied.image))
 }
 
 /// Stores may keep an embedding with fewer digits than it came with.

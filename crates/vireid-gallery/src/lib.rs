@@ -26,3 +26,10 @@ pub use local::{Fault, Health, Keep, Local};
 pub use moment::Moment;
 pub use recall::{Recall, recall};
 pub use store::{Added, Count, Existing, Hit, Item, Judgement, Keeps, Kept, Model, Page, Store};
+
+// With small chunks and tombstones, which only the library's own tests have.
+#[cfg(test)]
+extern crate self as vireid_gallery;
+#[cfg(test)]
+#[path = "../tests/same_as_in_memory.rs"]
+mod same_as_in_memory;

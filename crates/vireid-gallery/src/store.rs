@@ -233,7 +233,7 @@ pub trait Store: Send + Sync {
     fn delete_matching(&self, filter: &Filter) -> Result<u64, GalleryError>;
 
     /// Entries in the order of the store, at most `limit`, after those of an earlier page. An entry that is there through all
-    /// pages is on exactly one of them.
+    /// pages is on exactly one of them. A limit of 0 is for an empty page with none after it.
     ///
     /// # Errors
     ///

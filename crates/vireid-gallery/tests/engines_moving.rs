@@ -53,18 +53,21 @@ fn going_on(_: &Copied) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A store that does something of its own: forgets what it is told to when it is searched, keeps nothing but entries, or loses an entry
-/// once its first page was read.
+/// What is done to a store once.
+type Once<'a> = std::sync::Mutex<Option<Box<dyn FnOnce(&InMemory) + Send + 'a>>>;
+
+/// A store that does something of its own: forgets what it is told to when it is searched, keeps nothing but entries, or changes once its
+/// first page was read.
 struct Odd<'a> {
     store: &'a InMemory,
     blind_to: Vec<String>,
     keeps: bool,
-    loses: std::sync::Mutex<Option<String>>,
+    then: Once<'a>,
 }
 
 impl<'a> Odd<'a> {
     fn new(store: &'a InMemory) -> Self {
-        Self { store, blind_to: Vec::new(), keeps: true, loses: Default::default() }
+        Self { store, blind_to: Vec::new(), keeps: true, then: Once::default() }
     }
 }
 
@@ -102,8 +105,8 @@ impl Store for Odd<'_> {
     }
     fn page(&self, after: Option<&str>, filter: &Filter, limit: usize) -> Result<Page, GalleryError> {
         let page = self.store.page(after, filter, limit);
-        if let Some(id) = self.loses.lock().unwrap().take() {
-            self.store.delete(&[id]).unwrap();
+        if let Some(then) = self.then.lock().unwrap().take() {
+            then(self.store);
         }
         page
     }
@@ -171,7 +174,9 @@ fn an_entry_that_is_there_otherwise_stays_and_is_counted() {
 fn what_is_deleted_while_it_is_copied_is_not_in_the_copy() {
     let (from, to) = (filled(300), InMemory::new(model()));
     let (first, last) = (all(&from)[2].facts.id.clone(), all(&from)[299].facts.id.clone());
-    let losing = Odd { loses: Some(first.clone()).into(), ..Odd::new(&from) };
+    let lost = first.clone();
+    let lose = move |store: &InMemory| assert_eq!(store.delete(&[lost]).unwrap(), 1);
+    let losing = Odd { then: Once::new(Some(Box::new(lose))), ..Odd::new(&from) };
     let mut pages = 0;
     let copied = copy(&losing, &to, |_| {
         pages += 1;
@@ -184,6 +189,22 @@ fn what_is_deleted_while_it_is_copied_is_not_in_the_copy() {
     assert_eq!((copied.entries, copied.deleted), (298, 1));
     assert!(to.get(&first).unwrap().is_none() && to.get(&last).unwrap().is_none());
     assert_eq!(all(&to), all(&from));
+}
+
+#[test]
+fn what_is_replaced_while_the_last_page_is_copied_is_in_the_copy() {
+    let (from, to) = (filled(10), InMemory::new(model()));
+    let mut newer = all(&from)[2].clone();
+    newer.facts.camera = "elsewhere".into();
+    let replace = |store: &InMemory| {
+        let item = |facts: Facts| Item { facts, embedding: newer.embedding.clone(), image: None };
+        let more = (0..200).map(|n| item(Facts::new(format!("more-{n}"), Modality::Visible)));
+        store.add(more.chain([item(newer.facts.clone())]).collect(), Existing::Replace).unwrap();
+    };
+    let replacing = Odd { then: Once::new(Some(Box::new(replace))), ..Odd::new(&from) };
+    let copied = copy(&replacing, &to, going_on).unwrap();
+    assert_eq!((copied.entries, copied.deleted, copied.finished), (10, 0, true));
+    assert_eq!(to.get(&newer.facts.id).unwrap().unwrap().facts, newer.facts);
 }
 
 #[test]

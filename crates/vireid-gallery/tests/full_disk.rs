@@ -47,7 +47,16 @@ fn child() {
     drop(store);
     let store = Local::open(&folder, None).unwrap();
     all_there(&store);
+    drop(store);
     let limit = getrlimit(Resource::Fsize);
+    // Not a byte more.
+    let log = std::fs::metadata(format!("{folder}/log-000001.vgl")).unwrap().len();
+    setrlimit(Resource::Fsize, Rlimit { current: Some(log), maximum: limit.maximum }).unwrap();
+    let store = Local::open(&folder, None).unwrap();
+    all_there(&store);
+    // It would be closed with a frame that says so.
+    assert!(store.delete(&["e0".into()]).is_err());
+    all_there(&store);
     setrlimit(Resource::Fsize, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     let more = || vec![Item { facts: Facts::new("more", Modality::Visible), ..item(5) }];
     store.add(more(), Existing::Refuse).unwrap();

@@ -283,10 +283,10 @@ fn one_log_that_can_not_be_written_stops_no_other() {
     let folder = new_folder();
     let store = create(folder.path(), 300);
     for id in ["a", "b", "c", "d"] {
-        add(&store, &[(id, 9)]);
+        add(&store, &[(id, 30)]);
     }
     drop(store);
-    let (manifest, _lock) = Manifest::open(folder.path()).unwrap();
+    let (manifest, lock) = Manifest::open(folder.path()).unwrap();
     let keep = Keep { images: true, log_bytes: 300 };
     let loaded = || {
         let mut loaded = load(folder.path(), manifest.salt, 2, false).unwrap();
@@ -311,14 +311,22 @@ fn one_log_that_can_not_be_written_stops_no_other() {
     drop(writer);
     let writer = finish(folder.path(), manifest.salt, keep, loaded()).unwrap();
     assert_eq!(writer.unsettled, tombstones[0].places);
-    drop(writer);
-    assert_eq!(ids(&open_again(folder.path(), _lock)), ["c", "d"]);
+    drop((writer, lock));
+    assert_eq!(ids(&open(folder.path())), ["c", "d"]);
     assert!(!is_anywhere(folder.path(), "picture-of-a"));
 }
 
-fn open_again(folder: &Path, lock: File) -> Local {
-    drop(lock);
-    open(folder)
+#[test]
+fn nobody_is_told_that_nothing_was_kept_where_that_is_not_known() {
+    let folder = new_folder();
+    drop(create(folder.path(), 300));
+    let mut writer = writer(folder.path(), 300);
+    let file = Positioned::open_to_read(&log_path(folder.path(), 1)).unwrap();
+    let salt = writer.salt();
+    write(&writer.shared).logs[0] = Arc::new(Log { file, salt });
+    let said = writer.commit(Vec::new()).unwrap_err().to_string();
+    assert!(said.contains("whether this request was kept") && !said.contains("nothing of this request"), "{said}");
+    assert!(writer.commit(Vec::new()).unwrap_err().to_string().contains("open it anew"));
 }
 
 #[test]
@@ -343,7 +351,7 @@ fn only_one_makes_a_gallery_and_one_that_was_begun_can_be_made() {
 #[test]
 fn a_log_that_lost_most_before_it_was_full_is_written_anew() {
     let folder = new_folder();
-    let store = create(folder.path(), 2000);
+    let store = create(folder.path(), length_of(&[("a", 100)]) + 1);
     add(&store, &[("a", 100)]);
     delete(&store, &["a"]);
     add(&store, &[("b", 1)]);

@@ -18,18 +18,24 @@ pub struct OnDisk {
 impl OnDisk {
     /// With logs of some length; closed and opened before each call if it is to be opened anew.
     pub fn new(model: Model, log_bytes: u64, anew: bool) -> Self {
-        let folder = TempDir::new().unwrap();
+        // In memory where the system has a place for that: it is opened often, and nothing is unplugged.
+        let folder = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
         let local = Local::create(folder.path(), model.clone(), Keep { images: true, log_bytes }).unwrap();
         Self { store: Mutex::new(Some(local)), model, anew, folder }
     }
 
-    fn with<T>(&self, call: impl FnOnce(&Local) -> T) -> T {
+    /// Closes it and opens it.
+    pub fn open_anew(&self) {
         let mut store: MutexGuard<'_, _> = self.store.lock().unwrap();
+        drop(store.take());
+        *store = Some(Local::open(self.folder.path(), Some(&self.model)).unwrap());
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&Local) -> T) -> T {
         if self.anew {
-            drop(store.take());
-            *store = Some(Local::open(self.folder.path(), Some(&self.model)).unwrap());
+            self.open_anew();
         }
-        call(store.as_ref().unwrap())
+        call(self.store.lock().unwrap().as_ref().unwrap())
     }
 }
 

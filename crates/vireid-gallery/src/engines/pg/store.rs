@@ -104,6 +104,9 @@ impl Store for Postgres {
     }
 
     fn page(&self, after: Option<&str>, filter: &Filter, limit: usize) -> Result<Page, GalleryError> {
+        if limit == 0 {
+            return Ok(Page { entries: Vec::new(), next: None });
+        }
         let bad = |_| GalleryError::BadEntry { what: "after", reason: "no page gave it".into() };
         let after = after.map_or(Ok(0), |text| text.parse::<i64>()).map_err(bad)?;
         let condition = Condition::new(filter, 3)?;

@@ -123,6 +123,9 @@ impl Store for Qdrant {
     }
 
     fn page(&self, after: Option<&str>, filter: &Filter, limit: usize) -> Result<Page, GalleryError> {
+        if limit == 0 {
+            return Ok(Page { entries: Vec::new(), next: None });
+        }
         let (number, seen) = after.map_or(Ok((0, Vec::new())), read_mark)?;
         let mut filter = self.filter(filter);
         if let Some(must) = filter["must"].as_array_mut() {
