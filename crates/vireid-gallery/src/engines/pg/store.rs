@@ -134,8 +134,8 @@ impl Store for Postgres {
             let table = &self.schema.judgements;
             let (by, of, time) = (query_modality.name(), answer_modality.name(), time.milliseconds());
             // See `Judgement::is_of_the_same`.
-            let same = "answer = $2 AND (query = $1 OR $1 IS NULL AND query IS NULL AND query_modality = $3 AND similarity = $4)";
-            let statement = format!("DELETE FROM {table} WHERE {same}");
+            let of_the_same = "answer = $2 AND (query = $1 OR $1 IS NULL AND query IS NULL AND query_modality = $3 AND similarity = $4)";
+            let statement = format!("DELETE FROM {table} WHERE {of_the_same}");
             transaction.execute(&statement, &[&query, &answer, &by, &similarity])?;
             let statement = format!("INSERT INTO {table} ({}) VALUES ($1, $2, $3, $4, $5, $6, $7)", rows::JUDGEMENT);
             let values: [&(dyn ToSql + Sync); 7] = [&query, &by, &answer, &of, &similarity, &same, &time];
