@@ -19,7 +19,14 @@ pub fn settings(method: &str) -> Vec<String> {
             "settings.joint_k1=10",
             "settings.joint_k2=6",
         ],
-        "dmic" => &["settings.joint_k1=10", "settings.dnc.joint_k2.from=4", "settings.dnc.joint_k2.to=6"],
+        "dmic" => &[
+            "settings.dnc.eps_phase1={ from = 0.6, to = 0.55 }",
+            "settings.dnc.eps_phase2={ from = 0.6, to = 0.7 }",
+            "settings.dnc.k1_phase1={ from = 8.0, to = 8.0 }",
+            "settings.dnc.k1_phase2={ from = 8.0, to = 8.0 }",
+            "settings.dnc.joint_k1={ from = 10.0, to = 10.0 }",
+            "settings.dnc.joint_k2={ from = 4.0, to = 6.0 }",
+        ],
         "ecul" => &["settings.emcc.joint_k1=10", "settings.emcc.joint_k2=6", "settings.tsmem.switch_epoch=2"],
         _ => &[],
     };

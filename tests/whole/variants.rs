@@ -93,7 +93,7 @@ fn check(preset: &str, sets: &[&str], parts: &[&str], figures: &[&str]) {
 const JOINT: [&str; 4] = ["instance", "joint_visible", "joint_infrared", "joint_instance"];
 
 #[test]
-fn dmic_by_the_laboratory_and_the_later_method() {
+fn dmic_with_pieces() {
     let grow = |key: &str, from: f64| format!("settings.dnc.{key}=[{{ from = {from:?}, factor = 1.5, over = 2 }}]");
     let counts = [grow("k1_phase1", 8.0), grow("k1_phase2", 8.0), grow("joint_k1", 10.0), grow("joint_k2", 10.0)];
     let mut sets = vec!["settings.dnc.eps_phase1=[{ from = 0.6, factor = 0.9, over = 2 }]"];
@@ -101,16 +101,17 @@ fn dmic_by_the_laboratory_and_the_later_method() {
         "settings.dnc.eps_phase2=[{ from = 0.7, factor = 0.97, over = 1 }, { from = 0.68, factor = 1.02, over = 1 }]",
     );
     sets.extend(counts.iter().map(String::as_str));
-    check("dmic_sysu_quick+losses+schedules", &sets, &JOINT, &["k1", "joint k1"]);
+    check("dmic_sysu_quick", &sets, &JOINT, &["k1", "joint k1"]);
 }
 
 #[test]
-fn dmic_with_the_laboratorys_losses_alone() {
+fn dmic_with_even_moves() {
     // A radius at which the tiny world's people are joined over the modalities.
     let radius = ["settings.dnc.eps_phase2.from=0.7", "settings.dnc.eps_phase2.to=0.7"];
     let counts = ["settings.joint_k1=10", "settings.dnc.joint_k2.from=4", "settings.dnc.joint_k2.to=6"];
     let sets = [&radius[..], &counts].concat();
-    check("dmic_sysu_quick+losses", &sets, &JOINT, &[]);
+    check("dmic_sysu_quick+even", &sets, &JOINT, &[]);
+    check("dmic_sysu_quick+in_batch+even", &sets, &JOINT, &[]);
 }
 
 /// With the memory of instances too, which it may have as well.

@@ -5,8 +5,8 @@
 //! (SYSU-MM01's has none). Later files override earlier ones. The size `photo` is what `quick` is, with files of its own, by
 //! the same names, laid over it.
 //!
-//! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+losses` adds
-//! `dmic_paper+losses`, and `dmic_<data set>_paper+losses` where there is such a file. Several layers may follow one another.
+//! A `+layer` behind the name is another reading of the method, laid over it: `dmic_sysu_paper+even` adds
+//! `dmic_paper+even`, and `dmic_<data set>_paper+even` where there is such a file. Several layers may follow one another.
 
 use vireid_train::{MethodError, RunConfig, lay_over, remove};
 
@@ -171,21 +171,21 @@ mod tests {
         assert_eq!((count("ecul_regdb_paper", "joint_k3"), count("ecul_regdb_paper+counts", "joint_k3")), (9, 10));
         let names = |name: &str| preset_layers(name).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(
-            names("dmic_regdb_paper+losses+schedules")[3..],
-            ["dmic_regdb_paper", "dmic_paper+losses", "dmic_paper+schedules", "dmic_regdb_paper+schedules"]
+            names("dmic_regdb_paper+in_batch+even")[3..],
+            ["dmic_regdb_paper", "dmic_paper+in_batch", "dmic_paper+even", "dmic_regdb_paper+even"]
         );
         assert_eq!(
-            names("dmic_regdb_photo+losses"),
-            ["base_quick", "dmic_quick", "regdb_quick", "dmic_quick+losses", "base_photo"]
+            names("dmic_regdb_photo+even"),
+            ["base_quick", "dmic_quick", "regdb_quick", "dmic_quick+even", "base_photo"]
         );
-        let photo = read("dmic_regdb_photo+losses").engine;
+        let photo = read("dmic_regdb_photo+even").engine;
         assert_eq!((photo.input.height, photo.backbone.name.as_str()), (128, "efficientnet_lite0"));
-        assert_eq!((photo.preset.as_str(), photo.stages[0].iterations), ("dmic_regdb_photo+losses", 120));
+        assert_eq!((photo.preset.as_str(), photo.stages[0].iterations), ("dmic_regdb_photo+even", 120));
         assert_eq!(read("dmic_sysu_paper+two_cards").engine.backbone.bn_groups, 2);
-        assert_eq!(read("dmic_sysu_quick+losses").engine.preset, "dmic_sysu_quick+losses");
-        for name in ["dmic_sysu_paper+counts", "dmic_sysu_paper+", "dmic_sysu+losses", "mult_sysu_quick+losses"] {
+        assert_eq!(read("dmic_sysu_quick+even").engine.preset, "dmic_sysu_quick+even");
+        for name in ["dmic_sysu_paper+counts", "dmic_sysu_paper+", "dmic_sysu+even", "mult_sysu_quick+even"] {
             let error = preset_layers(name).unwrap_err().to_string();
-            assert!(error.starts_with("VR0503") && error.contains("dmic_sysu_paper+losses"), "{name}: {error}");
+            assert!(error.starts_with("VR0503") && error.contains("dmic_sysu_paper+even"), "{name}: {error}");
         }
     }
 

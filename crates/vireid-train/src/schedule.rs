@@ -19,7 +19,7 @@ pub enum Shape {
     Step,
     /// Evenly to the other end by the middle of the stage, and back by its last epoch.
     ThereAndBack,
-    /// Not at all: it stays at the first end.
+    /// Not at all: it stays at the first end, or at the start of the first piece.
     Fixed,
 }
 
@@ -32,7 +32,8 @@ pub struct Schedule {
     pub to: f64,
 }
 
-/// A stretch of epochs over which a value is multiplied by a factor, evenly in its logarithm.
+/// A stretch of epochs over which a value is multiplied by a factor, evenly in its logarithm. Its length is either a count of
+/// epochs, or a share of the stage, which stays one when a stage is made longer or shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
     /// The value at the first epoch of the stretch.
@@ -40,17 +41,22 @@ pub struct Piece {
     /// What the value is multiplied by over the whole stretch; below 1 it shrinks.
     pub factor: f64,
     /// How many epochs the stretch has, at least 1.
-    pub over: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<usize>,
+    /// Which share of the stage's epochs the stretch has, above 0, where `over` is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
 }
 
 /// How a value moves over the epochs of a stage: in a configuration either `{ from = 0.6, to = 0.5 }`, which a [`Shape`]
-/// leads from one end to the other, or exponential pieces in a row, `[{ from = 0.6, factor = 0.5, over = 10 }, ...]`.
+/// leads from one end to the other, or exponential pieces in a row, `[{ from = 0.6, factor = 0.5, over = 10 }, ...]` or
+/// `[{ from = 0.6, factor = 0.5, share = 0.2 }, ...]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Course {
     /// From one end to the other, as a [`Shape`] leads.
     Ends(Schedule),
-    /// `from * factor^(e / over)`, `e` counted from the piece's first epoch. The last piece goes on to the stage's end.
+    /// `from * factor^(e / length)`, `e` counted from where the piece begins. The last piece goes on to the stage's end.
     Pieces(Vec<Piece>),
 }
 
@@ -69,6 +75,26 @@ impl Shape {
     }
 }
 
+impl Piece {
+    /// Its length in epochs, in a stage of `epochs`.
+    fn length(&self, epochs: usize) -> f64 {
+        match (self.over, self.share) {
+            (Some(over), _) => over as f64,
+            (None, share) => share.unwrap_or(0.0) * epochs as f64,
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        let is_positive = |value: f64| value > 0.0 && value.is_finite();
+        let length = match (self.over, self.share) {
+            (Some(over), None) => over as f64,
+            (None, Some(share)) => share,
+            _ => 0.0,
+        };
+        [self.from, self.factor, length].into_iter().all(is_positive)
+    }
+}
+
 impl Schedule {
     /// The value at epoch `epoch` (counted from 0) of a stage of `epochs`.
     pub fn at(self, shape: Shape, epoch: usize, epochs: usize) -> f64 {
@@ -78,19 +104,20 @@ impl Schedule {
 
 impl Course {
     /// The value at epoch `epoch` (counted from 0) of a stage of `epochs`. `shape` leads from one end to the other;
-    /// pieces have their own. NaN for a course without pieces, which [`fault`](Self::fault) finds.
+    /// pieces have their own way, unless it is [`Shape::Fixed`]. NaN for a course without pieces, which [`fault`](Self::fault) finds.
     pub fn at(&self, shape: Shape, epoch: usize, epochs: usize) -> f64 {
         let pieces = match self {
             Course::Ends(ends) => return ends.at(shape, epoch, epochs),
             Course::Pieces(pieces) => pieces,
         };
-        let (mut first, mut value) = (0, f64::NAN);
-        for piece in pieces.iter().take_while(|piece| piece.over > 0) {
+        let epoch = if shape == Shape::Fixed { 0.0 } else { epoch as f64 };
+        let (mut first, mut value) = (0.0, f64::NAN);
+        for piece in pieces.iter().take_while(|piece| piece.length(epochs) > 0.0) {
             if epoch < first {
                 break;
             }
-            value = piece.from * piece.factor.powf((epoch - first) as f64 / piece.over as f64);
-            first += piece.over;
+            value = piece.from * piece.factor.powf((epoch - first) / piece.length(epochs));
+            first += piece.length(epochs);
         }
         value
     }
@@ -111,15 +138,12 @@ impl Course {
     /// What the course must be and is not, as the end of a sentence such as "it must be ..."; `None` for a course that
     /// can be used.
     pub fn fault(&self) -> Option<&'static str> {
-        let is_positive = |value: f64| value > 0.0 && value.is_finite();
         match self {
             Course::Ends(Schedule { from, to }) if from.is_finite() && to.is_finite() => None,
             Course::Ends(_) => Some("numbers at both ends"),
             Course::Pieces(pieces) if pieces.is_empty() => Some("at least one piece"),
-            Course::Pieces(pieces) => {
-                let is_sound = |piece: &Piece| is_positive(piece.from) && is_positive(piece.factor) && piece.over > 0;
-                (!pieces.iter().all(is_sound)).then_some("pieces with `from`, `factor` and `over` above 0")
-            }
+            Course::Pieces(pieces) => (!pieces.iter().all(Piece::is_sound))
+                .then_some("pieces with `from`, `factor` and either `over` or `share`, all above 0"),
         }
     }
 }
@@ -129,9 +153,13 @@ impl fmt::Display for Course {
         match self {
             Course::Ends(Schedule { from, to }) => write!(f, "{from} to {to}"),
             Course::Pieces(pieces) => {
-                for (number, Piece { from, factor, over }) in pieces.iter().enumerate() {
+                for (number, Piece { from, factor, over, share }) in pieces.iter().enumerate() {
                     let then = if number > 0 { ", then " } else { "" };
-                    write!(f, "{then}{from} times {factor} over {over} epochs")?;
+                    write!(f, "{then}{from} times {factor} over ")?;
+                    match over {
+                        Some(over) => write!(f, "{over} epochs")?,
+                        None => write!(f, "{} % of the epochs", share.unwrap_or_default() * 100.0)?,
+                    }
                 }
                 Ok(())
             }
@@ -147,7 +175,7 @@ impl<'de> Deserialize<'de> for Course {
             type Value = Course;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("{ from, to } or a list of { from, factor, over }")
+                f.write_str("{ from, to } or a list of { from, factor, over } or { from, factor, share }")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Course, A::Error> {
@@ -203,13 +231,33 @@ mod tests {
     /// Down by half over ten epochs and back over forty; the last piece goes on where the stage is longer.
     #[test]
     fn pieces_follow_one_another() {
-        let piece = |from: f64, factor: f64, over: usize| Piece { from, factor, over };
+        let piece = |from: f64, factor: f64, over: usize| Piece { from, factor, over: Some(over), share: None };
         let course = Course::Pieces(vec![piece(0.6, 0.5, 10), piece(0.3, 2.0, 40)]);
         let values = EPOCHS.map(|epoch| course.at(Shape::Linear, epoch, 50));
         assert_close(&values, &[0.6, 0.559_819_8, 0.3, 0.382_368_1, 0.389_052, 0.504_538, 0.589_692], 1e-6);
         let growing = Course::Pieces(vec![piece(6.0, 3.0, 48)]);
-        assert_eq!(EPOCHS.map(|epoch| growing.count_at(Shape::Fixed, epoch, 50, 100)), [6, 6, 8, 10, 11, 15, 18]);
+        assert_eq!(EPOCHS.map(|epoch| growing.count_at(Shape::Linear, epoch, 50, 100)), [6, 6, 8, 10, 11, 15, 18]);
+        assert_eq!(EPOCHS.map(|epoch| growing.count_at(Shape::Fixed, epoch, 50, 100)), [6; 7]);
         assert_eq!(course.to_string(), "0.6 times 0.5 over 10 epochs, then 0.3 times 2 over 40 epochs");
+    }
+
+    #[test]
+    fn shares_stretch_with_the_stage() {
+        let piece = |from: f64, factor: f64, share: f64| Piece { from, factor, over: None, share: Some(share) };
+        let shares = Course::Pieces(vec![piece(0.6, 0.5, 0.2), piece(0.3, 2.0, 0.8)]);
+        for epochs in [5_usize, 10, 50] {
+            let counted = |from: f64, factor: f64, over: usize| Piece { from, factor, over: Some(over), share: None };
+            let counted = Course::Pieces(vec![counted(0.6, 0.5, epochs / 5), counted(0.3, 2.0, epochs * 4 / 5)]);
+            let values =
+                |course: &Course| Vec::from_iter((0..epochs).map(|epoch| course.at(Shape::Linear, epoch, epochs)));
+            assert_eq!(values(&shares), values(&counted), "{epochs} epochs");
+        }
+        // A piece that begins between two epochs.
+        assert_close(&[shares.at(Shape::Linear, 2, 7)], &[0.3 * 2_f64.powf(0.6 / 5.6)], 1e-12);
+        assert_eq!(
+            shares.to_string(),
+            "0.6 times 0.5 over 20 % of the epochs, then 0.3 times 2 over 80 % of the epochs"
+        );
     }
 
     #[test]
@@ -233,12 +281,15 @@ mod tests {
         assert!(unknown.starts_with("VR0501") && unknown.contains("ever"), "{unknown}");
         let wrong = read("eps = 0.6").unwrap_err().to_string();
         assert!(wrong.starts_with("VR0502") && wrong.contains("{ from, to }"), "{wrong}");
-        let piece = Piece { from: 0.6, factor: 0.5, over: 1 };
+        let piece = Piece { from: 0.6, factor: 0.5, over: Some(1), share: None };
         let faults = [
             vec![],
             vec![Piece { from: 0.0, ..piece }],
             vec![piece, Piece { factor: f64::NAN, ..piece }],
-            vec![Piece { over: 0, ..piece }],
+            vec![Piece { over: Some(0), ..piece }],
+            vec![Piece { over: None, ..piece }],
+            vec![Piece { share: Some(0.5), ..piece }],
+            vec![Piece { over: None, share: Some(f64::INFINITY), ..piece }],
         ];
         assert!(faults.into_iter().all(|pieces| Course::Pieces(pieces).fault().is_some()));
         assert!(Course::Ends(Schedule { from: f64::NAN, to: 1.0 }).fault().is_some() && pieces.fault().is_none());

@@ -219,11 +219,11 @@ mod tests {
         assert_eq!(paper.place(), Path::new("regdb/mbccm-baseline-s2-t3"));
         assert_eq!(paper.preset(), "mbccm_regdb_paper");
         assert_eq!(Cell { quick: false, ..cell() }.preset(), "mbccm_regdb_quick");
-        let layers = ["losses", "schedules"].map(String::from).to_vec();
-        let layered = Cell { method: "dmic".into(), variant: "laboratory".into(), layers, ..cell() };
-        assert_eq!(layered.preset(), "dmic_regdb_quick+losses+schedules");
+        let layers = ["in_batch", "even"].map(String::from).to_vec();
+        let layered = Cell { method: "dmic".into(), variant: "summary".into(), layers, ..cell() };
+        assert_eq!(layered.preset(), "dmic_regdb_quick+in_batch+even");
         assert!(is_quick(&layered.preset()) && !is_quick("dmic_sysu_paper+quick"));
-        assert_eq!(layered.place(), Path::new("synthetic-regdb/dmic-laboratory-s2-t3"));
+        assert_eq!(layered.place(), Path::new("synthetic-regdb/dmic-summary-s2-t3"));
     }
 
     #[test]

@@ -218,14 +218,14 @@ mod tests {
         let llcm = planned("--only ecul --dataset llcm --seeds 0").unwrap();
         assert_eq!(llcm, ["synthetic-llcm/ecul-s0"]);
         assert!(planned("--quick --ablations").unwrap().len() > 15 + 3 * 15);
-        let study = "--quick --only dmic,ecul --variants losses,schedules,laboratory,counts --world-seeds 41,42,43";
+        let study = "--quick --only dmic,ecul --variants in-batch,even,summary,counts --world-seeds 41,42,43";
         let study = planned(study).unwrap();
         assert_eq!(study.len(), 6 * 3 * 3);
         assert_eq!(
             (study[0].as_str(), study[8].as_str()),
             ("synthetic-sysu-world41/dmic-s0", "synthetic-sysu-world43/dmic-s2")
         );
-        assert!(study.contains(&"synthetic-sysu-world42/dmic-laboratory-s1".to_string()));
+        assert!(study.contains(&"synthetic-sysu-world42/dmic-summary-s1".to_string()));
     }
 
     #[test]

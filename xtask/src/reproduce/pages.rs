@@ -434,8 +434,8 @@ mod tests {
             dmic(5, "", 0, 10.0),
             dmic(41, "", 0, 50.0),
             dmic(42, "", 0, 60.0),
-            dmic(41, "losses", 0, 53.0),
-            dmic(42, "losses", 0, 61.0),
+            dmic(41, "even", 0, 53.0),
+            dmic(42, "even", 0, 61.0),
         ];
         let found = tables(&records, &published);
         let row = |title: &str| found.iter().find(|table| table.title.starts_with(title)).unwrap().rows[0].clone();

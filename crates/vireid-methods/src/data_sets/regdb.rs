@@ -24,7 +24,7 @@ pub static REGDB: DataSet = DataSet {
     published: Some(Counts { cameras: 2, train: PART, test: PART }),
     presets: preset_files![
         "dmic_regdb_paper",
-        "dmic_regdb_paper+schedules",
+        "dmic_regdb_paper+even",
         "ecul_regdb_paper",
         "ecul_regdb_paper+counts",
         "mmm_regdb_paper",
