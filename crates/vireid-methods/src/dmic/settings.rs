@@ -300,6 +300,38 @@ mod tests {
         }
     }
 
+    /// The quick preset's shares of its stages (6 and 5 epochs), as the epochs that records of its study were trained with.
+    #[test]
+    fn schedules_of_the_quick_preset() {
+        let (settings, config) = dnc("dmic_sysu_quick");
+        assert_eq!((config.engine.stages[0].epochs, config.engine.stages[1].epochs), (6, 5));
+        let grown = |from: f64, factor: f64, epoch: usize, over: usize| from * factor.powf(epoch as f64 / over as f64);
+        let count = |value: f64| (value + 0.5).floor() as usize;
+        for epoch in 0..6 {
+            let first = settings.dnc.at(0, epoch, 6, 20, 60);
+            let expected = DncValues {
+                eps: grown(0.5, 0.5, epoch, 6),
+                k1: count(grown(13.0, 3.0, epoch, 6)),
+                k2: count(grown(4.0, 3.0, epoch, 6)),
+                joint_k1: count(grown(25.0, 3.0, epoch, 6)),
+                joint_k2: count(grown(25.0, 3.0, epoch, 6)),
+            };
+            assert_eq!(first, expected, "epoch {epoch}");
+        }
+        for epoch in 0..5 {
+            let second = settings.dnc.at(1, epoch, 5, 20, 60);
+            let joint = count(grown(25.0, 3.0, epoch, 5));
+            let expected = DncValues {
+                eps: if epoch < 1 { 0.5 } else { grown(0.25, 2.0, epoch - 1, 4) },
+                k1: count(grown(20.0, 2.0, epoch, 5)),
+                k2: count(grown(4.0, 3.0, epoch, 5)),
+                joint_k1: joint,
+                joint_k2: joint,
+            };
+            assert_eq!(second, expected, "epoch {epoch}");
+        }
+    }
+
     #[test]
     fn courses_without_meaning_are_refused() {
         for (set, names) in [
