@@ -3,7 +3,10 @@
 use rayon::prelude::*;
 use vireid_core::{Camera, Embeddings, Modality, follow};
 
-use crate::{ClusteringError, NeighbourRanking, SparseRows, nearest_across};
+use crate::grouped::{SideCounts, nearest_by_group};
+use crate::lists::Ranked;
+use crate::neighbourhood::{at_least_one, one_each};
+use crate::{ClusteringError, NeighbourRanking, Neighbours, SparseRows, nearest_across};
 
 /// Where a sample comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +18,8 @@ pub struct Origin {
 }
 
 /// Whose encodings are averaged, and with which weights. Wherever groups appear, every group present counts equally, and
-/// so do the members of a group; neighbours come from the ranking, the sample itself (normally the first) included.
+/// so do the members of a group; neighbours come from the ranking, the sample itself (normally the first) included. Which
+/// samples are "the nearest" is up to the [`Neighbourhood`](crate::Neighbourhood): see [`Neighbours::nearest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expansion<'a> {
     /// The encodings stay as they are.
@@ -87,6 +91,16 @@ pub enum Expansion<'a> {
         /// Where every sample comes from.
         origins: &'a [Origin],
     },
+    /// The plain mean of the `k2_intra` nearest of the sample's own camera, itself included, and the `k2_inter` nearest of all
+    /// other cameras, however far (the camera-aware local query expansion of CA-Jaccard).
+    CameraAware {
+        /// How many encodings of the sample's own camera are averaged.
+        k2_intra: usize,
+        /// How many encodings of other cameras are averaged.
+        k2_inter: usize,
+        /// Where every sample comes from.
+        origins: &'a [Origin],
+    },
 }
 
 impl<'a> Expansion<'a> {
@@ -115,28 +129,23 @@ impl<'a> Expansion<'a> {
     }
 
     /// Checks the parameters against the number of samples.
-    fn check(&self, samples: usize) -> Result<(), ClusteringError> {
+    pub(crate) fn check(&self, samples: usize) -> Result<(), ClusteringError> {
         let (k2, k3, origins) = match *self {
             Self::None => return Ok(()),
-            Self::Mean { k2 } => (k2, 1, None),
-            Self::ModalityBalanced { k2, origins } | Self::ModalityCamera { k2, origins } => (k2, 1, Some(origins)),
+            Self::Mean { k2 } => return at_least_one(&[("k2", k2)]),
+            Self::ModalityBalanced { k2, origins } | Self::ModalityCamera { k2, origins } => (k2, 1, origins),
             Self::Capped { k2, k3, origins }
             | Self::PerModality { k2, k3, origins }
             | Self::Sequential { k2, k3, origins }
             | Self::SideSplit { k2, k3, origins }
-            | Self::Reciprocal { k2, k3, origins } => (k2, k3, Some(origins)),
+            | Self::Reciprocal { k2, k3, origins } => (k2, k3, origins),
+            Self::CameraAware { k2_intra, k2_inter, origins } => {
+                at_least_one(&[("k2_intra", k2_intra), ("k2_inter", k2_inter)])?;
+                return one_each(origins, samples);
+            }
         };
-        for (name, value) in [("k2", k2), ("k3", k3)] {
-            if value == 0 {
-                return Err(ClusteringError::Parameter { name, value: "0".into(), expected: "at least 1" });
-            }
-        }
-        match origins.map(<[Origin]>::len) {
-            Some(count) if count != samples => {
-                Err(ClusteringError::Length { what: "origins and samples", left: count, right: samples })
-            }
-            _ => Ok(()),
-        }
+        at_least_one(&[("k2", k2), ("k3", k3)])?;
+        one_each(origins, samples)
     }
 }
 
@@ -144,25 +153,25 @@ impl<'a> Expansion<'a> {
 pub(crate) fn expand(
     weights: SparseRows,
     embeddings: &Embeddings,
-    ranking: &NeighbourRanking,
+    neighbours: &Neighbours,
     expansion: &Expansion,
 ) -> Result<SparseRows, ClusteringError> {
     expansion.check(weights.rows())?;
-    let nearest = |row: usize, k: usize| &ranking.row(row)[..k.min(ranking.k())];
+    let nearest = |row: usize, k: usize| neighbours.nearest(row, k);
     Ok(match *expansion {
         Expansion::None | Expansion::Mean { k2: 1 } => weights,
-        Expansion::Mean { k2 } => mixed(&weights, |row| mean(nearest(row, k2).to_vec()))?,
+        Expansion::Mean { k2 } => mixed(&weights, |row| mean(nearest(row, k2).into_owned()))?,
         Expansion::ModalityBalanced { k2, origins } => {
             let group = |sample: u32| (origins[sample as usize].modality, Camera(0));
-            mixed(&weights, |row| balanced(nearest(row, k2), usize::MAX, group, &weights))?
+            mixed(&weights, |row| balanced(&nearest(row, k2), usize::MAX, group, &weights))?
         }
         // An expansion over one neighbour, the sample itself, changes nothing.
         Expansion::ModalityCamera { k2: 1, .. } | Expansion::Capped { k2: 1, .. } => weights,
         Expansion::ModalityCamera { k2, origins } => {
-            mixed(&weights, |row| balanced(nearest(row, k2), usize::MAX, by_camera(origins), &weights))?
+            mixed(&weights, |row| balanced(&nearest(row, k2), usize::MAX, by_camera(origins), &weights))?
         }
         Expansion::Capped { k2, k3, origins } => {
-            mixed(&weights, |row| balanced(nearest(row, k2), k3, by_camera(origins), &weights))?
+            mixed(&weights, |row| balanced(&nearest(row, k2), k3, by_camera(origins), &weights))?
         }
         Expansion::PerModality { k2, k3, origins } => {
             let pools =
@@ -175,11 +184,11 @@ pub(crate) fn expand(
             })?
         }
         Expansion::Sequential { k2, k3, origins } => {
-            let first = expand(weights, embeddings, ranking, &Expansion::ModalityCamera { k2, origins })?;
-            expand(first, embeddings, ranking, &Expansion::Mean { k2: k3 })?
+            let first = expand(weights, embeddings, neighbours, &Expansion::ModalityCamera { k2, origins })?;
+            expand(first, embeddings, neighbours, &Expansion::Mean { k2: k3 })?
         }
         Expansion::SideSplit { k2, k3, origins } => mixed(&weights, |row| {
-            let filled = ranking.row(row).iter().copied().filter(|&other| !weights.row(other as usize).0.is_empty());
+            let filled = neighbours.row(row).iter().copied().filter(|&other| !weights.row(other as usize).0.is_empty());
             let (own, other): (Vec<u32>, Vec<u32>) =
                 filled.partition(|&sample| origins[sample as usize] == origins[row]);
             let sides = [own, other].into_iter().zip([k2, k3]).map(|(side, k)| side.into_iter().take(k).collect());
@@ -192,6 +201,21 @@ pub(crate) fn expand(
                 nearest(row, k2).iter().copied().filter(|&j| nearest(j as usize, k3).contains(&(row as u32))).collect();
             balanced(&near, usize::MAX, by_camera(origins), &weights)
         })?,
+        Expansion::CameraAware { k2_intra, k2_inter, origins } => {
+            let searched;
+            let sides = match neighbours.camera_sides(origins) {
+                Some(sides) if k2_intra <= sides.counts.own && k2_inter <= sides.counts.other => sides,
+                _ => {
+                    searched = nearest_by_group(embeddings, origins, SideCounts { own: k2_intra, other: k2_inter })?;
+                    &searched
+                }
+            };
+            mixed(&weights, |row| {
+                let (own, other) =
+                    (sides.own.row(row).iter().take(k2_intra), sides.other.row(row).iter().take(k2_inter));
+                mean(own.chain(other).copied().collect())
+            })?
+        }
     })
 }
 

@@ -9,8 +9,7 @@ use rayon::prelude::*;
 use vireid_core::{Embeddings, follow};
 
 use crate::expansion::expand;
-use crate::reciprocal::{reciprocal_weights, softmax_weights};
-use crate::{ClusteringError, Expansion, NeighbourRanking, SparseRows, nearest_neighbours};
+use crate::{ClusteringError, Expansion, NeighbourRanking, Neighbourhood, Neighbours, SparseRows};
 
 /// The k-reciprocal encodings of all samples of a clustering, from which distances are read pair by pair.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +28,23 @@ impl JaccardEncoding {
     ///
     /// `VR0201` when `k1` or a parameter of the expansion is 0, `VR0202` when there are not as many origins as samples.
     pub fn new(embeddings: &Embeddings, k1: usize, expansion: &Expansion) -> Result<Self, ClusteringError> {
-        Self::from_ranking(embeddings, &nearest_neighbours(embeddings, k1)?, expansion)
+        Self::in_neighbourhood(embeddings, k1, &Neighbourhood::Plain, expansion)
+    }
+
+    /// The same with neighbours of a [`Neighbourhood`]. The expansion is used as it is: the one that belongs to the neighbourhood
+    /// is given by [`Neighbourhood::expansion`].
+    ///
+    /// # Errors
+    ///
+    /// `VR0201` and `VR0202` as in [`Self::new`].
+    pub fn in_neighbourhood(
+        embeddings: &Embeddings,
+        k1: usize,
+        neighbourhood: &Neighbourhood,
+        expansion: &Expansion,
+    ) -> Result<Self, ClusteringError> {
+        expansion.check(embeddings.rows())?;
+        Self::from_neighbours(embeddings, &neighbourhood.find(embeddings, k1)?, expansion)
     }
 
     /// Encodes embeddings whose neighbours are ranked already: `k1` is the length of the ranking.
@@ -42,12 +57,24 @@ impl JaccardEncoding {
         ranking: &NeighbourRanking,
         expansion: &Expansion,
     ) -> Result<Self, ClusteringError> {
-        if ranking.rows() != embeddings.rows() {
+        Self::from_neighbours(embeddings, &Neighbours::from(ranking.clone()), expansion)
+    }
+
+    /// Encodes embeddings whose neighbours are found already ([`Neighbourhood::find`] and [`Neighbourhood::find_by`]).
+    ///
+    /// # Errors
+    ///
+    /// `VR0201` and `VR0202` as in [`Self::new`], and when the neighbours are those of other samples.
+    pub fn from_neighbours(
+        embeddings: &Embeddings,
+        neighbours: &Neighbours,
+        expansion: &Expansion,
+    ) -> Result<Self, ClusteringError> {
+        if neighbours.rows() != embeddings.rows() {
             let what = "ranked samples and embeddings";
-            return Err(ClusteringError::Length { what, left: ranking.rows(), right: embeddings.rows() });
+            return Err(ClusteringError::Length { what, left: neighbours.rows(), right: embeddings.rows() });
         }
-        let weigh = |row: usize, neighbours: &[u32]| softmax_weights(embeddings, row, neighbours);
-        let rows = expand(reciprocal_weights(ranking, ranking.k(), weigh)?, embeddings, ranking, expansion)?;
+        let rows = expand(neighbours.weights(embeddings)?, embeddings, neighbours, expansion)?;
         let by_column = rows.transposed(rows.rows());
         Ok(Self { rows, by_column })
     }

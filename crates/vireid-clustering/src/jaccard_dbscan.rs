@@ -1,6 +1,6 @@
 use vireid_core::Embeddings;
 
-use crate::{ClusteringError, Expansion, JaccardEncoding, NeighbourGraph, SparseRows, dbscan};
+use crate::{ClusteringError, Expansion, JaccardEncoding, NeighbourGraph, Neighbourhood, SparseRows, dbscan};
 
 /// What unsupervised re-identification does before every epoch, in one call: k-reciprocal Jaccard distances, and DBSCAN on
 /// them.
@@ -46,8 +46,23 @@ impl JaccardDbscan {
     /// `VR0201` when a setting is out of its range, `VR0202` when there are not as many origins as samples, `VR0004` when a
     /// [`Watch`](vireid_core::Watch) stopped it.
     pub fn fit(&self, embeddings: &Embeddings, expansion: &Expansion) -> Result<JaccardClusters, ClusteringError> {
+        self.fit_in(embeddings, &Neighbourhood::Plain, expansion)
+    }
+
+    /// The same with neighbours of a [`Neighbourhood`]. The expansion is used as it is: the one that belongs to the neighbourhood
+    /// is given by [`Neighbourhood::expansion`].
+    ///
+    /// # Errors
+    ///
+    /// As [`fit`](Self::fit).
+    pub fn fit_in(
+        &self,
+        embeddings: &Embeddings,
+        neighbourhood: &Neighbourhood,
+        expansion: &Expansion,
+    ) -> Result<JaccardClusters, ClusteringError> {
         NeighbourGraph::check_eps(self.eps)?;
-        let encoding = JaccardEncoding::new(embeddings, self.k1, expansion)?;
+        let encoding = JaccardEncoding::in_neighbourhood(embeddings, self.k1, neighbourhood, expansion)?;
         let distances = encoding.try_within(self.eps as f32)?;
         let labels = dbscan(&NeighbourGraph::from_distances(&distances, self.eps), self.min_samples)?;
         Ok(JaccardClusters { labels, distances: distances.with_diagonal(1.0) })

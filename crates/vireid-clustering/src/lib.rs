@@ -13,6 +13,7 @@
 //! [`memory_costs`]: crate::memory_costs()
 //! [`nearest_neighbours`]: crate::nearest_neighbours()
 //! [`NeighbourGraph`]: crate::NeighbourGraph
+//! [`Neighbourhood`]: crate::Neighbourhood
 //! [`ReRanking`]: crate::ReRanking
 //! [`Sinkhorn`]: crate::Sinkhorn
 //! [`sinkhorn_log`]: crate::sinkhorn_log()
@@ -26,22 +27,28 @@
 mod approximate;
 mod assignment;
 mod bilateral;
+mod blocks;
 mod centroids;
 mod dbscan;
 mod dot;
 mod error;
 mod expansion;
+mod found;
 mod graph;
+mod grouped;
 mod jaccard;
 mod jaccard_dbscan;
 mod kmeans;
+mod lists;
 mod mixture;
 mod multi_memory;
 #[cfg(feature = "ndarray")]
 mod ndarrays;
+mod neighbourhood;
 mod neighbours;
 mod re_ranking;
 mod reciprocal;
+mod selection;
 mod sparse;
 mod transfer;
 mod transport;
@@ -55,12 +62,14 @@ pub use centroids::{centroids, cluster_means};
 pub use dbscan::dbscan;
 pub use error::ClusteringError;
 pub use expansion::{Expansion, Origin};
+pub use found::Neighbours;
 pub use graph::NeighbourGraph;
 pub use jaccard::{JaccardEncoding, shared_rows_at};
 pub use jaccard_dbscan::{JaccardClusters, JaccardDbscan};
 pub use kmeans::{KMeans, KMeansClusters};
 pub use mixture::{Gaussian, TwoGaussians};
 pub use multi_memory::{ClusterMemories, CostDirection, MemoryMatching, match_by_costs, memory_costs};
+pub use neighbourhood::{CameraCounts, Neighbourhood};
 pub use neighbours::{NeighbourRanking, nearest_across, nearest_neighbours};
 pub use re_ranking::ReRanking;
 pub use sparse::SparseRows;

@@ -1,15 +1,13 @@
 //! Exact nearest neighbours by blocked matrix products with a running selection.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use vireid_core::{CoreError, Embeddings, follow};
-use vireid_product::{Shape, multiply};
+use vireid_core::{Embeddings, follow};
 
 use crate::ClusteringError;
-
-/// Rows of a block: a product of two blocks is 1 MiB per thread.
-const BLOCK: usize = 512;
+use crate::blocks::{BLOCK, Blocks, Distances};
+use crate::selection::{limits, locked, offer_row, offer_to_columns, selections, sorted};
 
 /// For every sample its nearest samples, nearest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +87,7 @@ fn symmetric<T: Copy + Default + Send>(
     let k = checked(k)?.min(embeddings.rows());
     let rows = Blocks::new(embeddings, block);
     rows.check()?;
-    let lists = lists(&rows, k);
+    let lists = selections(&rows, k);
     let gathered: Vec<Mutex<Vec<T>>> =
         (0..rows.count()).map(|number| Mutex::new(vec![T::default(); rows.range(number).len()])).collect();
     let offer = |to: usize, first: usize, distances: Distances, transposed: bool| {
@@ -98,12 +96,17 @@ fn symmetric<T: Copy + Default + Send>(
             for row in distances.rows() {
                 gathered.iter_mut().zip(row).for_each(|(gathered, &distance)| gather(gathered, distance));
             }
-            offer_columns(&mut lists, distances, first);
+            let mut worst = limits(&lists);
+            for (number, row) in distances.rows().enumerate() {
+                offer_to_columns(&mut lists, &mut worst, row, (first + number) as u32);
+            }
         } else {
             for (gathered, row) in gathered.iter_mut().zip(distances.rows()) {
                 row.iter().for_each(|&distance| gather(gathered, distance));
             }
-            offer_rows(&mut lists, distances, first);
+            for (list, row) in lists.iter_mut().zip(distances.rows()) {
+                offer_row(list, row, |column| (first + column) as u32);
+            }
         }
     };
     // Near the diagonal first, so that threads seldom want the same lists.
@@ -126,7 +129,8 @@ fn symmetric<T: Copy + Default + Send>(
     );
     steps.check()?;
     let gathered = gathered.into_iter().flat_map(|block| block.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok((ranking(lists, embeddings.rows(), k), gathered.collect()))
+    let indices = sorted(lists).into_indices();
+    Ok((NeighbourRanking { indices, rows: embeddings.rows(), k }, gathered.collect()))
 }
 
 /// The `k` nearest rows of `candidates` for every row of `queries`; otherwise as [`nearest_neighbours`].
@@ -147,188 +151,34 @@ pub fn nearest_across(
     let (of_queries, of_candidates) = (Blocks::new(queries, BLOCK), Blocks::new(candidates, BLOCK));
     of_queries.check()?;
     of_candidates.check()?;
-    let lists = lists(&of_queries, k);
+    let lists = selections(&of_queries, k);
     let steps = follow("neighbours", of_queries.count() * of_candidates.count());
     (0..of_queries.count()).into_par_iter().for_each_init(
         || vec![0.0f32; BLOCK * BLOCK],
         |room, a| {
             for b in (0..of_candidates.count()).take_while(|_| steps.step()) {
                 let distances = of_queries.distances(a, &of_candidates, b, room);
-                offer_rows(&mut locked(&lists[a]), distances, b * BLOCK);
+                for (list, row) in locked(&lists[a]).iter_mut().zip(distances.rows()) {
+                    offer_row(list, row, |column| (b * BLOCK + column) as u32);
+                }
             }
         },
     );
     steps.check()?;
-    Ok(ranking(lists, queries.rows(), k))
+    Ok(NeighbourRanking { indices: sorted(lists).into_indices(), rows: queries.rows(), k })
 }
 
-fn checked(k: usize) -> Result<usize, ClusteringError> {
+pub(crate) fn checked(k: usize) -> Result<usize, ClusteringError> {
     if k == 0 {
         return Err(ClusteringError::Parameter { name: "k", value: "0".into(), expected: "at least 1" });
     }
     Ok(k)
 }
 
-/// Embeddings in blocks of rows.
-pub(crate) struct Blocks<'a> {
-    embeddings: &'a Embeddings,
-    squared_norms: Vec<f32>,
-    block: usize,
-}
-
-impl<'a> Blocks<'a> {
-    pub(crate) fn new(embeddings: &'a Embeddings, block: usize) -> Self {
-        let rows = embeddings.as_slice().par_chunks_exact(embeddings.dim());
-        let squared_norms = rows.map(|row| row.iter().map(|x| x * x).sum()).collect();
-        Self { embeddings, squared_norms, block }
-    }
-
-    /// Refuses lengths that no distance can be made of.
-    fn check(&self) -> Result<(), CoreError> {
-        // Differences have up to four times the squared length.
-        let row = self.squared_norms.iter().position(|norm| *norm > f32::MAX / 8.0);
-        row.map_or(Ok(()), |row| Err(CoreError::TooLong { row }))
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.embeddings.rows().div_ceil(self.block)
-    }
-
-    pub(crate) fn range(&self, number: usize) -> std::ops::Range<usize> {
-        number * self.block..((number + 1) * self.block).min(self.embeddings.rows())
-    }
-
-    fn rows(&self, number: usize) -> (&[f32], Shape) {
-        let (range, dim) = (self.range(number), self.embeddings.dim());
-        (&self.embeddings.as_slice()[range.start * dim..range.end * dim], Shape::row_major(range.len(), dim))
-    }
-
-    /// The squared distances of a block's rows to those of another, one row per own row.
-    pub(crate) fn distances<'r>(
-        &self,
-        own: usize,
-        others: &Blocks,
-        other: usize,
-        room: &'r mut [f32],
-    ) -> Distances<'r> {
-        let ((left, shape), (right, right_shape)) = (self.rows(own), others.rows(other));
-        let values = &mut room[..shape.rows * right_shape.rows];
-        multiply(values, (left, shape), (right, right_shape.transposed()), false);
-        let norms = &others.squared_norms[others.range(other)];
-        for (row, &norm) in values.chunks_exact_mut(norms.len()).zip(&self.squared_norms[self.range(own)]) {
-            row.iter_mut().zip(norms).for_each(|(value, other)| *value = (norm + other - 2.0 * *value).max(0.0));
-        }
-        Distances { values, columns: norms.len() }
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Distances<'a> {
-    values: &'a [f32],
-    columns: usize,
-}
-
-impl<'a> Distances<'a> {
-    pub(crate) fn rows(self) -> impl Iterator<Item = &'a [f32]> {
-        self.values.chunks_exact(self.columns)
-    }
-}
-
-/// Distances that are compared at a time before any is looked at.
-const LANES: usize = 16;
-
-fn offer_rows(lists: &mut [Selection], distances: Distances, first: usize) {
-    for (list, row) in lists.iter_mut().zip(distances.rows()) {
-        for (number, chunk) in row.chunks(LANES).enumerate() {
-            if chunk.iter().fold(false, |any, &distance| any | (distance <= list.worst)) {
-                for (lane, &distance) in chunk.iter().enumerate() {
-                    list.offer(distance, (first + number * LANES + lane) as u32);
-                }
-            }
-        }
-    }
-}
-
-fn offer_columns(lists: &mut [Selection], distances: Distances, first: usize) {
-    let mut worst: Vec<f32> = lists.iter().map(|list| list.worst).collect();
-    for (number, row) in distances.rows().enumerate() {
-        for (start, chunk) in (0..).step_by(LANES).zip(row.chunks(LANES)) {
-            let limits = &worst[start..start + chunk.len()];
-            if chunk.iter().zip(limits).fold(false, |any, (distance, limit)| any | (distance <= limit)) {
-                for (lane, &distance) in chunk.iter().enumerate() {
-                    lists[start + lane].offer(distance, (first + number) as u32);
-                    worst[start + lane] = lists[start + lane].worst;
-                }
-            }
-        }
-    }
-}
-
-fn lists(rows: &Blocks, k: usize) -> Vec<Mutex<Vec<Selection>>> {
-    (0..rows.count()).map(|number| Mutex::new(vec![Selection::new(k); rows.range(number).len()])).collect()
-}
-
-fn locked<T>(lists: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Poisoned only when another thread has panicked, and then that panic ends the whole call.
-    lists.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn ranking(lists: Vec<Mutex<Vec<Selection>>>, rows: usize, k: usize) -> NeighbourRanking {
-    let sorted = |lists: Mutex<Vec<Selection>>| {
-        let lists = lists.into_inner().unwrap_or_else(PoisonError::into_inner);
-        lists.into_iter().flat_map(Selection::sorted).collect::<Vec<u32>>()
-    };
-    let indices: Vec<Vec<u32>> = lists.into_par_iter().map(sorted).collect();
-    NeighbourRanking { indices: indices.concat(), rows, k }
-}
-
-/// The `k` smallest of a stream of (distance, index) in any order: a buffer of up to `2k` that is cut back when full.
-#[derive(Clone)]
-struct Selection {
-    k: usize,
-    buffer: Vec<(f32, u32)>,
-    /// No distance above this one can belong to the smallest.
-    worst: f32,
-}
-
-impl Selection {
-    fn new(k: usize) -> Self {
-        Self { k, buffer: Vec::new(), worst: f32::INFINITY }
-    }
-
-    fn offer(&mut self, distance: f32, index: u32) {
-        if distance <= self.worst {
-            self.buffer.push((distance, index));
-            if self.buffer.len() >= 2 * self.k {
-                self.cut();
-            }
-        }
-    }
-
-    fn cut(&mut self) {
-        if self.buffer.len() > self.k {
-            self.buffer.select_nth_unstable_by(self.k - 1, compare);
-            self.buffer.truncate(self.k);
-        }
-        if self.buffer.len() == self.k {
-            self.worst = self.buffer.iter().fold(f32::NEG_INFINITY, |worst, &(distance, _)| worst.max(distance));
-        }
-    }
-
-    fn sorted(mut self) -> Vec<u32> {
-        self.cut();
-        self.buffer.sort_unstable_by(compare);
-        self.buffer.into_iter().map(|(_, index)| index).collect()
-    }
-}
-
-fn compare(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
-    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::selection::compare;
     use proptest::prelude::*;
 
     /// Small integers make every distance exact, so ties are real ties and the order must agree to the last entry.

@@ -3,8 +3,9 @@
 use rayon::prelude::*;
 use vireid_core::{Embeddings, follow};
 
+use crate::blocks::Blocks;
 use crate::expansion::mixed;
-use crate::neighbours::{Blocks, nearest_and_farthest};
+use crate::neighbours::nearest_and_farthest;
 use crate::reciprocal::reciprocal_weights;
 use crate::{ClusteringError, NeighbourRanking, SparseRows};
 
@@ -138,15 +139,19 @@ impl ReRanking {
         ranking: &NeighbourRanking,
         farthest: &[f32],
     ) -> Result<SparseRows, ClusteringError> {
-        let weights = reciprocal_weights(ranking, self.k1, |row, neighbours| {
-            let scale = share_of(farthest[row]);
-            let squared = |other: u32| -> f32 {
-                all.row(row).iter().zip(all.row(other as usize)).map(|(x, y)| (x - y) * (x - y)).sum()
-            };
-            let values: Vec<f32> = neighbours.iter().map(|&other| (-squared(other) * scale).exp()).collect();
-            let total: f32 = values.iter().sum();
-            neighbours.iter().zip(values).map(|(&other, value)| (other, value / total)).collect()
-        })?;
+        let weights = reciprocal_weights(
+            ranking,
+            |_| self.k1,
+            |row, neighbours| {
+                let scale = share_of(farthest[row]);
+                let squared = |other: u32| -> f32 {
+                    all.row(row).iter().zip(all.row(other as usize)).map(|(x, y)| (x - y) * (x - y)).sum()
+                };
+                let values: Vec<f32> = neighbours.iter().map(|&other| (-squared(other) * scale).exp()).collect();
+                let total: f32 = values.iter().sum();
+                neighbours.iter().zip(values).map(|(&other, value)| (other, value / total)).collect()
+            },
+        )?;
         if self.k2 == 1 {
             return Ok(weights);
         }

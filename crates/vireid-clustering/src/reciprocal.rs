@@ -4,17 +4,19 @@ use rayon::prelude::*;
 use vireid_core::{Embeddings, follow};
 
 use crate::dot::dot;
-use crate::{ClusteringError, NeighbourRanking, SparseRows};
+use crate::lists::Ranked;
+use crate::{ClusteringError, SparseRows};
 
-/// The weights of every sample over its k-reciprocal neighbours, by `weigh(sample, neighbours)`, which must sum to 1. A sample
-/// that is not among its own neighbours (it has `k1` exact duplicates) may have none.
+/// The weights of every sample over its k-reciprocal neighbours, by `weigh(sample, neighbours)`, which must sum to 1; `k1` is
+/// that of a list of so many neighbours. A sample that is not among its own neighbours (it has `k1` exact duplicates) may have
+/// none.
 pub(crate) fn reciprocal_weights(
-    ranking: &NeighbourRanking,
-    k1: usize,
+    ranking: &impl Ranked,
+    k1: impl Fn(usize) -> usize + Sync,
     weigh: impl Fn(usize, &[u32]) -> Vec<(u32, f32)> + Sync,
 ) -> Result<SparseRows, ClusteringError> {
-    let full = mutual_neighbours(ranking, k1);
-    let halved = mutual_neighbours(ranking, half(k1));
+    let full = mutual_neighbours(ranking, |length| k1(length) + 1);
+    let halved = mutual_neighbours(ranking, |length| half(k1(length)) + 1);
     let steps = follow("mutual neighbours", ranking.rows());
     let rows = (0..ranking.rows())
         .into_par_iter()
@@ -40,22 +42,50 @@ pub(crate) fn reciprocal_weights(
     Ok(SparseRows::from_rows(rows))
 }
 
+/// Weights over the neighbours that are mutual in either of two rankings, at their full lengths; the sets are not expanded.
+pub(crate) fn united_weights(
+    rankings: [&impl Ranked; 2],
+    weigh: impl Fn(usize, &[u32]) -> Vec<(u32, f32)> + Sync,
+) -> Result<SparseRows, ClusteringError> {
+    let [left, right] = rankings.map(|ranking| mutual_neighbours(ranking, |length| length));
+    let steps = follow("mutual neighbours", left.len());
+    let rows = left
+        .into_par_iter()
+        .zip(right)
+        .enumerate()
+        .map(|(row, (mut mutual, other))| {
+            if !steps.step() {
+                return Vec::new();
+            }
+            mutual.extend(other);
+            mutual.sort_unstable();
+            mutual.dedup();
+            weigh(row, &mutual)
+        })
+        .collect();
+    steps.check()?;
+    Ok(SparseRows::from_rows(rows))
+}
+
 /// Half of k, rounded half to even as the reference does: 15 for 30, 2 for 5, 4 for 7.
 fn half(k: usize) -> usize {
     let floor = k / 2;
     if k % 2 == 1 && floor % 2 == 1 { floor + 1 } else { floor }
 }
 
-/// The neighbours among the first `k + 1` of each sample that have it among their first `k + 1`, in ascending order.
-/// For the full `k` the list is cut at the ranking's length: as in the reference, the "+ 1" has no effect.
-fn mutual_neighbours(ranking: &NeighbourRanking, k: usize) -> Vec<Vec<u32>> {
-    let depth = (k + 1).min(ranking.k());
+/// The neighbours at the head of each sample's list that have it at the head of theirs, in ascending order; how long a head is
+/// follows from the length of its list. Where it would be longer than the list it is the list: as in the reference, for the
+/// full k the "+ 1" has no effect.
+fn mutual_neighbours(ranking: &impl Ranked, depth: impl Fn(usize) -> usize + Sync) -> Vec<Vec<u32>> {
+    let head = |row: usize| {
+        let list = ranking.row(row);
+        &list[..depth(list.len()).min(list.len())]
+    };
     (0..ranking.rows())
         .into_par_iter()
         .map(|row| {
-            let near = ranking.row(row)[..depth].iter().copied();
-            let mut mutual: Vec<u32> =
-                near.filter(|&other| ranking.row(other as usize)[..depth].contains(&(row as u32))).collect();
+            let near = head(row).iter().copied();
+            let mut mutual: Vec<u32> = near.filter(|&other| head(other as usize).contains(&(row as u32))).collect();
             mutual.sort_unstable();
             mutual
         })
