@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use serde::Serialize;
 use vireid::{ProgressObserver, draw_world, open_images};
-use vireid_clustering::Expansion;
+use vireid_clustering::{Expansion, Neighbourhood};
 use vireid_core::{Identity, Modality, PerModality};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
@@ -132,7 +132,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         for (number, &([k1, k2, k3], (_, variant))) in contestants.iter().enumerate() {
             let expansion: Expansion<'_> = variant.expansion(k2, k3, &origins);
             let at = |eps: f64| {
-                let clustering = JointClustering { k1, eps, min_samples: 4, search: NeighbourSearch::Host };
+                let clustering = JointClustering {
+                    k1,
+                    eps,
+                    min_samples: 4,
+                    neighbourhood: Neighbourhood::Plain,
+                    search: NeighbourSearch::Host,
+                };
                 Ok(measure(&clustering.run(&embeddings, &expansion, &device)?, &truth, eps))
             };
             found[number].push(EPS.into_iter().map(at).collect::<Result<Vec<Found>, Failure>>()?);

@@ -27,6 +27,7 @@ pub fn settings(method: &str) -> Vec<String> {
             "settings.dnc.joint_k1={ from = 10.0, to = 10.0 }",
             "settings.dnc.joint_k2={ from = 4.0, to = 6.0 }",
         ],
+        "bmil" => &["settings.joint_k1=10", "settings.joint_k2=6", "settings.joint_eps=0.7"],
         "ecul" => &["settings.emcc.joint_k1=10", "settings.emcc.joint_k2=6", "settings.tsmem.switch_epoch=2"],
         _ => &[],
     };
@@ -92,6 +93,12 @@ fn ecul_goes_on() {
     check("ecul", &[(EPOCH_0, "KILL"), (EPOCH_1, "INT")]);
 }
 
+#[test]
+#[cfg(unix)]
+fn bmil_goes_on() {
+    check("bmil", &[(EPOCH_1, "KILL"), (TEST, "INT")]);
+}
+
 /// The ablations that the papers report are settings.
 #[test]
 fn ablations_by_configuration() {
@@ -107,6 +114,13 @@ fn ablations_by_configuration() {
             "ecul",
             &["settings.instance_weight=0.5", "settings.cross_weight=0.25", "settings.aggregation.mutual=true"][..],
         ),
+        (
+            "bmil",
+            &["settings.prototypes=joint", "clustering.neighbourhood=plain", "settings.visible_per_infrared=0.5"][..],
+        ),
+        ("bmil", &["settings.positives=each_alone", "settings.joint_sampler=aligned", "settings.own_steps=false"][..]),
+        ("dmic", &["clustering.neighbourhood=balanced", "clustering.neighbours=device"][..]),
+        ("mmm", &["clustering.neighbourhood=camera_aware"][..]),
         ("ecul", &["settings.emcc.variant=reciprocal", "settings.tsmem.ramp=true", "settings.tsmem.second=mean"][..]),
     ] {
         let mut settings = settings(method);
@@ -123,6 +137,9 @@ fn settings_that_have_no_meaning() {
         ("mult_sysu_quick", "settings.spaces=1", "VR0501", "settings.space"),
         ("mmm_sysu_quick", "settings.memories=0", "VR0502", "settings.memories"),
         ("mmm_sysu_quick", "stage3.epoch=1", "VR0501", "stage3.epochs"),
+        ("mbccm_sysu_quick", "clustering.neighbourhood=balanced", "VR0501", "clustering.neighbourhood"),
+        ("mult_sysu_quick", "clustering.neighbourhood=balanced", "VR0501", "clustering.neighbourhood"),
+        ("bmil_sysu_quick", "clustering.neighbourhood=near", "VR0502", "neighbourhood"),
         ("dmic_sysu_quick", "settings.dnc.shape=square", "VR0502", "settings"),
         ("ecul_sysu_quick", "settings.emcc.k2=0", "VR0502", "settings.emcc.k2"),
         ("ecul_sysu_quick", "clustering.min_samples=1000", "VR0505", "visible"),

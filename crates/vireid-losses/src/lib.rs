@@ -6,6 +6,7 @@
 //! [`cross_entropy`]: crate::cross_entropy()
 //! [`cross_entropy_gradient`]: crate::cross_entropy_gradient()
 //! [`mmd`]: crate::mmd()
+//! [`multi_positive_nce`]: crate::multi_positive_nce()
 //! [`refinement`]: crate::refinement()
 //! [`soft_cross_entropy`]: crate::soft_cross_entropy()
 //! [`soft_cross_entropy_gradient`]: crate::soft_cross_entropy_gradient()
@@ -20,6 +21,7 @@
 mod consistency;
 mod cross_entropy;
 mod mmd;
+mod multi_positive;
 mod refinement;
 mod supervised_contrast;
 mod triplet;
@@ -30,6 +32,7 @@ pub use cross_entropy::{
     cross_entropy, cross_entropy_gradient, label_tensor, soft_cross_entropy, soft_cross_entropy_gradient,
 };
 pub use mmd::mmd;
+pub use multi_positive::{Positives, multi_positive_nce};
 pub use refinement::{refinement, refinement_gradients};
 pub use supervised_contrast::{contrast_among, contrast_with_classes, contrast_with_entries, supervised_contrast};
 pub use triplet::{batch_hard_triplet, pairwise_distances};

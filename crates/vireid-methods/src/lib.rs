@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bmil;
 pub mod data_sets;
 pub mod dmic;
 pub mod ecul;

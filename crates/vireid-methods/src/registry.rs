@@ -5,7 +5,7 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 use vireid_train::{AnyMethod, MethodError, RunConfig};
 
 use crate::parts::settings::{ClusteringSettings, read_clustering};
-use crate::{dmic, ecul, mbccm, mmm, mult};
+use crate::{bmil, dmic, ecul, mbccm, mmm, mult};
 
 /// What the registry knows of a method.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub struct MethodEntry {
 /// Every method that this process knows, first those that come with the project. To add one, write its module and list
 /// it here.
 static METHODS: LazyLock<RwLock<Vec<MethodEntry>>> =
-    LazyLock::new(|| RwLock::new(vec![mbccm::ENTRY, mult::ENTRY, mmm::ENTRY, dmic::ENTRY, ecul::ENTRY]));
+    LazyLock::new(|| RwLock::new(vec![mbccm::ENTRY, mult::ENTRY, mmm::ENTRY, dmic::ENTRY, ecul::ENTRY, bmil::ENTRY]));
 
 /// Makes a method of your own known by its name, with its presets, for the rest of the process. A method that had the
 /// name before is replaced.
@@ -95,6 +95,6 @@ mod tests {
             let said = register(MethodEntry { name, ..mbccm::ENTRY }).unwrap_err().to_string();
             assert!(said.starts_with("VR0502") && said.contains(&format!("'{name}'")), "{said}");
         }
-        assert_eq!(methods().count(), 5);
+        assert_eq!(methods().count(), 6);
     }
 }

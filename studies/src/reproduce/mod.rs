@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn what_is_trained() {
         let quick = planned("--quick").unwrap();
-        assert_eq!((quick.len(), quick[0].as_str()), (15, "synthetic-sysu/mbccm-s0"));
-        assert_eq!(planned("").unwrap().len(), 45);
+        assert_eq!((quick.len(), quick[0].as_str()), (18, "synthetic-sysu/mbccm-s0"));
+        assert_eq!(planned("").unwrap().len(), 54);
         assert_eq!(
             planned("--quick --only mmm --seeds 4 --variants baseline").unwrap(),
             ["synthetic-sysu/mmm-s4", "synthetic-sysu/mmm-baseline-s4"]

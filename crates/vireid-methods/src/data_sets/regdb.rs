@@ -23,6 +23,7 @@ pub static REGDB: DataSet = DataSet {
     // Nguyen et al., Sensors 2017: 206 and 206 people, ten images of each in either modality.
     published: Some(Counts { cameras: 2, train: PART, test: PART }),
     presets: preset_files![
+        "bmil_regdb_paper",
         "dmic_regdb_paper",
         "dmic_regdb_paper+even",
         "ecul_regdb_paper",

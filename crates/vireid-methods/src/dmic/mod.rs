@@ -2,8 +2,8 @@
 //!
 //! Of the authors' code only the expansion ([`Expansion::ModalityCamera`]) is public in the open; the rest is built from the
 //! paper's abstract, a summary, the code of the same authors' method before, and what is known of the laboratory's later
-//! programs. The presets say of every constant which of these it comes from; the layers `losses` and `schedules` are the
-//! readings by the later programs.
+//! programs. The presets say of every constant which of these it comes from; the layers `in_batch` and `even` are the
+//! readings by the summary alone.
 //!
 //! Phase 1 trains each modality on its own clusters, with the clustering narrowed from epoch to epoch; phase 2 adds joint
 //! clusters, with the clustering widened again ([`Dnc`]). Memories are moved by random samples, and instances of a batch
@@ -34,7 +34,7 @@ use crate::presets::preset_files;
 use crate::registry::MethodEntry;
 
 use settings::named_schedule;
-pub use settings::{DmicSettings, Dnc, DncValues, JointExpansion, ScheduledClustering};
+pub use settings::{DmicSettings, Dnc, DncValues, ScheduledClustering};
 
 /// Number of the second phase.
 const INTER: usize = 1;
@@ -170,17 +170,14 @@ impl Method for Dmic {
             true => Expansion::ModalityCamera { k2: values.k2, origins },
             false => Expansion::Mean { k2: c.k2 },
         };
-        let k2 = values.joint_k2;
-        let across = match s.expansion {
-            JointExpansion::Plain => Expansion::Mean { k2 },
-            JointExpansion::Modality => Expansion::ModalityBalanced { k2, origins: &origins },
-            JointExpansion::ModalityCamera => match s.joint_cap {
-                Some(k3) => Expansion::Capped { k2, k3, origins: &origins },
-                None => Expansion::ModalityCamera { k2, origins: &origins },
-            },
+        let across = s.expansion.over(values.joint_k2, s.joint_cap, &origins);
+        let joint = JointClustering {
+            k1: values.joint_k1,
+            eps: values.eps,
+            min_samples: c.min_samples,
+            neighbourhood: c.neighbourhood.of(&origins),
+            search: c.neighbours,
         };
-        let joint =
-            JointClustering { k1: values.joint_k1, eps: values.eps, min_samples: c.min_samples, search: c.neighbours };
         let with_joint = at.stage >= INTER;
         let mut figures = vec![("eps", values.eps), ("k2", values.k2 as f64)];
         figures.extend(with_joint.then_some(("joint k2", values.joint_k2 as f64)));
@@ -193,11 +190,11 @@ impl Method for Dmic {
             eps_keys: PerModality { visible: EPS_KEYS[at.stage].into(), infrared: EPS_KEYS[at.stage].into() },
             min_samples: c.min_samples,
             search: c.neighbours,
-            joint: with_joint.then_some((joint, across)),
+            joint: with_joint.then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
             momentum: s.momentum,
             figures,
         };
-        let baseline = Baseline::new(epoch, &embeddings, &how)?;
+        let baseline = Baseline::new(epoch, &embeddings, how)?;
         // A phase begins with a new memory of instances.
         let kept = self.kept.take().filter(|_| at.in_stage > 0);
         let baseline = baseline.with_instances(s.instance, kept, &embeddings, epoch.device());

@@ -3,11 +3,14 @@ use serde::{Deserialize, Serialize};
 use crate::parts::baseline::JointSampler;
 use crate::parts::contrast::JointMean;
 use crate::parts::instance::InstanceLoss;
+use crate::parts::joint::JointExpansion;
 use crate::parts::update::UpdateRule;
 use vireid_train::schedule::{Course, Shape};
 use vireid_train::{MethodError, RunConfig, parse_settings};
 
-use crate::parts::settings::{Checked, ClusteringSettings, NeighbourSearch, at_least_one, read_clustering};
+use crate::parts::settings::{
+    Checked, ClusteringSettings, JointNeighbourhood, NeighbourSearch, at_least_one, read_clustering,
+};
 
 /// The settings of a configuration's `[settings]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,18 +50,6 @@ pub struct DmicSettings {
     pub joint_only: bool,
     /// How the settings of the clustering change over the epochs.
     pub dnc: Dnc,
-}
-
-/// Query expansion of the joint clustering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JointExpansion {
-    /// The mean over all neighbours, whatever their modality.
-    Plain,
-    /// The mean of the means within each modality: the modalities count equally.
-    Modality,
-    /// Cameras count equally within a modality, and modalities count equally (MIE).
-    ModalityCamera,
 }
 
 /// Dynamic neighbourhood clustering: what moves during the phases, evaluated once per epoch.
@@ -156,6 +147,9 @@ pub struct ScheduledClustering {
     pub min_samples: usize,
     /// Whether the host or the training device searches for neighbours: both exactly, up to the order of ties.
     pub neighbours: NeighbourSearch,
+    /// From where the neighbours of the joint clustering are taken; absent, it is plain.
+    #[serde(default, skip_serializing_if = "JointNeighbourhood::is_plain")]
+    pub neighbourhood: JointNeighbourhood,
 }
 
 impl Checked for ScheduledClustering {

@@ -229,6 +229,7 @@ impl Method for Ecul {
             k1: emcc.joint_k1,
             eps: emcc.joint_eps,
             min_samples: c.min_samples,
+            neighbourhood: c.neighbourhood.of(&origins),
             search: c.neighbours,
         };
         let across = emcc.variant.expansion(emcc.joint_k2, emcc.joint_k3, &origins);
@@ -240,11 +241,11 @@ impl Method for Ecul {
             eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
             min_samples: c.min_samples,
             search: c.neighbours,
-            joint: (at.stage >= UNITED).then_some((joint, across)),
+            joint: (at.stage >= UNITED).then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
             momentum,
             figures: vec![("momentum", momentum)],
         };
-        let mut baseline = Baseline::new(epoch, &embeddings, &how)?;
+        let mut baseline = Baseline::new(epoch, &embeddings, how)?;
         let mut matches = PerModality {
             visible: vec![None; baseline.labels.visible.clusters()],
             infrared: vec![None; baseline.labels.infrared.clusters()],

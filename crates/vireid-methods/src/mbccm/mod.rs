@@ -17,7 +17,7 @@ use vireid_data::transform::Transform;
 
 use crate::parts::labelling::{Labels, cluster, rows_on};
 use crate::parts::lookups::BankGradient;
-use crate::parts::settings::{Checked, MethodTable, read_clustering};
+use crate::parts::settings::{Checked, MethodTable, read_clustering, refuse_neighbourhood};
 use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels};
 use vireid_train::MethodState;
 use vireid_train::epoch::{Epoch, EpochAt, Labelling};
@@ -116,7 +116,8 @@ impl Mbccm {
     ///
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
-        let table = MethodTable::read(config)?;
+        let table: MethodTable<MbccmSettings> = MethodTable::read(config)?;
+        refuse_neighbourhood(&table.clustering)?;
         Ok(Self { table, padding: config.engine.input.padding })
     }
 }

@@ -127,8 +127,13 @@ impl Mmm {
     ) -> Result<Baseline, MethodError> {
         let (c, s) = (&self.table.clustering, &self.table.settings);
         let origins = joint_origins(&self.cameras);
-        let joint =
-            JointClustering { k1: s.joint_k1, eps: s.joint_eps, min_samples: c.min_samples, search: c.neighbours };
+        let joint = JointClustering {
+            k1: s.joint_k1,
+            eps: s.joint_eps,
+            min_samples: c.min_samples,
+            neighbourhood: c.neighbourhood.of(&origins),
+            search: c.neighbours,
+        };
         let balanced = Expansion::ModalityBalanced { k2: s.joint_k2, origins: &origins };
         let plain = Expansion::Mean { k2: c.k2 };
         let how = Clusterings {
@@ -138,11 +143,11 @@ impl Mmm {
             eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
             min_samples: c.min_samples,
             search: c.neighbours,
-            joint: with_joint.then_some((joint, balanced)),
+            joint: with_joint.then(|| joint.run(embeddings, &balanced, epoch.device())).transpose()?,
             momentum: s.momentum,
             figures: Vec::new(),
         };
-        Baseline::new(epoch, embeddings, &how)
+        Baseline::new(epoch, embeddings, how)
     }
 
     /// Multi-memory matching on the embeddings that the baseline ended with.

@@ -11,7 +11,7 @@ mod settings;
 mod step;
 
 use burn::tensor::{Device, Tensor};
-use vireid_clustering::{Expansion, JaccardEncoding, cluster_means};
+use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, cluster_means};
 use vireid_core::{Embeddings, Modality, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::{BatchShape, StepPlan, independent_clusters, shared_blocks, shared_labels};
@@ -19,7 +19,7 @@ use vireid_data::transform::Transform;
 use vireid_losses::label_tensor;
 
 use crate::parts::labelling::{Labels, dbscan_labels, encode, eps_key, rows_on};
-use crate::parts::settings::{MethodTable, read_clustering};
+use crate::parts::settings::{MethodTable, read_clustering, refuse_neighbourhood};
 use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels, specific_step};
 use vireid_train::MethodState;
 use vireid_train::epoch::{Epoch, EpochAt, Labelling};
@@ -71,7 +71,9 @@ impl Mult {
     ///
     /// `VR0501`, `VR0502`.
     pub fn new(config: &RunConfig) -> Result<Self, MethodError> {
-        Ok(Self { table: MethodTable::read(config)?, padding: config.engine.input.padding })
+        let table: MethodTable<MultSettings> = MethodTable::read(config)?;
+        refuse_neighbourhood(&table.clustering)?;
+        Ok(Self { table, padding: config.engine.input.padding })
     }
 
     /// The labels of the second stage, reported.
@@ -183,7 +185,8 @@ impl Method for Mult {
         let at = epoch.at();
         let c = &self.table.clustering;
         let expansion = Expansion::Mean { k2: c.k2 };
-        let encoded = |of: &Embeddings| encode(of, c.k1, &expansion, c.neighbours, epoch.device());
+        let encoded =
+            |of: &Embeddings| encode(of, c.k1, &Neighbourhood::Plain, &expansion, c.neighbours, epoch.device());
         let encodings =
             PerModality { visible: encoded(&embeddings.visible)?, infrared: encoded(&embeddings.infrared)? };
         let labels = Labels {

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use vireid_clustering::{Expansion, JaccardEncoding, centroids};
+use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, centroids};
 use vireid_core::{Camera, Embeddings, Infrared, PerModality, PseudoLabels, Stream, Visible};
 use vireid_data::DataError;
 use vireid_data::sampler::{BatchShape, StepPlan, camera_aware_batches, shared_blocks, shared_labels};
@@ -14,7 +14,7 @@ use vireid_train::{MethodError, MethodState};
 
 use super::instance::InstanceLoss;
 use super::instance_memory::InstanceMemory;
-use super::joint::{JointClustering, JointClusters};
+use super::joint::JointClusters;
 use super::labelling::{Labels, dbscan_labels, encode, rows_on};
 use super::settings::NeighbourSearch;
 
@@ -39,8 +39,8 @@ pub struct Clusterings<'a> {
     pub min_samples: usize,
     /// Whether the host or the training device searches for neighbours.
     pub search: NeighbourSearch,
-    /// The clustering of both modalities together, with its expansion; `None` in stages without one.
-    pub joint: Option<(JointClustering, Expansion<'a>)>,
+    /// What clustering both modalities together found; `None` in stages without that.
+    pub joint: Option<JointClusters>,
     /// Weight of the old prototype in the memories, from 0 to 1.
     pub momentum: f64,
     /// Figures to report with the labels, by name.
@@ -83,8 +83,7 @@ pub enum JointSampler {
 }
 
 impl Baseline {
-    /// Clusters each modality, and both together where asked for; reports the labels; builds the memories from
-    /// centroids.
+    /// Clusters each modality; reports its labels and the joint ones; builds the memories from centroids.
     ///
     /// # Errors
     ///
@@ -92,11 +91,11 @@ impl Baseline {
     pub fn new(
         epoch: &mut dyn Epoch,
         embeddings: &PerModality<Embeddings>,
-        how: &Clusterings<'_>,
+        how: Clusterings<'_>,
     ) -> Result<Self, MethodError> {
         let device = epoch.device().clone();
         let encoded = |of: &Embeddings, expansion: &Expansion<'_>| -> Result<JaccardEncoding, MethodError> {
-            encode(of, how.k1, expansion, how.search, &device)
+            encode(of, how.k1, &Neighbourhood::Plain, expansion, how.search, &device)
         };
         let number = epoch.at().epoch;
         let of_visible = encoded(&embeddings.visible, &how.expansion.visible)?;
@@ -105,9 +104,7 @@ impl Baseline {
             visible: dbscan_labels(&of_visible, how.eps.visible, how.min_samples, number, &how.eps_keys.visible)?,
             infrared: dbscan_labels(&of_infrared, how.eps.infrared, how.min_samples, number, &how.eps_keys.infrared)?,
         };
-        let joint = how.joint.as_ref().map(|(clustering, expansion)| clustering.run(embeddings, expansion, &device));
-        let joint = joint.transpose()?;
-        let mut figures = how.figures.clone();
+        let Clusterings { joint, mut figures, momentum, .. } = how;
         figures.extend(joint.as_ref().map(|joint| ("association rate", joint.association_rate())));
         let indices = labels.indices();
         epoch.report(&Labelling {
@@ -116,7 +113,7 @@ impl Baseline {
             figures,
             ..Labelling::default()
         });
-        let bank = |rows: &Embeddings| MemoryBank::new(rows_on(rows, &device), how.momentum);
+        let bank = |rows: &Embeddings| MemoryBank::new(rows_on(rows, &device), momentum);
         let banks = PerModality {
             visible: bank(&centroids(&embeddings.visible, &labels.visible)?),
             infrared: bank(&centroids(&embeddings.infrared, &labels.infrared)?),

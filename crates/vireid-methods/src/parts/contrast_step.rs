@@ -17,7 +17,7 @@ use super::update::UpdateRule;
 use vireid_train::method::{Outputs, StepLoss};
 
 /// How many views a visible image has in a batch.
-const VIEWS: usize = 2;
+pub(crate) const VIEWS: usize = 2;
 
 /// The augmentations that the code of this line of methods shares: a plain and a channel-augmented visible view, a
 /// channel-augmented infrared one.

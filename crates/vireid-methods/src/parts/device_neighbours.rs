@@ -1,44 +1,68 @@
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use vireid_clustering::{ClusteringError, NeighbourRanking};
 use vireid_core::Embeddings;
 use vireid_kernels::matmul;
 
 use vireid_train::MethodError;
 
+use super::labelling::rows_on;
+
 /// Rows whose distances to all others are formed at a time.
 const TILE: usize = 1024;
 
 /// [`vireid_clustering::nearest_neighbours`] on a Burn device: for training on a GPU, which computes the products
-/// sooner than the host.
-///
-/// Exact: a tile of distances, then the device's own selection of the smallest, then ties by index on the host. Where
-/// samples tie at the very end of a list, or are as far as rounding can tell, which of them is ranked is the device's
-/// choice. Memory on the device: the embeddings and `1024 x rows` distances.
+/// sooner than the host. What [`nearest_across_on`] finds with the embeddings on both sides.
 ///
 /// # Errors
 ///
-/// `VR0201` when `k` is 0, or when the device gives back something that is not an index; `VR0511` when it gives back
-/// nothing.
+/// As [`nearest_across_on`].
 pub fn nearest_neighbours_on(
     embeddings: &Embeddings,
+    k: usize,
+    device: &Device,
+) -> Result<NeighbourRanking, MethodError> {
+    nearest_across_on(embeddings, embeddings, k, device)
+}
+
+/// [`vireid_clustering::nearest_across`] on a Burn device: the `k` nearest candidates of every query, or all where there are
+/// fewer.
+///
+/// Exact: a tile of distances, then the device's own selection of the smallest, then ties by index on the host. Where
+/// samples tie at the very end of a list, or are as far as rounding can tell, which of them is ranked is the device's
+/// choice. Memory on the device: the embeddings and `1024 x candidates` distances.
+///
+/// # Errors
+///
+/// `VR0201` when `k` is 0, or when the device gives back something that is not an index; `VR0202` for rows of different lengths;
+/// `VR0511` when the device gives back nothing.
+pub fn nearest_across_on(
+    queries: &Embeddings,
+    candidates: &Embeddings,
     k: usize,
     device: &Device,
 ) -> Result<NeighbourRanking, MethodError> {
     if k == 0 {
         return Err(ClusteringError::Parameter { name: "k", value: "0".into(), expected: "at least 1" }.into());
     }
-    let (rows, dim) = (embeddings.rows(), embeddings.dim());
-    let k = k.min(rows);
-    if rows == 0 {
-        return Ok(NeighbourRanking::from_indices(Vec::new(), 0, 0, 0)?);
+    if queries.dim() != candidates.dim() {
+        let what = "dimensions of queries and candidates";
+        return Err(ClusteringError::Length { what, left: queries.dim(), right: candidates.dim() }.into());
     }
-    let all = Tensor::<2>::from_data(TensorData::new(embeddings.as_slice().to_vec(), [rows, dim]), device);
-    let norms = all.clone().powi_scalar(2).sum_dim(1);
-    let (transposed, norms_of_columns) = (all.clone().transpose(), norms.clone().transpose());
+    let (rows, columns) = (queries.rows(), candidates.rows());
+    let k = k.min(columns);
+    if rows == 0 || columns == 0 {
+        return Ok(NeighbourRanking::from_indices(Vec::new(), rows, 0, columns)?);
+    }
+    let of_queries = rows_on(queries, device);
+    let of_candidates =
+        if std::ptr::eq(queries, candidates) { of_queries.clone() } else { rows_on(candidates, device) };
+    let norms = |of: &Tensor<2>| of.clone().powi_scalar(2).sum_dim(1);
+    let (norms, norms_of_columns) = (norms(&of_queries), norms(&of_candidates).transpose());
+    let transposed = of_candidates.transpose();
     let mut indices = Vec::with_capacity(rows * k);
     for start in (0..rows).step_by(TILE) {
         let length = TILE.min(rows - start);
-        let products = matmul(all.clone().narrow(0, start, length), transposed.clone());
+        let products = matmul(of_queries.clone().narrow(0, start, length), transposed.clone());
         let distances = norms.clone().narrow(0, start, length) + norms_of_columns.clone() - products.mul_scalar(2.0);
         let (nearest, positions) = distances.clamp_min(0.0).neg().topk_with_indices(k, 1);
         // Read once per tile: the ranking is needed on the host, where the sparse steps run.
@@ -50,13 +74,13 @@ pub fn nearest_neighbours_on(
             indices.extend(row.into_iter().map(|(_, position)| u32::try_from(position).unwrap_or(u32::MAX)));
         }
     }
-    Ok(NeighbourRanking::from_indices(indices, rows, k, rows)?)
+    Ok(NeighbourRanking::from_indices(indices, rows, k, columns)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vireid_clustering::nearest_neighbours;
+    use vireid_clustering::{nearest_across, nearest_neighbours};
     use vireid_core::Streams;
 
     #[test]
@@ -68,6 +92,11 @@ mod tests {
             let embeddings = Embeddings::new(values, rows, 24).unwrap();
             let host = nearest_neighbours(&embeddings, k).unwrap();
             assert_eq!(nearest_neighbours_on(&embeddings, k, &device).unwrap(), host, "{rows} rows");
+            let few = embeddings.select(&Vec::from_iter((0..rows).step_by(3)));
+            for (queries, candidates) in [(&few, &embeddings), (&embeddings, &few)] {
+                let host = nearest_across(queries, candidates, k).unwrap();
+                assert_eq!(nearest_across_on(queries, candidates, k, &device).unwrap(), host, "{rows} rows");
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Clustering both modalities together.
 
 use burn::tensor::Device;
-use vireid_clustering::{Expansion, NeighbourGraph, Origin, dbscan};
+use serde::{Deserialize, Serialize};
+use vireid_clustering::{Expansion, NeighbourGraph, Neighbourhood, Origin, dbscan};
 use vireid_core::{Camera, Embeddings, Modality, PerModality};
 
 use super::labelling::encode;
@@ -27,17 +28,55 @@ impl JointClusters {
     pub fn association_rate(&self) -> f64 {
         self.clusters_of_both as f64 / self.centroids.rows().max(1) as f64
     }
+
+    /// The same for a clustering that saw only the visible images at `positions`, of `count`: all others have no label.
+    #[must_use]
+    pub fn spread(mut self, positions: &[usize], count: usize) -> Self {
+        for labels in [&mut self.labels.visible, &mut self.shared.visible] {
+            let mut all = vec![None; count];
+            positions.iter().zip(labels.iter()).for_each(|(&position, &label)| all[position] = label);
+            *labels = all;
+        }
+        self
+    }
+}
+
+/// Query expansion of a joint clustering, by the name that settings give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JointExpansion {
+    /// The mean over all neighbours, whatever their modality.
+    Plain,
+    /// The mean of the means within each modality: the modalities count equally.
+    Modality,
+    /// Cameras count equally within a modality, and modalities count equally (MIE).
+    ModalityCamera,
+}
+
+impl JointExpansion {
+    /// The expansion over `k2` neighbours of images that come from `origins`. `cap` is how many neighbours of a camera count at
+    /// most; only [`ModalityCamera`](Self::ModalityCamera) has one.
+    pub fn over(self, k2: usize, cap: Option<usize>, origins: &[Origin]) -> Expansion<'_> {
+        match (self, cap) {
+            (Self::Plain, _) => Expansion::Mean { k2 },
+            (Self::Modality, _) => Expansion::ModalityBalanced { k2, origins },
+            (Self::ModalityCamera, Some(k3)) => Expansion::Capped { k2, k3, origins },
+            (Self::ModalityCamera, None) => Expansion::ModalityCamera { k2, origins },
+        }
+    }
 }
 
 /// Settings of a joint clustering: DBSCAN over Jaccard distances of k-reciprocal neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct JointClustering {
+pub struct JointClustering<'a> {
     /// Neighbours ranked (k1 of k-reciprocal encoding), at least 1.
     pub k1: usize,
     /// Largest Jaccard distance of neighbours, above 0 and below 1.
     pub eps: f64,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
+    /// Where neighbours are taken from.
+    pub neighbourhood: Neighbourhood<'a>,
     /// Whether the host or the training device searches for neighbours.
     pub search: NeighbourSearch,
 }
@@ -48,7 +87,7 @@ pub fn joint_origins(cameras: &PerModality<Vec<Camera>>) -> Vec<Origin> {
     of(Modality::Visible).chain(of(Modality::Infrared)).collect()
 }
 
-impl JointClustering {
+impl JointClustering<'_> {
     /// Clusters both modalities together. There may be no cluster: then all is noise.
     ///
     /// # Errors
@@ -63,7 +102,7 @@ impl JointClustering {
         let PerModality { visible, infrared } = embeddings;
         let (count, dim) = (visible.rows(), visible.dim());
         let all = Embeddings::new([visible.as_slice(), infrared.as_slice()].concat(), count + infrared.rows(), dim)?;
-        let encoding = encode(&all, self.k1, expansion, self.search, device)?;
+        let encoding = encode(&all, self.k1, &self.neighbourhood, expansion, self.search, device)?;
         let labels = dbscan(&NeighbourGraph::from_jaccard(&encoding, self.eps)?, self.min_samples)?;
         let clusters = labels.iter().flatten().max().map_or(0, |largest| largest + 1);
         let (of_visible, of_infrared) = labels.split_at(count);
@@ -91,7 +130,7 @@ impl JointClustering {
 }
 
 /// The mean embedding of each label; `None` for labels of no image.
-fn label_means(embeddings: &Embeddings, labels: &[Option<usize>], clusters: usize) -> Vec<Option<Vec<f32>>> {
+pub(crate) fn label_means(embeddings: &Embeddings, labels: &[Option<usize>], clusters: usize) -> Vec<Option<Vec<f32>>> {
     let mut sums: Vec<Option<(Vec<f32>, usize)>> = vec![None; clusters];
     for (row, label) in labels.iter().enumerate() {
         let Some(label) = *label else { continue };
@@ -118,7 +157,13 @@ mod tests {
         };
         let embeddings =
             PerModality { visible: rows(&[(0.0, 6), (1.5, 6), (3.0, 6)]), infrared: rows(&[(0.01, 3), (1.51, 5)]) };
-        let settings = JointClustering { k1: 6, eps: 0.9, min_samples: 3, search: NeighbourSearch::Host };
+        let settings = JointClustering {
+            k1: 6,
+            eps: 0.9,
+            min_samples: 3,
+            neighbourhood: Neighbourhood::Plain,
+            search: NeighbourSearch::Host,
+        };
         let joint = settings.run(&embeddings, &Expansion::None, &Device::default()).unwrap();
         assert_eq!((joint.centroids.rows(), joint.clusters_of_both), (3, 2));
         assert_near(joint.association_rate(), 2.0 / 3.0, 1e-12);

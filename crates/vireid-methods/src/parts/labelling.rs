@@ -1,13 +1,13 @@
 //! Pseudo-labels of both modalities, and how they are made.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, centroids, dbscan, nearest_neighbours};
+use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, Neighbourhood, centroids, dbscan};
 use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
 use vireid_data::sampler::StepPlan;
 
 use vireid_train::{MethodError, MethodState};
 
-use super::device_neighbours::nearest_neighbours_on;
+use super::device_neighbours::nearest_across_on;
 use super::settings::{ClusteringSettings, NeighbourSearch};
 
 /// The pseudo-labels of all training images, each modality in its own space.
@@ -96,7 +96,7 @@ fn clusters_of<M: ModalityTag>(
         return Ok((PseudoLabels::new(&[])?, embeddings.clone()));
     }
     let expansion = Expansion::Mean { k2: settings.k2 };
-    let encoded = encode(embeddings, settings.k1, &expansion, settings.neighbours, device)?;
+    let encoded = encode(embeddings, settings.k1, &Neighbourhood::Plain, &expansion, settings.neighbours, device)?;
     let labels = dbscan_labels(&encoded, eps, settings.min_samples, epoch, &eps_key(M::MODALITY))?;
     let centroids = centroids(embeddings, &labels)?;
     Ok((labels, centroids))
@@ -107,7 +107,8 @@ pub fn eps_key(modality: Modality) -> String {
     format!("clustering.eps.{modality}")
 }
 
-/// The k-reciprocal encoding of some embeddings, with the neighbours searched where the settings say.
+/// The k-reciprocal encoding of some embeddings, with the neighbours searched where the settings say. A neighbourhood that has
+/// an expansion of its own takes that in the place of `expansion`.
 ///
 /// # Errors
 ///
@@ -115,15 +116,17 @@ pub fn eps_key(modality: Modality) -> String {
 pub fn encode(
     embeddings: &Embeddings,
     k1: usize,
-    expansion: &Expansion,
+    neighbourhood: &Neighbourhood<'_>,
+    expansion: &Expansion<'_>,
     search: NeighbourSearch,
     device: &Device,
 ) -> Result<JaccardEncoding, MethodError> {
-    let ranking = match search {
-        NeighbourSearch::Host => nearest_neighbours(embeddings, k1)?,
-        NeighbourSearch::Device => nearest_neighbours_on(embeddings, k1, device)?,
+    let neighbours = match search {
+        NeighbourSearch::Host => neighbourhood.find(embeddings, k1)?,
+        NeighbourSearch::Device => neighbourhood
+            .find_by(embeddings, k1, |queries, candidates, k| nearest_across_on(queries, candidates, k, device))?,
     };
-    Ok(JaccardEncoding::from_ranking(embeddings, &ranking, expansion)?)
+    Ok(JaccardEncoding::from_neighbours(embeddings, &neighbours, &neighbourhood.expansion(*expansion))?)
 }
 
 /// DBSCAN on the Jaccard distances of one modality. `setting` is what a person raises when nothing is found.

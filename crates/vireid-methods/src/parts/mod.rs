@@ -13,4 +13,4 @@ pub mod settings;
 pub mod update;
 pub mod views;
 
-pub use device_neighbours::nearest_neighbours_on;
+pub use device_neighbours::{nearest_across_on, nearest_neighbours_on};

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vireid_clustering::shared_rows_at;
+use vireid_clustering::{CameraCounts, Neighbourhood, Origin, shared_rows_at};
 use vireid_data::sampler::BatchShape;
 use vireid_train::{MethodError, RunConfig, parse_settings};
 
@@ -22,6 +22,39 @@ pub struct ClusteringSettings {
     pub min_samples: usize,
     /// Whether the host or the training device searches for neighbours.
     pub neighbours: NeighbourSearch,
+    /// From where the neighbours of a joint clustering are taken; absent, it is plain. Methods without a joint clustering don't
+    /// read it ([`refuse_neighbourhood`]).
+    #[serde(default, skip_serializing_if = "JointNeighbourhood::is_plain")]
+    pub neighbourhood: JointNeighbourhood,
+}
+
+/// From where the neighbours of a joint clustering are taken: `clustering.neighbourhood`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JointNeighbourhood {
+    /// The nearest, whatever their modality: [`Neighbourhood::Plain`].
+    #[default]
+    Plain,
+    /// Half of them of either modality: [`Neighbourhood::Balanced`].
+    Balanced,
+    /// Those of the own camera and those of all others: [`Neighbourhood::CameraAware`], with the counts of its authors.
+    CameraAware,
+}
+
+impl JointNeighbourhood {
+    /// Whether it is what a configuration without the setting has.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+
+    /// The same for images that come from `origins`.
+    pub fn of(self, origins: &[Origin]) -> Neighbourhood<'_> {
+        match self {
+            Self::Plain => Neighbourhood::Plain,
+            Self::Balanced => Neighbourhood::Balanced { origins },
+            Self::CameraAware => Neighbourhood::CameraAware { counts: CameraCounts::default(), origins },
+        }
+    }
 }
 
 /// Where the exact search for neighbours runs. The result is the same but for ties: see
@@ -122,6 +155,18 @@ impl ClusteringSettings {
                 )
             })
             .collect()
+    }
+}
+
+/// Refuses `clustering.neighbourhood`, for methods that have no joint clustering.
+///
+/// # Errors
+///
+/// `VR0501`.
+pub fn refuse_neighbourhood(clustering: &ClusteringSettings) -> Result<(), MethodError> {
+    match clustering.neighbourhood {
+        JointNeighbourhood::Plain => Ok(()),
+        _ => Err(MethodError::UnknownKey { key: "clustering.neighbourhood".into(), suggestion: None }),
     }
 }
 
