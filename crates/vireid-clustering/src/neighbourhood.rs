@@ -12,24 +12,18 @@ use crate::{ClusteringError, Expansion, NeighbourRanking, Neighbours, Origin, ne
 /// none beyond it, and no cluster holds both modalities. The other two rank candidates on both sides of the border.
 ///
 /// ```
-/// use vireid_clustering::{Expansion, JaccardDbscan, Neighbourhood, Origin};
+/// use vireid_clustering::{Neighbourhood, Origin};
 /// use vireid_core::{Camera, Embeddings, Modality};
 ///
-/// // Two people, four images in either modality; the modalities are further apart (the third value) than the people.
-/// let person = |image: usize| [0.0, 1.0][image % 2] + 0.01 * (image / 4) as f32;
-/// let gap = |image: usize| [0.0, 5.0][image / 2 % 2];
-/// let values = (0..16).flat_map(|image| [person(image).cos(), person(image).sin(), gap(image)]).collect();
-/// let rows = Embeddings::new(values, 16, 3)?.normalized();
-/// let origins: Vec<Origin> =
-///     (0..16).map(|image| Origin { modality: Modality::ALL[image / 2 % 2], camera: Camera(0) }).collect();
+/// // Visible images at 0, 1, 2 and 3 on a line, infrared ones at 10 and 11.
+/// let line = Embeddings::new(vec![0.0, 1.0, 2.0, 3.0, 10.0, 11.0], 6, 1)?;
+/// let modalities = [[Modality::Visible; 2], [Modality::Visible; 2], [Modality::Infrared; 2]].concat();
+/// let origins: Vec<Origin> = modalities.into_iter().map(|modality| Origin { modality, camera: Camera(0) }).collect();
 ///
-/// let settings = JaccardDbscan { k1: 8, eps: 0.6, min_samples: 4 };
-/// let balanced = Neighbourhood::Balanced { origins: &origins };
-/// let found = settings.fit_in(&rows, &balanced, &Expansion::Mean { k2: 4 })?;
-/// assert!((0..16).all(|image| found.labels[image] == Some(image % 2)));
-///
-/// let plain = settings.fit(&rows, &Expansion::Mean { k2: 4 })?;
-/// assert!((0..16).all(|image| plain.labels[image] != plain.labels[image ^ 2]));
+/// assert_eq!(Neighbourhood::Plain.find(&line, 4)?.row(0), [0, 1, 2, 3]);
+/// let balanced = Neighbourhood::Balanced { origins: &origins }.find(&line, 4)?;
+/// assert_eq!((balanced.row(0), balanced.row(4)), (&[0, 1, 4, 5][..], &[4, 5, 3, 2][..]));
+/// assert_eq!(*balanced.nearest(0, 2), [0, 4]);
 /// # Ok::<(), vireid_clustering::ClusteringError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
