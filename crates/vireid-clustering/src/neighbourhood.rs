@@ -32,26 +32,29 @@ pub enum Neighbourhood<'a> {
     #[default]
     Plain,
     /// Half of `k1` from the sample's own modality and half from the other, ranked together by distance (the joint clustering of
-    /// balanced-modality instance learning, AAAI 2026, arXiv 2512.07760). Of an odd `k1` the own half is the larger, and the sample
-    /// itself is one of it. That half of the neighbours comes from either side, merged and ranked again, and that the expansion
-    /// is balanced alike, is of a description of the paper \[summary\]. The rest is this project's reading \[interpretation\]:
+    /// balanced-modality instance learning, AAAI 2026, arXiv 2512.07760). Of an odd `k1` the own half is the larger, and the
+    /// sample itself is one of it. That half of the neighbours comes from either side, merged and ranked again, and that the
+    /// expansion is balanced alike, is of a description of the paper \[summary\]. The rest is this project's reading
+    /// \[interpretation\]:
     ///
-    /// * The merged ranking takes the plain one's place: half of its length, where reciprocal sets are extended, is the nearer half
-    ///   of both modalities together. If that half were balanced anew, ranking again would change nothing.
+    /// * The merged ranking takes the plain one's place: half of its length, where reciprocal sets are extended, is the nearer
+    ///   half of both modalities together. If that half were balanced anew, ranking again would change nothing.
     /// * A modality with fewer images than its half gives those it has, and the other half does not grow: the list is shorter,
-    ///   and half of it is half of what there is, as in a plain ranking of few rows. More of one's own would be no substitute for
-    ///   what lies beyond the border; with a single modality this is the plain neighbourhood with half the `k1`.
-    /// * "The `k2` nearest" of an [`Expansion`] are half from the own modality and half from the other, in the same way; how they
-    ///   weigh is the expansion's.
+    ///   and half of it is half of what there is, as in a plain ranking of few rows. More of one's own would be no substitute
+    ///   for what lies beyond the border; with a single modality this is the plain neighbourhood with half the `k1`.
+    /// * "The `k2` nearest" of an [`Expansion`] are half from the own modality and half from the other, in the same way; how
+    ///   they weigh is the expansion's.
     Balanced {
         /// Where every sample comes from; only the modality is looked at.
         origins: &'a [Origin],
     },
-    /// Mutual neighbours within the sample's camera and, apart from them, among all other cameras; a sample's set is both together
-    /// and is not extended (CA-Jaccard: Chen et al., CVPR 2024, arXiv 2311.10605, as its released code does it). `k1` has no
-    /// effect. Cameras of the two modalities are distinct.
+    /// Mutual neighbours within the sample's camera and, apart from them, among all other cameras; a sample's set is both
+    /// together and is not extended (CA-Jaccard: Chen et al., CVPR 2024, arXiv 2311.10605, as its released code does it).
+    /// `k1` has no effect. Cameras of the two modalities are distinct.
     ///
-    /// A camera with fewer images gives what it has, where the released code goes on with images of the wrong side.
+    /// A camera with fewer images gives what it has, where the released code goes on with images of the wrong side. It
+    /// reaches over a gap between modalities only where a modality has one camera: else a sample's nearest of "all other
+    /// cameras" are those of its own modality.
     CameraAware {
         /// How many neighbours are ranked on either side, and averaged.
         counts: CameraCounts,
