@@ -53,8 +53,8 @@ pub enum Neighbourhood<'a> {
     /// `k1` has no effect. Cameras of the two modalities are distinct.
     ///
     /// A camera with fewer images gives what it has, where the released code goes on with images of the wrong side. It
-    /// reaches over a gap between modalities only where a modality has one camera: else a sample's nearest of "all other
-    /// cameras" are those of its own modality.
+    /// reaches over a gap between modalities only where a sample's own modality has few images, or none, in other cameras:
+    /// else those are its nearest of "all other cameras".
     CameraAware {
         /// How many neighbours are ranked on either side, and averaged.
         counts: CameraCounts,
