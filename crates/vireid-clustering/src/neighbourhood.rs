@@ -12,24 +12,18 @@ use crate::{ClusteringError, Expansion, NeighbourRanking, Neighbours, Origin, ne
 /// none beyond it, and no cluster holds both modalities. The other two rank candidates on both sides of the border.
 ///
 /// ```
-/// use vireid_clustering::{Expansion, JaccardDbscan, Neighbourhood, Origin};
+/// use vireid_clustering::{Neighbourhood, Origin};
 /// use vireid_core::{Camera, Embeddings, Modality};
 ///
-/// // Two people, four images in either modality; the modalities are further apart (the third value) than the people.
-/// let person = |image: usize| [0.0, 1.0][image % 2] + 0.01 * (image / 4) as f32;
-/// let gap = |image: usize| [0.0, 5.0][image / 2 % 2];
-/// let values = (0..16).flat_map(|image| [person(image).cos(), person(image).sin(), gap(image)]).collect();
-/// let rows = Embeddings::new(values, 16, 3)?.normalized();
-/// let origins: Vec<Origin> =
-///     (0..16).map(|image| Origin { modality: Modality::ALL[image / 2 % 2], camera: Camera(0) }).collect();
+/// // Visible images at 0, 1, 2 and 3 on a line, infrared ones at 10 and 11.
+/// let line = Embeddings::new(vec![0.0, 1.0, 2.0, 3.0, 10.0, 11.0], 6, 1)?;
+/// let modalities = [[Modality::Visible; 2], [Modality::Visible; 2], [Modality::Infrared; 2]].concat();
+/// let origins: Vec<Origin> = modalities.into_iter().map(|modality| Origin { modality, camera: Camera(0) }).collect();
 ///
-/// let settings = JaccardDbscan { k1: 8, eps: 0.6, min_samples: 4 };
-/// let balanced = Neighbourhood::Balanced { origins: &origins };
-/// let found = settings.fit_in(&rows, &balanced, &Expansion::Mean { k2: 4 })?;
-/// assert!((0..16).all(|image| found.labels[image] == Some(image % 2)));
-///
-/// let plain = settings.fit(&rows, &Expansion::Mean { k2: 4 })?;
-/// assert!((0..16).all(|image| plain.labels[image] != plain.labels[image ^ 2]));
+/// assert_eq!(Neighbourhood::Plain.find(&line, 4)?.row(0), [0, 1, 2, 3]);
+/// let balanced = Neighbourhood::Balanced { origins: &origins }.find(&line, 4)?;
+/// assert_eq!((balanced.row(0), balanced.row(4)), (&[0, 1, 4, 5][..], &[4, 5, 3, 2][..]));
+/// assert_eq!(*balanced.nearest(0, 2), [0, 4]);
 /// # Ok::<(), vireid_clustering::ClusteringError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,26 +32,29 @@ pub enum Neighbourhood<'a> {
     #[default]
     Plain,
     /// Half of `k1` from the sample's own modality and half from the other, ranked together by distance (the joint clustering of
-    /// balanced-modality instance learning, AAAI 2026, arXiv 2512.07760). Of an odd `k1` the own half is the larger, and the sample
-    /// itself is one of it. That half of the neighbours comes from either side, merged and ranked again, and that the expansion
-    /// is balanced alike, is of a description of the paper \[summary\]. The rest is this project's reading \[interpretation\]:
+    /// balanced-modality instance learning, AAAI 2026, arXiv 2512.07760). Of an odd `k1` the own half is the larger, and the
+    /// sample itself is one of it. That half of the neighbours comes from either side, merged and ranked again, and that the
+    /// expansion is balanced alike, is of a description of the paper \[summary\]. The rest is this project's reading
+    /// \[interpretation\]:
     ///
-    /// * The merged ranking takes the plain one's place: half of its length, where reciprocal sets are extended, is the nearer half
-    ///   of both modalities together. If that half were balanced anew, ranking again would change nothing.
+    /// * The merged ranking takes the plain one's place: half of its length, where reciprocal sets are extended, is the nearer
+    ///   half of both modalities together. If that half were balanced anew, ranking again would change nothing.
     /// * A modality with fewer images than its half gives those it has, and the other half does not grow: the list is shorter,
-    ///   and half of it is half of what there is, as in a plain ranking of few rows. More of one's own would be no substitute for
-    ///   what lies beyond the border; with a single modality this is the plain neighbourhood with half the `k1`.
-    /// * "The `k2` nearest" of an [`Expansion`] are half from the own modality and half from the other, in the same way; how they
-    ///   weigh is the expansion's.
+    ///   and half of it is half of what there is, as in a plain ranking of few rows. More of one's own would be no substitute
+    ///   for what lies beyond the border; with a single modality this is the plain neighbourhood with half the `k1`.
+    /// * "The `k2` nearest" of an [`Expansion`] are half from the own modality and half from the other, in the same way; how
+    ///   they weigh is the expansion's.
     Balanced {
         /// Where every sample comes from; only the modality is looked at.
         origins: &'a [Origin],
     },
-    /// Mutual neighbours within the sample's camera and, apart from them, among all other cameras; a sample's set is both together
-    /// and is not extended (CA-Jaccard: Chen et al., CVPR 2024, arXiv 2311.10605, as its released code does it). `k1` has no
-    /// effect. Cameras of the two modalities are distinct.
+    /// Mutual neighbours within the sample's camera and, apart from them, among all other cameras; a sample's set is both
+    /// together and is not extended (CA-Jaccard: Chen et al., CVPR 2024, arXiv 2311.10605, as its released code does it).
+    /// `k1` has no effect. Cameras of the two modalities are distinct.
     ///
-    /// A camera with fewer images gives what it has, where the released code goes on with images of the wrong side.
+    /// A camera with fewer images gives what it has, where the released code goes on with images of the wrong side. It
+    /// reaches over a gap between modalities only where a sample's own modality has few images, or none, in other cameras:
+    /// else those are its nearest of "all other cameras".
     CameraAware {
         /// How many neighbours are ranked on either side, and averaged.
         counts: CameraCounts,
