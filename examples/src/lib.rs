@@ -85,6 +85,9 @@ fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, ProgramError> 
     }
     let data = if finished.synthetic { "synthetic world; says nothing about real data" } else { kind.title() };
     let title = format!("{name}: {data} (mean ± standard deviation over gallery draws, %)");
+    for sentence in &finished.misgivings {
+        eprintln!("warning: {sentence}");
+    }
     let evaluations = finished.evaluations.unwrap_or_default();
     println!("{}", evaluation_table(&title, &evaluations.iter().collect::<Vec<&Evaluation>>()));
     println!("{}", seconds_table(&finished.seconds));

@@ -130,6 +130,25 @@ fn ablations_by_configuration() {
     }
 }
 
+/// On a set of other people DMIC formed no cluster of both modalities in any epoch, and said nothing.
+#[test]
+fn labels_that_tie_nothing_are_told() {
+    let mut settings = settings("bmil");
+    settings.push("settings.joint_eps=0.01".into());
+    let run = Run::on(world());
+    let output = run.train(&arguments(&settings));
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("nothing ties the two together")).collect();
+    assert!(told.len() == 2 && told[0].contains("stage 2 epoch"), "at the epoch and at the end: {said}");
+    assert!(
+        told.iter().all(|line| line.starts_with("warning: ") && line.contains("raise settings.joint_eps")),
+        "{said}"
+    );
+    let events = std::fs::read_to_string(run.out().join("events.jsonl")).unwrap();
+    assert!(events.contains("nothing_shared"), "{events}");
+}
+
 #[test]
 fn settings_that_have_no_meaning() {
     for (preset, set, code, words) in [

@@ -6,6 +6,7 @@ use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 
 use crate::method::Outputs;
+use crate::misgivings::LabelKeys;
 use crate::{EngineConfig, MethodError};
 
 /// An epoch and its place in the run. Stages and epochs are counted from 0.
@@ -34,6 +35,8 @@ pub struct Labelling<'a> {
     pub joint: Option<PerModality<&'a [Option<usize>]>>,
     /// Other figures of the labelling, such as the threshold that made it.
     pub figures: Vec<(&'static str, f64)>,
+    /// The settings that decide about these labels: what a warning about them names.
+    pub keys: LabelKeys,
 }
 
 /// An epoch as a method sees it. True identities are not among what it can ask for.

@@ -12,6 +12,7 @@ use vireid_eval::quality::{
 use crate::Evaluation;
 pub use crate::cluster_flow::ClusterFlow;
 use crate::epoch::Labelling;
+use crate::misgivings::{Misgiving, misgivings, ties};
 
 /// One thing that happened; a line of `events.jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -134,6 +135,9 @@ pub struct ClusterReport {
     /// Other figures of the labelling by name, such as the threshold that made it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<(&'static str, f64)>,
+    /// What speaks against these labels, judged without the truth.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub misgivings: Vec<Misgiving>,
 }
 
 /// Labels in one space for both modalities, and how well they agree with the truth.
@@ -203,7 +207,11 @@ pub struct AssociationReport {
 
 /// The labels of the epoch before, by the moment of their report.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct EarlierLabels(HashMap<&'static str, PerModality<Vec<Option<usize>>>>);
+pub(crate) struct EarlierLabels {
+    labels: HashMap<&'static str, PerModality<Vec<Option<usize>>>>,
+    /// What tied the modalities together: [`ties`].
+    ties: HashMap<&'static str, PerModality<Vec<Option<usize>>>>,
+}
 
 /// The identities of a list's images, when all are known.
 fn identities(list: &ImageList) -> Option<Vec<Identity>> {
@@ -239,8 +247,15 @@ impl ClusterReport {
         let joint = labelling.joint.map(|joint| JointReport::new(joint, truth.as_ref()));
         let now =
             PerModality { visible: labelling.labels.visible.to_vec(), infrared: labelling.labels.infrared.to_vec() };
-        let before = earlier.0.insert(labelling.moment, now);
+        let before = earlier.labels.insert(labelling.moment, now);
         let before = before.as_ref();
+        let tied = ties(labelling).and_then(|now| {
+            let all = |ties: &PerModality<Vec<Option<usize>>>| [ties.visible.clone(), ties.infrared.clone()].concat();
+            let now_all = all(&now);
+            let before = earlier.ties.insert(labelling.moment, now)?;
+            Some(stability(&now_all, &all(&before)))
+        });
+        let cameras = images.as_ref().map(|list| list.samples().iter().map(|sample| sample.camera).collect());
         Self {
             stage,
             epoch,
@@ -260,6 +275,7 @@ impl ClusterReport {
             association,
             joint,
             figures: labelling.figures.clone(),
+            misgivings: misgivings(labelling, &cameras, tied),
         }
     }
 }

@@ -17,6 +17,7 @@ mod learner;
 mod learning_rate;
 mod loss_log;
 pub mod method;
+pub mod misgivings;
 pub mod networks;
 mod onnx;
 mod optimizer;

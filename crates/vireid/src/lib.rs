@@ -32,6 +32,7 @@ mod interrupt;
 mod labels_file;
 mod lend;
 mod lending;
+mod misgiving_log;
 mod model;
 mod nearest;
 mod network_embedder;

@@ -23,7 +23,8 @@ impl ProgressObserver {
         Self { bar: ProgressBar::hidden(), stage: String::new(), clusters: None }
     }
 
-    fn line(&self, text: &str) {
+    /// A line above the bar.
+    pub(crate) fn line(&self, text: &str) {
         if self.bar.is_hidden() {
             eprintln!("{text}");
         } else {

@@ -43,6 +43,9 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
         eprintln!("{}", explain_resume(&arguments.source, &options, &finished.out));
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
+    for sentence in &finished.misgivings {
+        eprintln!("warning: {sentence}");
+    }
     let evaluations = finished.evaluations.unwrap_or_default();
     let data = if finished.synthetic { "synthetic world; says nothing about real data" } else { source.kind.title() };
     output.result(&evaluations, || {

@@ -8,6 +8,7 @@ use vireid_methods::{
 };
 
 use crate::interrupt::stop_on_interrupt;
+use crate::misgiving_log::MisgivingLog;
 use crate::{DataKind, DataSource, KnownWeights, ProgressObserver, SourceArguments, find_weights, open_images};
 
 /// How a run is started from a command line.
@@ -66,6 +67,8 @@ pub struct Finished {
     pub evaluations: Option<Vec<Evaluation>>,
     /// Whether it was interrupted; then it is saved, and `--resume` goes on.
     pub interrupted: bool,
+    /// What speaks against the labels that it learnt from, a sentence each: see [`misgivings`](vireid_methods::misgivings).
+    pub misgivings: Vec<String>,
     /// How many seconds each kind of work took.
     pub seconds: Seconds,
 }
@@ -178,7 +181,8 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
             images.plan(&config.engine, built.as_ref(), &options.device)?
         });
         let seconds = Seconds::default();
-        return Ok(Finished { out, method, synthetic, plan, evaluations: None, interrupted: false, seconds });
+        let (evaluations, interrupted, misgivings) = (None, false, Vec::new());
+        return Ok(Finished { out, method, synthetic, plan, evaluations, interrupted, misgivings, seconds });
     }
     let weights = Path::new(&config.engine.backbone.weights);
     if KnownWeights::of_path(weights).is_some() && !options.resume {
@@ -204,7 +208,8 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     if !options.quiet {
         eprintln!("{}", session.plan());
     }
-    let mut watchers = Watchers { shown: (!options.quiet).then(ProgressObserver::new), told: options.watch };
+    let shown = (!options.quiet).then(ProgressObserver::new);
+    let mut watchers = Watchers { shown, told: options.watch, misgivings: MisgivingLog::default() };
     let (evaluations, interrupted) = match session.train(&mut watchers, &interrupt)? {
         Outcome::Finished(evaluations) => {
             // The untrained network and the ends of the stages.
@@ -213,7 +218,8 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
         }
         Outcome::Interrupted(_) => (None, true),
     };
-    Ok(Finished { out, method, synthetic, plan: None, evaluations, interrupted, seconds: session.seconds() })
+    let (plan, misgivings, seconds) = (None, watchers.misgivings.summary(), session.seconds());
+    Ok(Finished { out, method, synthetic, plan, evaluations, interrupted, misgivings, seconds })
 }
 
 /// The size of preset that a run has where none is asked for.
@@ -280,10 +286,20 @@ fn settings_to_start(run: &Path) -> Result<Vec<String>, MethodError> {
 struct Watchers {
     shown: Option<ProgressObserver>,
     told: Option<fn(&Event)>,
+    misgivings: MisgivingLog,
 }
 
 impl Observer for Watchers {
     fn event(&mut self, event: &Event) {
+        if let Event::Clusters(report) = event {
+            for sentence in self.misgivings.add(report) {
+                let warning = format!("warning: {sentence}");
+                match &self.shown {
+                    Some(shown) => shown.line(&warning),
+                    None => eprintln!("{warning}"),
+                }
+            }
+        }
         if let Some(shown) = &mut self.shown {
             shown.event(event);
         }

@@ -188,6 +188,7 @@ impl Method for Dmic {
             expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
             eps: PerModality { visible: values.eps, infrared: values.eps },
             eps_keys: PerModality { visible: EPS_KEYS[at.stage].into(), infrared: EPS_KEYS[at.stage].into() },
+            joint_eps_key: EPS_KEYS[INTER],
             min_samples: c.min_samples,
             search: c.neighbours,
             joint: with_joint.then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,

@@ -239,6 +239,7 @@ impl Method for Ecul {
             expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
             eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
             eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
+            joint_eps_key: "settings.emcc.joint_eps",
             min_samples: c.min_samples,
             search: c.neighbours,
             joint: (at.stage >= UNITED).then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,

@@ -141,6 +141,7 @@ impl Mmm {
             expansion: PerModality { visible: plain, infrared: plain },
             eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
             eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
+            joint_eps_key: "settings.joint_eps",
             min_samples: c.min_samples,
             search: c.neighbours,
             joint: with_joint.then(|| joint.run(embeddings, &balanced, epoch.device())).transpose()?,

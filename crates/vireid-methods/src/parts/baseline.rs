@@ -10,6 +10,7 @@ use vireid_data::sampler::{BatchShape, StepPlan, camera_aware_batches, shared_bl
 use vireid_memory::MemoryBank;
 
 use vireid_train::epoch::{Epoch, Labelling};
+use vireid_train::misgivings::LabelKeys;
 use vireid_train::{MethodError, MethodState};
 
 use super::instance::InstanceLoss;
@@ -35,6 +36,8 @@ pub struct Clusterings<'a> {
     pub eps: PerModality<f64>,
     /// The settings that hold `eps`, by name, for the message when nothing is found.
     pub eps_keys: PerModality<String>,
+    /// The setting that holds the radius of the joint clustering, by name, for the same reason.
+    pub joint_eps_key: &'static str,
     /// Neighbours, itself included, that make a core sample.
     pub min_samples: usize,
     /// Whether the host or the training device searches for neighbours.
@@ -104,13 +107,16 @@ impl Baseline {
             visible: dbscan_labels(&of_visible, how.eps.visible, how.min_samples, number, &how.eps_keys.visible)?,
             infrared: dbscan_labels(&of_infrared, how.eps.infrared, how.min_samples, number, &how.eps_keys.infrared)?,
         };
-        let Clusterings { joint, mut figures, momentum, .. } = how;
+        let Clusterings { joint, mut figures, momentum, eps_keys: eps, joint_eps_key, .. } = how;
+        let joint_eps = joint.as_ref().map_or(String::new(), |_| joint_eps_key.into());
+        let keys = LabelKeys { eps, joint_eps, ..LabelKeys::default() };
         figures.extend(joint.as_ref().map(|joint| ("association rate", joint.association_rate())));
         let indices = labels.indices();
         epoch.report(&Labelling {
             labels: indices.as_ref().map(Vec::as_slice),
             joint: joint.as_ref().map(|joint| joint.labels.as_ref().map(Vec::as_slice)),
             figures,
+            keys,
             ..Labelling::default()
         });
         let bank = |rows: &Embeddings| MemoryBank::new(rows_on(rows, &device), momentum);

@@ -71,6 +71,14 @@ fn page(runs: &[Run]) -> String {
     for note in runs.iter().flat_map(Run::notes) {
         let _ = write!(html, "<p class=\"note\">{}</p>", escape(&note));
     }
+    let misgivings: Vec<String> = runs.iter().flat_map(Run::misgivings).collect();
+    if !misgivings.is_empty() {
+        html += "<h2>What speaks against the labels</h2><ul>";
+        for sentence in misgivings {
+            let _ = write!(html, "<li>{}</li>", escape(&sentence));
+        }
+        html += "</ul>";
+    }
     html += &summary(runs);
     html += "<h2>Results</h2>";
     for run in runs {

@@ -1,5 +1,6 @@
 //! What a run directory says.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -156,6 +157,29 @@ impl Run {
         notes
     }
 
+    /// What spoke against the run's labels, a sentence for each kind: how often, when last, and what.
+    pub fn misgivings(&self) -> Vec<String> {
+        let mut found: BTreeMap<&str, (BTreeSet<u64>, &str)> = BTreeMap::new();
+        let mut epochs = BTreeSet::new();
+        for event in self.of_kind("clusters") {
+            let Some(epoch) = event["epoch"].as_u64() else { continue };
+            epochs.insert(epoch);
+            for misgiving in event["misgivings"].as_array().into_iter().flatten() {
+                let (Some(kind), Some(sentence)) = (misgiving["kind"].as_str(), misgiving["sentence"].as_str()) else {
+                    continue;
+                };
+                let (of, last) = found.entry(kind).or_default();
+                of.insert(epoch);
+                *last = sentence;
+            }
+        }
+        let line = |(of, sentence): &(BTreeSet<u64>, &str)| {
+            let last = of.last().copied().unwrap_or_default();
+            format!("{}: in {} of {} epochs, last in epoch {last}: {sentence}", self.name(), of.len(), epochs.len())
+        };
+        found.values().map(line).collect()
+    }
+
     /// The run's name in legends.
     pub fn name(&self) -> String {
         self.path.file_name().map_or_else(|| self.path.display().to_string(), |name| name.to_string_lossy().into())
@@ -254,6 +278,20 @@ mod tests {
     #[test]
     fn a_whole_run_has_no_notes() {
         assert_eq!(Run::open(run().path()).unwrap().notes(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_speaks_against_labels_is_summed_up() {
+        let folder = run();
+        let event = |epoch: usize, said: &str| {
+            format!("{{\"event\":\"clusters\",\"epoch\":{epoch},\"misgivings\":[{said}]}}\n")
+        };
+        let noise =
+            |epoch: usize| event(epoch, &format!("{{\"kind\":\"mostly_noise\",\"sentence\":\"noise of {epoch}\"}}"));
+        let events = [event(0, ""), noise(1), noise(1), noise(2), event(3, "")].concat();
+        fs::write(folder.path().join(EVENTS), events).unwrap();
+        let said = Run::open(folder.path()).unwrap().misgivings();
+        assert!(said.len() == 1 && said[0].ends_with(": in 2 of 4 epochs, last in epoch 2: noise of 2"), "{said:?}");
     }
 
     /// Whatever was left was drawn, without a word.
