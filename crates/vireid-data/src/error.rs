@@ -89,6 +89,15 @@ pub enum DataError {
         /// The modality that has no training image.
         modality: Modality,
     },
+    /// A data set is to be changed by its training people, and one of them is not known.
+    #[error(
+        "VR0114: whom {} shows is not known, and which people only one modality sees can't be chosen without; name the training people in \
+         the data, or leave out --unpaired", path.display()
+    )]
+    UnknownPerson {
+        /// The first such image.
+        path: PathBuf,
+    },
     /// There are fewer clusters than a batch takes.
     #[error(
         "VR0107: clustering found {found} {modality} clusters, a batch takes {needed}; {}lower sampler.clusters, or set sampler.allow_few_clusters = true to draw clusters repeatedly", spread.remedy(*modality)

@@ -15,6 +15,7 @@ pub mod sampler;
 mod spread;
 pub mod synthetic;
 pub mod transform;
+mod unpaired;
 mod value_range;
 
 pub use dataset::{Dataset, Sample, TestSplit};

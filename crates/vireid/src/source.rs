@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use vireid_core::Streams;
 use vireid_data::synthetic::WorldSize;
 use vireid_data::{DataError, Dataset};
 use vireid_methods::{MethodError, RunDir};
@@ -29,7 +30,7 @@ struct Recorded {
 }
 
 /// Where the images of a run come from: a data set on disk, or a synthetic world.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataSource {
     /// What kind of data set it is; decides which reader opens it.
     pub kind: DataKind,
@@ -41,6 +42,13 @@ pub struct DataSource {
     pub world_seed: u64,
     /// Whether a synthetic world has the real data set's own numbers of images.
     pub full_world: bool,
+    /// Share of the training people, 0 to 1, that only one modality sees: see [`Dataset::unpair`].
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unpaired: f64,
+}
+
+fn is_none(share: &f64) -> bool {
+    *share <= 0.0
 }
 
 impl DataSource {
@@ -55,7 +63,7 @@ impl DataSource {
         world_seed: u64,
         full_world: bool,
     ) -> Result<Self, DataError> {
-        let with = |kind: DataKind, path: PathBuf| Self { kind, path, trial: 1, world_seed, full_world };
+        let with = |kind: DataKind, path: PathBuf| Self { kind, path, trial: 1, world_seed, full_world, unpaired: 0.0 };
         match (path, kind) {
             (Some(path), Some(kind)) => Ok(with(kind, path.into())),
             (Some(path), None) => match DataKind::guess(path) {
@@ -101,7 +109,12 @@ impl DataSource {
             }
             draw_with(bar, |progress| (world.draw)(path, self.world_seed, &spec, progress))?;
         }
-        (self.kind.layout().read)(path, self.trial)
+        let mut dataset = (self.kind.layout().read)(path, self.trial)?;
+        if self.unpaired > 0.0 {
+            // Who it is does not depend on the run's seed: it belongs to the data.
+            dataset.unpair(self.unpaired, &mut Streams::new(self.world_seed).stream("unpaired", [0; 3]))?;
+        }
+        Ok(dataset)
     }
 
     /// Reads the lists of images of a data set that is to be trained on.

@@ -105,6 +105,7 @@ mod tests {
             trial: 7,
             world_seed: 0,
             full_world: false,
+            unpaired: 0.25,
         };
         let run = run_of(&regdb);
         let given = SourceArguments::default();

@@ -32,6 +32,9 @@ pub struct TrainingOptions {
     /// Seed of all random streams (a synthetic world has its own: --world-seed)
     #[arg(long)]
     pub seed: Option<u64>,
+    /// For studies: the share of the training people, 0 to 1, that loses the images of one modality
+    #[arg(long, value_name = "SHARE", value_parser = share, conflicts_with = "resume")]
+    pub unpaired: Option<f64>,
     /// Run directory (default: the first unused `runs/<method>_<data>`)
     #[arg(long)]
     pub out: Option<PathBuf>,
@@ -82,6 +85,7 @@ impl Default for TrainingOptions {
             start: None,
             device: "cpu".into(),
             seed: None,
+            unpaired: None,
             out: None,
             resume: false,
             skip_corrupt: false,
@@ -123,6 +127,7 @@ fn earlier_name(method: &str) -> String {
 ///
 /// Whatever stops a run.
 pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Result<Finished, MethodError> {
+    let source = &DataSource { unpaired: options.unpaired.unwrap_or(source.unpaired), ..source.clone() };
     let name = format!("{method}_{}", source.kind.preset());
     let out = options.run_directory(method, source.kind);
     let out = if options.out.is_none() && !options.resume { unused(out) } else { out };
@@ -220,6 +225,12 @@ pub fn train(method: &str, source: &DataSource, options: &TrainingOptions) -> Re
     };
     let (plan, misgivings, seconds) = (None, watchers.misgivings.summary(), session.seconds());
     Ok(Finished { out, method, synthetic, plan, evaluations, interrupted, misgivings, seconds })
+}
+
+/// A share, from 0 to 1, as an argument.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{share} is not from 0 to 1")) }
 }
 
 /// The size of preset that a run has where none is asked for.
