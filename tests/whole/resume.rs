@@ -73,3 +73,27 @@ fn an_interrupted_run_saves_and_goes_on_within_the_epoch() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(run.ending() == expected);
 }
+
+/// A share of the people may be seen by one modality alone; the run keeps that with its data.
+#[test]
+fn unpaired_people_stay_unpaired_after_a_stop() {
+    let run = Run::on(world());
+    let stop = Stop { signal: "INT", moment: "\"event\":\"step\",\"epoch\":1" };
+    run.train_until(&["--unpaired", "0.4"], stop);
+    let seen = |modality: &str| {
+        let record: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(run.out().join("data.json")).unwrap()).unwrap();
+        assert_eq!(record["unpaired"], 0.4, "{record}");
+        let events = std::fs::read_to_string(run.out().join("events.jsonl")).unwrap();
+        let clusters = events.lines().find(|line| line.contains("\"event\":\"clusters\"")).unwrap();
+        let clusters: serde_json::Value = serde_json::from_str(clusters).unwrap();
+        clusters[modality]["samples"].as_u64().unwrap()
+    };
+    let whole = vireid_data::readers::read_sysu(world()).unwrap().train;
+    // Of ten people four are unpaired: two of them without visible images, two without infrared ones.
+    assert!(seen("visible") < whole.visible.len() as u64 && seen("infrared") < whole.infrared.len() as u64);
+    let output = run.resume_by_folder();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let refused = Run::on(world()).train(&["--unpaired", "1.5"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+}
