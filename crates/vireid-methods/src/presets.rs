@@ -293,15 +293,12 @@ mod tests {
     #[test]
     fn configurations_of_the_form_before_build_their_methods() {
         let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/config");
-        let mut read = 0;
-        for method in crate::registry::methods() {
+        for method in ["mbccm", "mult", "mmm", "dmic", "ecul"] {
             let text = std::fs::read_to_string(corpus.join(format!("old-{method}.toml"))).unwrap();
             assert!(text.contains("[stage1]") && text.contains("[clustering.eps]"), "{method}");
             let config = RunConfig::from_toml(&text, &[]).unwrap();
             assert_eq!(config.engine.method, method);
             crate::registry::build(&config).unwrap_or_else(|error| panic!("{method}: {error}"));
-            read += 1;
         }
-        assert_eq!(read, 5);
     }
 }
