@@ -2,9 +2,7 @@ use std::sync::Arc;
 
 use lancedb::arrow::arrow_array::cast::AsArray;
 use lancedb::arrow::arrow_array::types::Float32Type;
-use lancedb::arrow::arrow_array::{
-    Array, BooleanArray, Float32Array, Int64Array, RecordBatch, RecordBatchIterator, StringArray,
-};
+use lancedb::arrow::arrow_array::{Array, BooleanArray, Float32Array, Int64Array, RecordBatch, StringArray};
 use lancedb::datafusion::prelude::Expr;
 use serde_json::json;
 use vireid_core::Modality;
@@ -12,6 +10,7 @@ use vireid_core::Modality;
 use super::filter::is_one_of;
 use super::read::select;
 use super::tables::Tables;
+use super::write::one;
 use super::{engine, rows, schema};
 use crate::{GalleryError, Judgement, Moment};
 
@@ -40,25 +39,23 @@ impl Tables {
             Arc::new(BooleanArray::from(vec![*same])),
             Arc::new(Int64Array::from(vec![time.milliseconds()])),
         ];
-        let schema = schema::judgements();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        let batch = RecordBatch::try_new(schema::judgements(), columns)?;
         let mut merge = self.judgements.merge_insert(&["subject"]);
         merge.when_matched_update_all(None).when_not_matched_insert_all();
-        merge.execute(Box::new(RecordBatchIterator::new([Ok(batch)], schema))).await?;
+        merge.execute(one(batch)).await?;
         Ok(())
     }
 
-    /// Forgets what was said of some entries; whether there was anything.
-    pub async fn forget_judgements(&self, ids: &[String]) -> Result<bool, GalleryError> {
-        if self.judgements.count_rows(None).await? == 0 {
-            return Ok(false);
-        }
+    /// Forgets what was said of some entries.
+    pub async fn forget_judgements(&self, ids: &[String]) -> Result<(), GalleryError> {
         let of: Expr = is_one_of("query", ids).or(is_one_of("answer", ids));
-        if select(&self.judgements, Some(of.clone()), &["number"]).await?.iter().all(|batch| batch.num_rows() == 0) {
-            return Ok(false);
+        // A condition that nothing meets would be written down as a version all the same.
+        let found = self.judgements.count_rows(None).await? > 0
+            && select(&self.judgements, Some(of.clone()), &["number"]).await?.iter().any(|batch| batch.num_rows() > 0);
+        if found {
+            self.judgements.delete(&of).await?;
         }
-        self.judgements.delete(&of).await?;
-        Ok(true)
+        Ok(())
     }
 
     /// All judgements, the oldest first.

@@ -3,6 +3,7 @@
 mod filter;
 mod gate;
 mod judgements;
+mod lease;
 mod nearest;
 mod read;
 mod rows;
@@ -15,10 +16,10 @@ mod write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
-use self::gate::{Gate, Pass};
-use self::tables::Tables;
+use self::gate::{Gate, Kind, Pass};
+use self::tables::{ENTRIES, Tables};
 use crate::{GalleryError, LanceAddress, Model, Moment, Opening};
 
 /// Stack of a thread that works on queries: plans of the engine are nested deeply.
@@ -26,9 +27,9 @@ const STACK: usize = 8 << 20;
 
 /// A gallery in Lance files, in a folder or in a bucket of S3.
 ///
-/// Every search goes through all entries that its filter admits: there is no index, and no answer is missed. Writers of one folder wait
-/// for one another. Those of one bucket, which can't be locked, do their work anew where another was quicker, and give up after some
-/// tries. What a delete takes out is written out of the files before the call is back, and older versions of them are removed.
+/// Every search goes through all entries that its filter admits: there is no index, and no answer is missed. Writers, of any program,
+/// wait for one another; readers wait for nobody. What a delete takes out is written out of the files before the call is back, and older
+/// versions of them are removed.
 ///
 /// It blocks, and must not be called from within an asynchronous task.
 #[derive(Debug)]
@@ -54,12 +55,36 @@ impl Lance {
     pub fn open(address: &LanceAddress, opening: Opening<'_>) -> Result<Self, GalleryError> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK).enable_all().build();
         let runtime = runtime.map_err(|error| engine(error.to_string()))?;
-        let gate = Gate::new(address);
-        let (place, wanted) = (address.clone(), opening.model().cloned());
+        let handle = runtime.handle().clone();
+        let (place, model) = (address.clone(), opening.model().cloned());
         let create = matches!(opening, Opening::OrCreate { .. });
-        let pass = if create { Some(gate.enter_new(address)?) } else { None };
-        let opened = async move { Tables::open(&place, wanted.filter(|_| create)).await };
-        let (tables, model, last) = run_on(&runtime, opened)?;
+        let kind = match address {
+            LanceAddress::Folder(folder) if create => {
+                let no_gallery = |reason| GalleryError::NoGallery { address: address.to_string(), reason };
+                gate::prepare(folder).map_err(no_gallery)?;
+                Some(Kind::Folder(folder.clone()))
+            }
+            // Looked for first, for the engine makes the folder.
+            LanceAddress::Folder(folder) if !folder.join(format!("{ENTRIES}.lance")).is_dir() => {
+                return Err(tables::none(address));
+            }
+            LanceAddress::Folder(folder) => Some(Kind::Folder(folder.clone())),
+            LanceAddress::Bucket(_) => None,
+        };
+        let connecting = async move {
+            let connection = tables::connect_to(&place).await?;
+            let kind = match kind {
+                Some(kind) => kind,
+                None => Kind::Bucket(tables::writer(&connection, &place, create).await?),
+            };
+            Ok((connection, kind))
+        };
+        let (connection, kind) = wait_for(&handle, connecting)?;
+        let gate = Gate::new(kind, handle.clone());
+        let pass = if create { Some(gate.enter()?) } else { None };
+        let (place, wanted) = (address.clone(), model.filter(|_| create));
+        let opened = async move { Tables::open(&connection, &place, wanted.as_ref()).await };
+        let (tables, model, last) = wait_for(&handle, opened)?;
         drop(pass);
         opening.model().map_or(Ok(()), |expected| model.check(expected))?;
         let (tables, last, unclean) = (Arc::new(tables), Mutex::new(last), AtomicBool::new(true));
@@ -73,10 +98,10 @@ impl Lance {
         W: Future<Output = Result<T, GalleryError>> + Send + 'static,
     {
         let runtime = self.runtime.as_ref().ok_or_else(|| engine("it is closed"))?;
-        run_on(runtime, work(Arc::clone(&self.tables)))
+        wait_for(runtime.handle(), work(Arc::clone(&self.tables)))
     }
 
-    /// Waits until no other writer of this folder is at work.
+    /// Waits until no other writer is at work.
     fn writing(&self) -> Result<Pass<'_>, GalleryError> {
         self.gate.enter()
     }
@@ -91,11 +116,10 @@ impl Lance {
     }
 
     /// Puts the files in order after a write: if `deleted`, or where that is owed from before, so that nothing of what is gone is left.
-    fn put_in_order(&self, pass: &Pass<'_>, deleted: bool) -> Result<(), GalleryError> {
+    fn put_in_order(&self, _: &Pass<'_>, deleted: bool) -> Result<(), GalleryError> {
         // Owed until it is done, whatever happens.
         let must = self.unclean.swap(true, Ordering::Relaxed) | deleted;
-        let alone = pass.is_alone();
-        self.run(|tables| async move { tables.put_in_order(must, alone).await })?;
+        self.run(|tables| async move { tables.put_in_order(must).await })?;
         self.unclean.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -110,7 +134,8 @@ impl Drop for Lance {
     }
 }
 
-fn run_on<T, W>(runtime: &Runtime, work: W) -> Result<T, GalleryError>
+/// Does some work on the engine's threads, and waits for it.
+fn wait_for<T, W>(runtime: &Handle, work: W) -> Result<T, GalleryError>
 where
     T: Send + 'static,
     W: Future<Output = Result<T, GalleryError>> + Send + 'static,
@@ -126,8 +151,29 @@ impl From<lancedb::Error> for GalleryError {
     fn from(error: lancedb::Error) -> Self {
         match error {
             // What it says, without the engine's name before it.
-            lancedb::Error::Lance { source } => engine(source.to_string()),
-            error => engine(error.to_string()),
+            lancedb::Error::Lance { source } => engine(without_places(&source.to_string())),
+            error => engine(without_places(&error.to_string())),
         }
+    }
+}
+
+/// A message without the lines of the engine's source, which it names between commas.
+fn without_places(said: &str) -> String {
+    let is_place = |part: &&str| {
+        let (file, line) = part.rsplit_once(".rs:").unwrap_or((part, "-"));
+        !file.is_empty() && line.chars().all(|c| c.is_ascii_digit() || c == ':')
+    };
+    said.split(", ").filter(|part| !is_place(part)).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_no_line_of_the_engine() {
+        let said = "Not found: a, b/c.lance, /build/lance-io-14.0.2/src/local.rs:273:40";
+        assert_eq!(without_places(said), "Not found: a, b/c.lance");
+        assert_eq!(without_places("plain, and so on"), "plain, and so on");
     }
 }

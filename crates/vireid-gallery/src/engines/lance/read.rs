@@ -17,7 +17,7 @@ use crate::{Count, Filter, GalleryError, Kept, Page};
 
 /// Ids that are asked for in one query.
 const IDS: usize = 4096;
-/// How often a read is made anew that fails because the files were put in order meanwhile.
+/// How often is read anew what could not be read while another wrote.
 const TRIES: usize = 20;
 
 /// All batches of an answer.
@@ -35,7 +35,7 @@ pub async fn select(table: &Table, only: Option<Expr>, columns: &[&str]) -> Resu
 }
 
 impl Tables {
-    /// Reads, and does so anew if that failed while another wrote: files that it was about to read may be gone then.
+    /// Reads, and does so anew if it failed while another wrote: files that it was about to read may be gone then.
     pub async fn steady<T, R>(&self, read: impl Fn() -> R) -> Result<T, GalleryError>
     where
         R: Future<Output = Result<T, GalleryError>>,

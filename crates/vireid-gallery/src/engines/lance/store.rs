@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::read::read_mark;
 use super::{Lance, engine, rows, schema};
@@ -19,13 +19,13 @@ impl Store for Lance {
         let ids: Vec<String> = items.iter().map(|item| item.facts.id.clone()).collect();
         let pass = self.writing()?;
         let asked = ids.clone();
-        let there = self.run(|tables| async move { tables.steady(|| tables.there(&asked)).await })?;
+        let there = self.run(|tables| async move { tables.there(&asked).await })?;
         let become_of = |id: &String| match (there.contains_key(id), existing) {
             (false, _) => Added::New,
             (true, Existing::Keep) => Added::Kept,
             (true, _) => Added::Replaced,
         };
-        let mut added: Vec<Added> = ids.iter().map(become_of).collect();
+        let added: Vec<Added> = ids.iter().map(become_of).collect();
         if existing == Existing::Refuse
             && let Some(id) = ids.iter().find(|id| there.contains_key(*id))
         {
@@ -42,8 +42,15 @@ impl Store for Lance {
             // What was said of them is forgotten with them; first, so that none of it is said of the new ones if this is cut short.
             self.run(|tables| async move { tables.forget_judgements(&replaced).await })?;
         }
-        let first = self.numbers(written.len());
-        self.write(written, first, existing, &ids, &mut added)?;
+        let dim = i32::try_from(self.model.dim).map_err(|_| engine("its embeddings are too long"))?;
+        let batch = rows::batch(schema::entries(&self.model)?, &written, self.numbers(written.len()), dim)?;
+        let (done, wanted) =
+            (self.run(|tables| async move { tables.write(batch, is_replacing).await })?, written.len());
+        if done != wanted as u64 {
+            return Err(engine(format!(
+                "{done} of {wanted} entries were added: another program wrote at the same time"
+            )));
+        }
         // They are added all the same. What could not be done is owed, and a later call does it.
         _ = self.put_in_order(&pass, is_replacing);
         Ok(added)
@@ -69,7 +76,7 @@ impl Store for Lance {
         let pass = self.writing()?;
         let ids = ids.to_vec();
         let deleted = self.run(|tables| async move {
-            let there: Vec<String> = tables.steady(|| tables.there(&ids)).await?.into_keys().collect();
+            let there: Vec<String> = tables.there(&ids).await?.into_keys().collect();
             tables.forget(&there).await
         })?;
         self.put_in_order(&pass, deleted > 0)?;
@@ -80,7 +87,7 @@ impl Store for Lance {
         let pass = self.writing()?;
         let filter = filter.clone();
         let deleted = self.run(|tables| async move {
-            let ids = tables.steady(|| tables.admitted(&filter)).await?;
+            let ids = tables.admitted(&filter).await?;
             tables.forget(&ids).await
         })?;
         self.put_in_order(&pass, deleted > 0)?;
@@ -101,14 +108,8 @@ impl Store for Lance {
         let number = self.numbers(1);
         let named: Vec<String> = judgement.query.iter().chain([&judgement.answer]).cloned().collect();
         self.run(|tables| async move {
-            refuse_unknown(&named, &tables.steady(|| tables.there(&named)).await?)?;
-            tables.keep_judgement(&judgement, number).await?;
-            // Another program may have deleted an entry meanwhile, and have looked for what was said of it before this was.
-            let unknown = refuse_unknown(&named, &tables.steady(|| tables.there(&named)).await?);
-            if let Err(GalleryError::Unknown { id }) = &unknown {
-                tables.forget_judgements(std::slice::from_ref(id)).await?;
-            }
-            unknown
+            refuse_unknown(&named, &tables.there(&named).await?)?;
+            tables.keep_judgement(&judgement, number).await
         })?;
         _ = self.put_in_order(&pass, false);
         Ok(())
@@ -128,57 +129,15 @@ impl Store for Lance {
             return Ok(());
         }
         self.run(|tables| async move {
-            refuse_unknown(&ids, &tables.steady(|| tables.there(&ids)).await?)?;
-            if tables.assign(&last).await? < last.len() as u64 {
-                // Another program was quicker to delete one.
-                refuse_unknown(&ids, &tables.steady(|| tables.there(&ids)).await?)?;
-            }
-            Ok(())
+            refuse_unknown(&ids, &tables.there(&ids).await?)?;
+            tables.assign(&last).await
         })?;
         _ = self.put_in_order(&pass, false);
         Ok(())
     }
 }
 
-impl Lance {
-    /// Writes entries that were not there, or are to be replaced. In a bucket another program may have added one of them since it was
-    /// looked for: the engine writes only the rest then, which is taken back where that is refused.
-    fn write(
-        &self,
-        items: Vec<Item>,
-        first: i64,
-        existing: Existing,
-        ids: &[String],
-        added: &mut [Added],
-    ) -> Result<(), GalleryError> {
-        let dim = i32::try_from(self.model.dim).map_err(|_| engine("its embeddings are too long"))?;
-        let batch = rows::batch(schema::entries(&self.model)?, &items, first, dim)?;
-        let numbers = first..first + i64::try_from(items.len()).unwrap_or(i64::MAX);
-        let (wanted, replace) = (items.len() as u64, existing == Existing::Replace);
-        let new: Vec<String> = items.into_iter().map(|item| item.facts.id).collect();
-        let lost = self.run(|tables| async move {
-            if tables.write(batch, replace).await? == wanted {
-                return Ok(Vec::new());
-            }
-            let there = tables.steady(|| tables.there(&new)).await?;
-            let is_ours = |id: &&String| there.get(*id).is_none_or(|number| numbers.contains(number));
-            let (ours, theirs): (Vec<&String>, Vec<&String>) = new.iter().partition(is_ours);
-            if existing == Existing::Refuse
-                && let Some(id) = theirs.first()
-            {
-                tables.forget(&ours.into_iter().cloned().collect::<Vec<_>>()).await?;
-                return Err(GalleryError::Exists { id: id.to_string() });
-            }
-            Ok(theirs.into_iter().cloned().collect())
-        })?;
-        for (added, _) in added.iter_mut().zip(ids).filter(|(_, id)| lost.contains(id)) {
-            *added = Added::Kept;
-        }
-        Ok(())
-    }
-}
-
-fn refuse_unknown<V>(ids: &[String], there: &std::collections::HashMap<String, V>) -> Result<(), GalleryError> {
+fn refuse_unknown<V>(ids: &[String], there: &HashMap<String, V>) -> Result<(), GalleryError> {
     match ids.iter().find(|id| !there.contains_key(*id)) {
         None => Ok(()),
         Some(id) => Err(GalleryError::Unknown { id: id.clone() }),

@@ -11,24 +11,24 @@ const ROWS: usize = 4096;
 const BATCH: usize = 256;
 /// Pieces of a table, one for each call that added to it, from which on they are joined.
 const PIECES: usize = 64;
-/// How often it is tried, where other programs write at the same time.
-const TRIES: usize = 10;
+/// How often it is tried.
+const TRIES: usize = 3;
 
 /// The key of a table's settings that is written to have a version behind the one that says what was deleted.
 const ORDERED: &str = "vireid.put_in_order";
 
 impl Tables {
     /// Puts the files in order where they are in many pieces, and in any case if `must`: then nothing of what was deleted or
-    /// replaced is left in them. `alone` says that no other program can be writing.
+    /// replaced is left in them. No other program may be writing.
     ///
     /// # Errors
     ///
     /// `VR0809`.
-    pub async fn put_in_order(&self, must: bool, alone: bool) -> Result<(), GalleryError> {
+    pub async fn put_in_order(&self, must: bool) -> Result<(), GalleryError> {
         for table in [&self.entries, &self.judgements] {
             if must || pieces(table).await? > PIECES {
                 let mut tries = TRIES;
-                while let Err(error) = write_anew(table, alone).await {
+                while let Err(error) = write_anew(table).await {
                     tries -= 1;
                     if tries == 0 {
                         let what = "what was deleted is gone from the gallery, but may still be in its files";
@@ -49,7 +49,7 @@ async fn pieces(table: &Table) -> Result<usize, GalleryError> {
 }
 
 /// Writes those files anew in which rows were deleted or which are small, and removes those of all older versions.
-async fn write_anew(table: &Table, alone: bool) -> lancedb::Result<()> {
+async fn write_anew(table: &Table) -> lancedb::Result<()> {
     let options = CompactionOptions {
         target_rows_per_fragment: ROWS,
         materialize_deletions: true,
@@ -64,8 +64,8 @@ async fn write_anew(table: &Table, alone: bool) -> lancedb::Result<()> {
     }
     let prune = OptimizeAction::Prune {
         older_than: Some(Duration::zero()),
-        // What no version has may be what another program is writing.
-        delete_unverified: Some(alone),
+        // What no version has is of a write that was cut short, for nobody else is writing.
+        delete_unverified: Some(true),
         // Else all that is in the version of a tag would be kept without a word.
         error_if_tagged_old_versions: Some(true),
     };
