@@ -43,7 +43,8 @@ pub struct PostgresAddress {
 pub enum LanceAddress {
     /// In a folder of this machine: `lance://people`, or `lance:///data/people` from the root.
     Folder(PathBuf),
-    /// In a bucket of S3 or what speaks like it: `s3://bucket/people`. Keys, region and endpoint are those of the environment, as `AWS_*`.
+    /// In a bucket of S3 or what speaks like it: `s3://bucket/people`. Keys, region and endpoint are those of the environment, as
+    /// `AWS_*`.
     Bucket(String),
 }
 
@@ -112,8 +113,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// `VR0808` where there is none, `VR0804` where it holds embeddings of another network; `VR0805` to `VR0807` of a folder; `VR0810`
-    /// for an engine that the build lacks, `VR0809` when an engine can't be reached or fails.
+    /// `VR0808` where there is none, `VR0804` where it holds embeddings of another network; `VR0805` to `VR0807` of a folder;
+    /// `VR0810` for an engine that the build lacks, `VR0809` when an engine can't be reached or fails.
     pub fn open(&self, opening: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
         match self {
             Address::Folder(folder) => Ok(Box::new(match opening {

@@ -209,8 +209,8 @@ contract!(on_disk_with_a_log_for_each_call, OnDisk::new(model(), 1, true));
 #[cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
 type Server = Option<(String, Option<tempfile::TempDir>)>;
 
-/// The address that a variable holds: `VIREID_TEST_POSTGRES=postgres://me@host/db cargo test --features postgres`. Without the variable the
-/// test says that it did not run.
+/// The address that a variable holds: `VIREID_TEST_POSTGRES=postgres://me@host/db cargo test --features postgres`. Without the
+/// variable the test says that it did not run.
 #[cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
 fn server(variable: &str) -> Server {
     let address = std::env::var(variable).ok();

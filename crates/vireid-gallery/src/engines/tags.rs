@@ -2,8 +2,8 @@ use serde_json::json;
 
 use crate::Scalar;
 
-/// A pair of metadata as one text, equal where the pairs are. Keys can have dots and brackets, which mean something to engines, and
-/// not every engine matches numbers with a fraction or values of several kinds in one column.
+/// A pair of metadata as one text, equal where the pairs are. Keys can have dots and brackets, which mean something to engines,
+/// and not every engine matches numbers with a fraction or values of several kinds in one column.
 pub fn tag(key: &str, value: &Scalar) -> String {
     let value = match value {
         // Zeros are equal, whatever their sign.

@@ -5,8 +5,8 @@ use lancedb::expr::{col, lit};
 use crate::Filter;
 use crate::engines::tags::tag;
 
-/// A filter as a condition of the engine; `None` for one that says nothing. It is an expression and no text, so that nothing that a
-/// person wrote is read as a statement.
+/// A filter as a condition of the engine; `None` for one that says nothing. It is an expression and no text, so that nothing that
+/// a person wrote is read as a statement.
 pub fn condition(filter: &Filter) -> Option<Expr> {
     let mut parts = Vec::new();
     if let Some(modality) = filter.modality {

@@ -13,8 +13,8 @@ use crate::GalleryError;
 /// The file of a folder that a writer locks, beside the tables.
 const LOCK: &str = "lock";
 
-/// Lets one writer in at a time, of all programs. It is more than Lance asks for: what is deleted is gone only when older versions are
-/// removed, and whoever is writing then needs them to see what others have done.
+/// Lets one writer in at a time, of all programs. It is more than Lance asks for: what is deleted is gone only when older
+/// versions are removed, and whoever is writing then needs them to see what others have done.
 #[derive(Debug)]
 pub struct Gate {
     here: Mutex<()>,
@@ -40,7 +40,11 @@ pub struct Pass<'a> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if let Some((lease, runtime)) = self.lease.take() {
-            _ = wait_for(runtime, async { Ok(lease.let_go().await) });
+            let letting_go = async {
+                lease.let_go().await;
+                Ok(())
+            };
+            _ = wait_for(runtime, letting_go);
         }
     }
 }
@@ -75,7 +79,8 @@ impl Gate {
     }
 }
 
-/// Makes a folder for a gallery where there is none; what is wrong with it if it can't be, or has anything in it but a gallery of Lance files.
+/// Makes a folder for a gallery where there is none; what is wrong with it if it can't be, or has anything in it but a gallery of
+/// Lance files.
 pub fn prepare(folder: &Path) -> Result<(), String> {
     let other = || -> std::io::Result<Option<String>> {
         std::fs::create_dir_all(folder)?;

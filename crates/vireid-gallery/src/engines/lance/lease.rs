@@ -34,8 +34,8 @@ const FAILURES: usize = 5;
 /// Versions of the table after which those of more than an hour ago are removed.
 const VERSIONS: u64 = 64;
 
-/// The right to write to a gallery in a bucket, which no file system locks: a table of one row says who has it. Lance sees to it that of
-/// two programs that change the row at once the later looks at it again, so that only one finds it free.
+/// The right to write to a gallery in a bucket, which no file system locks: a table of one row says who has it. Lance sees to it
+/// that of two programs that change the row at once the later looks at it again, so that only one finds it free.
 pub struct Lease {
     table: Table,
     owner: String,

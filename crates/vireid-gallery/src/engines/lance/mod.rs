@@ -27,9 +27,9 @@ const STACK: usize = 8 << 20;
 
 /// A gallery in Lance files, in a folder or in a bucket of S3.
 ///
-/// Every search goes through all entries that its filter admits: there is no index, and no answer is missed. Writers, of any program,
-/// wait for one another; readers wait for nobody. What a delete takes out is written out of the files before the call is back, and older
-/// versions of them are removed.
+/// Every search goes through all entries that its filter admits: there is no index, and no answer is missed. Writers, of any
+/// program, wait for one another; readers wait for nobody. What a delete takes out is written out of the files before the call is
+/// back, and older versions of them are removed.
 ///
 /// It blocks, and must not be called from within an asynchronous task.
 #[derive(Debug)]
@@ -46,12 +46,13 @@ pub struct Lance {
 }
 
 impl Lance {
-    /// Opens the gallery at an address. Keys, region and endpoint of a bucket are those of the environment (`AWS_ACCESS_KEY_ID`, ...).
+    /// Opens the gallery at an address. Keys, region and endpoint of a bucket are those of the environment (`AWS_ACCESS_KEY_ID`,
+    /// ...).
     ///
     /// # Errors
     ///
-    /// `VR0808` where there is no gallery, or none can be made because of what is there; `VR0804` where it is of another network; `VR0809`
-    /// where the files can't be read or the service of the bucket refuses.
+    /// `VR0808` where there is no gallery, or none can be made because of what is there; `VR0804` where it is of another network;
+    /// `VR0809` where the files can't be read or the service of the bucket refuses.
     pub fn open(address: &LanceAddress, opening: Opening<'_>) -> Result<Self, GalleryError> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK).enable_all().build();
         let runtime = runtime.map_err(|error| engine(error.to_string()))?;
@@ -106,8 +107,8 @@ impl Lance {
         self.gate.enter()
     }
 
-    /// The first of so many new numbers. They are microseconds of the clock, so that programs on several machines need not agree on
-    /// them, but behind all that were there when the gallery was opened.
+    /// The first of so many new numbers. They are microseconds of the clock, so that programs on several machines need not agree
+    /// on them, but behind all that were there when the gallery was opened.
     fn numbers(&self, count: usize) -> i64 {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let first = (*last + 1).max(Moment::now().milliseconds() * 1000);
@@ -115,7 +116,8 @@ impl Lance {
         first
     }
 
-    /// Puts the files in order after a write: if `deleted`, or where that is owed from before, so that nothing of what is gone is left.
+    /// Puts the files in order after a write: if `deleted`, or where that is owed from before, so that nothing of what is gone is
+    /// left.
     fn put_in_order(&self, _: &Pass<'_>, deleted: bool) -> Result<(), GalleryError> {
         // Owed until it is done, whatever happens.
         let must = self.unclean.swap(true, Ordering::Relaxed) | deleted;

@@ -13,9 +13,9 @@ use crate::{Filter, GalleryError, Hit};
 /// Half the distance from 1 to the next larger `f32`.
 const UNIT: f32 = f32::EPSILON / 2.0;
 
-/// How far two inner products of the same rows can be apart that are summed in different orders. Each is off by `dim * UNIT` times the
-/// product of the lengths at most (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), which are 1.001 here; the engine
-/// also goes over 1 minus the product.
+/// How far two inner products of the same rows can be apart that are summed in different orders. Each is off by `dim * UNIT`
+/// times the product of the lengths at most (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), which are
+/// 1.001 here; the engine also goes over 1 minus the product.
 fn apart(dim: usize) -> f32 {
     (2.0 * dim as f32 + 8.0) * UNIT * 1.01
 }

@@ -39,7 +39,8 @@ impl Store for Lance {
         let replaced: Vec<String> = ids.iter().filter(|id| there.contains_key(*id)).cloned().collect();
         let is_replacing = existing == Existing::Replace && !replaced.is_empty();
         if is_replacing {
-            // What was said of them is forgotten with them; first, so that none of it is said of the new ones if this is cut short.
+            // What was said of them is forgotten with them; first, so that none of it is said of the new ones if this is cut
+            // short.
             self.run(|tables| async move { tables.forget_judgements(&replaced).await })?;
         }
         let dim = i32::try_from(self.model.dim).map_err(|_| engine("its embeddings are too long"))?;

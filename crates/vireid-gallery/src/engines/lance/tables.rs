@@ -29,7 +29,8 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Opens a gallery, or makes it for a network where there is none: itself, its network, and its last number in the order of age.
+    /// Opens a gallery, or makes it for a network where there is none: itself, its network, and its last number in the order of
+    /// age.
     ///
     /// # Errors
     ///
@@ -96,8 +97,8 @@ pub async fn writer(connection: &Connection, place: &LanceAddress, create: bool)
             Err(error) => find(connection, WRITER).await?.ok_or_else(|| GalleryError::from(error))?,
         },
     };
-    // The engine lets a second program that makes it at the same time write over it. That one is waited for, so that it frees no row
-    // that somebody has taken.
+    // The engine lets a second program that makes it at the same time write over it. That one is waited for, so that it frees no
+    // row that somebody has taken.
     if table.version().await? < USED {
         sleep(SETTLED).await;
     }

@@ -9,7 +9,8 @@ use crate::GalleryError;
 const IDS: usize = 4096;
 
 impl Tables {
-    /// Adds rows whose ids are not there, and if `replace` has the others take the place of those that are. How many were written.
+    /// Adds rows whose ids are not there, and if `replace` has the others take the place of those that are. How many were
+    /// written.
     pub async fn write(&self, batch: RecordBatch, replace: bool) -> Result<u64, GalleryError> {
         let mut merge = self.entries.merge_insert(&["id"]);
         merge.when_not_matched_insert_all();
