@@ -13,8 +13,8 @@ pub enum Address {
     Qdrant(QdrantAddress),
     /// Tables of a PostgreSQL database with pgvector.
     Postgres(PostgresAddress),
-    /// A folder or a bucket of Lance files, as it was written behind `lance://`, or with `s3://`.
-    Lance(String),
+    /// Lance files in a folder or a bucket.
+    Lance(LanceAddress),
 }
 
 /// A collection of a Qdrant server: `qdrant://host:6333/collection`, with `?tls=true` where it speaks HTTPS.
@@ -36,6 +36,16 @@ pub struct QdrantAddress {
 pub struct PostgresAddress {
     url: String,
     table: String,
+}
+
+/// Where Lance files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LanceAddress {
+    /// In a folder of this machine: `lance://people`, or `lance:///data/people` from the root.
+    Folder(PathBuf),
+    /// In a bucket of S3 or what speaks like it: `s3://bucket/people`. Keys, region and endpoint are those of the environment, as
+    /// `AWS_*`.
+    Bucket(String),
 }
 
 impl PostgresAddress {
@@ -92,10 +102,10 @@ impl Address {
         match scheme {
             "qdrant" => parse_qdrant(rest).map(Address::Qdrant).map_err(bad),
             "postgres" | "postgresql" => parse_postgres(text).map(Address::Postgres).map_err(bad),
-            "lance" | "s3" if rest.is_empty() => Err(bad("it names no place".into())),
-            "lance" => Ok(Address::Lance(rest.into())),
-            "s3" => Ok(Address::Lance(text.into())),
-            _ => Err(bad("there is no such engine; there are qdrant:// and postgres://".into())),
+            "lance" if rest.is_empty() => Err(bad("it names no place".into())),
+            "lance" => Ok(Address::Lance(LanceAddress::Folder(rest.into()))),
+            "s3" => parse_bucket(rest).map(Address::Lance).map_err(bad),
+            _ => Err(bad("there is no such engine; there are qdrant://, postgres://, lance:// and s3://".into())),
         }
     }
 
@@ -103,8 +113,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// `VR0808` where there is none, `VR0804` where it holds embeddings of another network; `VR0805` to `VR0807` of a folder; `VR0810`
-    /// for an engine that the build lacks, `VR0809` when an engine can't be reached or fails.
+    /// `VR0808` where there is none, `VR0804` where it holds embeddings of another network; `VR0805` to `VR0807` of a folder;
+    /// `VR0810` for an engine that the build lacks, `VR0809` when an engine can't be reached or fails.
     pub fn open(&self, opening: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
         match self {
             Address::Folder(folder) => Ok(Box::new(match opening {
@@ -116,10 +126,7 @@ impl Address {
             })),
             Address::Qdrant(address) => engines::open_qdrant(address, opening),
             Address::Postgres(address) => engines::open_postgres(address, opening),
-            Address::Lance(_) => {
-                let reason = "galleries in Lance files are not there yet; there are folders, qdrant:// and postgres://";
-                Err(GalleryError::NoGallery { address: self.to_string(), reason: reason.into() })
-            }
+            Address::Lance(address) => engines::open_lance(address, opening),
         }
     }
 }
@@ -138,8 +145,7 @@ impl fmt::Display for Address {
             Address::Folder(path) => write!(f, "{}", path.display()),
             Address::Qdrant(address) => write!(f, "{address}"),
             Address::Postgres(address) => write!(f, "{address}"),
-            Address::Lance(place) if place.starts_with("s3://") => f.write_str(place),
-            Address::Lance(place) => write!(f, "lance://{place}"),
+            Address::Lance(address) => write!(f, "{address}"),
         }
     }
 }
@@ -155,6 +161,15 @@ impl fmt::Display for PostgresAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let joined = if self.url.contains('?') { '&' } else { '?' };
         write!(f, "{}{joined}table={}", hide(&self.url), self.table)
+    }
+}
+
+impl fmt::Display for LanceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LanceAddress::Folder(path) => write!(f, "lance://{}", path.display()),
+            LanceAddress::Bucket(place) => write!(f, "s3://{place}"),
+        }
     }
 }
 
@@ -192,6 +207,30 @@ fn parse_qdrant(rest: &str) -> Result<QdrantAddress, String> {
         );
     }
     Ok(QdrantAddress { host: host.into(), port, collection: collection.into(), tls })
+}
+
+fn parse_bucket(rest: &str) -> Result<LanceAddress, String> {
+    if rest.contains('@') {
+        return Err(
+            "keys do not belong in the address; put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()
+        );
+    }
+    // The engine takes settings that would write elsewhere as well.
+    if rest.contains(['?', '#']) {
+        return Err("it takes no settings; region and endpoint are those of AWS_REGION and AWS_ENDPOINT".into());
+    }
+    let (bucket, name) = rest.trim_end_matches('/').split_once('/').unwrap_or((rest, ""));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if bucket.is_empty() || !bucket.chars().all(plain) {
+        return Err("it names no bucket: s3://bucket/people".into());
+    }
+    let is_name = |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain);
+    if !name.split('/').all(is_name) {
+        return Err(
+            "the name in the bucket is made of letters, digits, '_', '-', '.' and '/': s3://bucket/people".into()
+        );
+    }
+    Ok(LanceAddress::Bucket(format!("{bucket}/{name}")))
 }
 
 fn parse_postgres(text: &str) -> Result<PostgresAddress, String> {
@@ -245,7 +284,9 @@ mod tests {
         assert_eq!(postgres.table(), "people");
         assert_eq!(postgres.url(), "postgresql://me@far/db?sslmode=disable&connect_timeout=3");
         assert_eq!(parse("postgres://far/db").to_string(), "postgres://far/db?table=gallery");
-        assert_eq!(parse("lance:///data/people"), Address::Lance("/data/people".into()));
+        assert_eq!(parse("lance:///data/people"), Address::Lance(LanceAddress::Folder("/data/people".into())));
+        assert_eq!(parse("lance://people").to_string(), "lance://people");
+        assert_eq!(parse("s3://bucket/a/people/"), Address::Lance(LanceAddress::Bucket("bucket/a/people".into())));
         assert_eq!(parse("s3://bucket/people").to_string(), "s3://bucket/people");
         for folder in ["people", "./qdrant:/x", "C:\\people", "/data/people"] {
             assert_eq!(parse(folder), Address::Folder(folder.into()));
@@ -266,6 +307,12 @@ mod tests {
             ("postgres://far/db?table=a;drop", "table's name"),
             ("postgres://far/db?table=", "table's name"),
             ("lance://", "no place"),
+            ("s3://", "no bucket"),
+            ("s3:///people", "no bucket"),
+            ("s3://bucket", "name in the bucket"),
+            ("s3://bucket/a//b", "name in the bucket"),
+            ("s3://bucket/../b", "name in the bucket"),
+            ("s3://bucket/people?mirroredStore=/elsewhere", "no settings"),
         ];
         for (address, reason) in wrong {
             let said = Address::parse(address).unwrap_err().to_string();
@@ -287,14 +334,24 @@ mod tests {
             let said = format!("{said:?} {:?}", Address::parse(&text.replace("postgres", "mysql")));
             assert!(!said.contains("hunter2"), "{said}");
         }
-        let said = Address::parse("qdrant://hunter2@far/people").unwrap_err().to_string();
-        assert!(said.contains("QDRANT_API_KEY") && !said.contains("hunter2"), "{said}");
+        let elsewhere =
+            [("qdrant://hunter2@far/people", "QDRANT_API_KEY"), ("s3://me:hunter2@far/people", "AWS_SECRET")];
+        for (text, place) in elsewhere {
+            let said = Address::parse(text).unwrap_err().to_string();
+            assert!(said.contains(place) && !said.contains("hunter2"), "{said}");
+        }
     }
 
     #[test]
     fn what_can_not_be_opened_says_why() {
-        let said = parse("lance://people").open(Opening::AsItIs).err().unwrap().to_string();
-        assert!(said.starts_with("VR0808") && said.contains("not there yet"), "{said}");
+        #[cfg(not(feature = "lance"))]
+        for address in ["lance://people", "s3://bucket/people"] {
+            let said = parse(address).open(Opening::AsItIs).err().unwrap().to_string();
+            assert!(
+                said.starts_with("VR0810") && said.contains(address) && said.contains("--features lance"),
+                "{said}"
+            );
+        }
         let said = parse("no/such/gallery").open(Opening::AsItIs).err().unwrap().to_string();
         assert!(said.starts_with("VR0808"), "{said}");
     }

@@ -71,7 +71,7 @@ pub enum GalleryError {
     /// The engine behind an address can't do it, or failed.
     #[error("VR0809: {engine}: {reason}")]
     Engine {
-        /// The engine: `qdrant` or `postgres`.
+        /// The engine: `lance`, `postgres` or `qdrant`.
         engine: &'static str,
         /// What it said, or what it can't do.
         reason: String,

@@ -12,8 +12,10 @@ mod moment;
 mod recall;
 mod store;
 
-pub use address::{Address, Opening, PostgresAddress, QdrantAddress};
+pub use address::{Address, LanceAddress, Opening, PostgresAddress, QdrantAddress};
 pub use copy::{Copied, copy};
+#[cfg(feature = "lance")]
+pub use engines::Lance;
 #[cfg(feature = "postgres")]
 pub use engines::Postgres;
 #[cfg(feature = "qdrant")]

@@ -205,46 +205,70 @@ contract!(on_disk, OnDisk::new(model(), 1 << 20, false));
 contract!(on_disk_opened_anew_for_each_call, OnDisk::new(model(), 1 << 20, true));
 contract!(on_disk_with_a_log_for_each_call, OnDisk::new(model(), 1, true));
 
-/// A gallery of an engine, at the address that a variable holds: `VIREID_TEST_POSTGRES=postgres://me@host/db cargo test --features postgres`.
-/// Without the variable the test says that it did not run.
-#[cfg(any(feature = "postgres", feature = "qdrant"))]
+/// Where galleries of an engine can be made: an address, and a folder that is removed after the test.
+#[cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
+type Server = Option<(String, Option<tempfile::TempDir>)>;
+
+/// The address that a variable holds: `VIREID_TEST_POSTGRES=postgres://me@host/db cargo test --features postgres`. Without the
+/// variable the test says that it did not run.
+#[cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
+fn server(variable: &str) -> Server {
+    let address = std::env::var(variable).ok();
+    if address.is_none() {
+        println!("not run: {variable} is not set");
+    }
+    address.map(|address| (address, None))
+}
+
+/// All tests, or some, for a gallery of an engine.
+#[cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
 macro_rules! engine_contract {
-    ($variable:literal, $place:expr; $($test:ident),* $(,)?) => {
-        $(
-            #[test]
-            fn $test() {
-                let Ok(address) = std::env::var($variable) else {
-                    println!("not run: {} is not set", $variable);
-                    return;
-                };
-                let place: fn(&str, &str) -> String = $place;
-                let address = Address::parse(&place(&address, &format!("{}_{}", stringify!($test), Moment::now().milliseconds())));
-                let store = address.unwrap().open(Opening::OrCreate { model: &model(), images: false }).unwrap();
-                super::$test(&*store);
-            }
-        )*
+    ($name:ident, $server:expr, $place:expr) => {
+        engine_contract!($name, $server, $place; found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added,
+            what_is_said_comes_back, what_is_deleted_is_gone, pages_go_through_all, people_and_judgements_are_kept);
+    };
+    ($name:ident, $server:expr, $place:expr; $($test:ident),* $(,)?) => {
+        mod $name {
+            use super::*;
+            use vireid_gallery::{Address, Opening};
+
+            $(
+                #[test]
+                fn $test() {
+                    let server: Server = $server;
+                    let Some((address, _folder)) = server else { return };
+                    let place: fn(&str, &str) -> String = $place;
+                    let place = place(&address, &format!("{}_{}", stringify!($test), Moment::now().milliseconds()));
+                    let opening = Opening::OrCreate { model: &model(), images: false };
+                    let store = Address::parse(&place).unwrap().open(opening).unwrap();
+                    super::$test(&*store);
+                }
+            )*
+        }
     };
 }
 
 #[cfg(feature = "postgres")]
-mod postgres {
-    use super::*;
-    use vireid_gallery::{Address, Opening};
+engine_contract!(postgres, server("VIREID_TEST_POSTGRES"), |address, name| {
+    let join = if address.contains('?') { '&' } else { '?' };
+    // A name has 40 bytes at most, and its end tells two runs apart.
+    format!("{address}{join}table=t{}", &name[name.len().saturating_sub(39)..])
+});
 
-    engine_contract!("VIREID_TEST_POSTGRES", |address, name| {
-        let join = if address.contains('?') { '&' } else { '?' };
-        // A name has 40 bytes at most, and its end tells two runs apart.
-        format!("{address}{join}table=t{}", &name[name.len().saturating_sub(39)..])
-    }; found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added, what_is_said_comes_back, what_is_deleted_is_gone,
-        pages_go_through_all, people_and_judgements_are_kept);
-}
-
-/// Without what needs images and judgements: `engines_qdrant.rs` has the rest of it.
+// Without what needs images and judgements: `engines.rs` has the rest of it.
 #[cfg(feature = "qdrant")]
-mod qdrant {
-    use super::*;
-    use vireid_gallery::{Address, Opening};
+engine_contract!(qdrant, server("VIREID_TEST_QDRANT"), |address, name| format!("{address}/{name}");
+    found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added, pages_go_through_all);
 
-    engine_contract!("VIREID_TEST_QDRANT", |address, name| format!("{address}/{name}");
-        found_by_likeness_and_filter, equals_come_by_age, all_or_none_is_added, pages_go_through_all);
-}
+#[cfg(feature = "lance")]
+engine_contract!(
+    lance,
+    {
+        let folder = tempfile::TempDir::new().unwrap();
+        Some((format!("lance://{}", folder.path().display()), Some(folder)))
+    },
+    |address, name| format!("{address}/{name}")
+);
+
+#[cfg(feature = "lance")]
+engine_contract!(lance_in_a_bucket, server("VIREID_TEST_S3"), |address, name| format!("{address}/{name}"));

@@ -1,12 +1,14 @@
 //! What galleries in engines do beyond the contract of all stores. Each test needs a server, whose address a variable holds, and says
-//! so where it is not set: `VIREID_TEST_POSTGRES=postgres://me@host/db`, `VIREID_TEST_QDRANT=qdrant://host:6333`.
+//! so where it is not set: `VIREID_TEST_POSTGRES=postgres://me@host/db`, `VIREID_TEST_QDRANT=qdrant://host:6333`,
+//! `VIREID_TEST_S3=s3://bucket/prefix` for Lance files in a bucket. Those in a folder need none.
 
 #![allow(clippy::unwrap_used)]
-#![cfg(any(feature = "postgres", feature = "qdrant"))]
+#![cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use tempfile::TempDir;
 use vireid_core::{Modality, Stream, Streams};
 use vireid_gallery::{
     Address, Existing, Facts, Filter, InMemory, Item, Kept, Model, Moment, Opening, Scalar, Store, copy, recall,
@@ -17,10 +19,28 @@ fn model(dim: usize) -> Model {
     Model { weights: "0123456789abcdef".into(), settings, dim }
 }
 
+/// Addresses of galleries that there are not yet, and the folder of some until they are dropped.
+struct Addresses {
+    left: std::vec::IntoIter<Address>,
+    _folder: TempDir,
+}
+
+impl Iterator for Addresses {
+    type Item = Address;
+
+    fn next(&mut self) -> Option<Address> {
+        self.left.next()
+    }
+}
+
 /// An address of a gallery that there is not yet, on each server that is known.
-fn addresses(test: &str) -> Vec<Address> {
+fn addresses(test: &str) -> Addresses {
     let name = format!("e{}_{test}", Moment::now().milliseconds());
+    let folder = TempDir::new().unwrap();
     let (mut found, mut missing) = (Vec::new(), Vec::new());
+    if cfg!(feature = "lance") {
+        found.push(Address::parse(&format!("lance://{}/\u{fc} %20 #{name}", folder.path().display())).unwrap());
+    }
     let mut take = |has: bool, variable: &'static str, form: &dyn Fn(String) -> String| match std::env::var(variable) {
         Ok(address) if has => found.push(Address::parse(&form(address)).unwrap()),
         _ => missing.push(variable),
@@ -29,8 +49,9 @@ fn addresses(test: &str) -> Vec<Address> {
         format!("{address}{}table={name}", if address.contains('?') { '&' } else { '?' })
     });
     take(cfg!(feature = "qdrant"), "VIREID_TEST_QDRANT", &|address| format!("{address}/{name}"));
+    take(cfg!(feature = "lance"), "VIREID_TEST_S3", &|address| format!("{address}/{name}"));
     missing.iter().for_each(|variable| println!("not run where {variable} says: it is not set, or the feature is off"));
-    found
+    Addresses { left: found.into_iter(), _folder: folder }
 }
 
 fn create(address: &Address, dim: usize) -> Box<dyn Store> {
@@ -241,6 +262,8 @@ fn recall_is_measured() {
         println!("{address}: {measured:?}");
         assert_eq!((measured.queries, measured.top), (100, 10));
         assert!(measured.mean > 0.9, "{measured:?}");
+        // There every entry is looked at.
+        assert!(!matches!(address, Address::Lance(_)) || measured.lowest == 1.0, "{measured:?}");
     }
 }
 
@@ -272,11 +295,83 @@ fn many_threads_add_search_and_delete_at_once() {
 
 #[test]
 fn two_that_make_a_gallery_at_once_get_the_same() {
-    for address in addresses("twice").into_iter().filter(|address| matches!(address, Address::Postgres(_))) {
+    for address in addresses("twice").filter(|address| !matches!(address, Address::Qdrant(_))) {
         std::thread::scope(|scope| {
             (0..4).for_each(|_| _ = scope.spawn(|| create(&address, 8)));
         });
         assert_eq!(create(&address, 8).count().unwrap().visible, 0);
+    }
+}
+
+#[test]
+fn of_two_that_add_an_id_at_once_one_is_refused() {
+    for address in addresses("race").filter(|address| !matches!(address, Address::Qdrant(_))) {
+        create(&address, 8);
+        let added = |thread: u64| {
+            let store = address.open(Opening::AsItIs).unwrap();
+            let mut stream = Streams::new(thread).stream("race", [0; 3]);
+            let mut added = Vec::new();
+            for n in 0..12 {
+                let two = ["shared", "own"].map(|name| {
+                    let id = format!("{name} {n} {}", if name == "own" { thread } else { 0 });
+                    Item { facts: Facts::new(id, Modality::Visible), embedding: embedding(&mut stream, 8), image: None }
+                });
+                match store.add(two.to_vec(), Existing::Refuse) {
+                    Ok(_) => added.extend(two),
+                    Err(error) => assert!(error.to_string().starts_with("VR0802"), "{error}"),
+                }
+                // So that files are put in order while others write.
+                if n % 4 == 3
+                    && let Some(gone) = added.pop()
+                {
+                    assert_eq!(store.delete(&[gone.facts.id]).unwrap(), 1);
+                }
+            }
+            added
+        };
+        let threads: Vec<Vec<Item>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|thread| scope.spawn(move || added(thread))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        // Each call was done wholly or not at all.
+        let mut expected: Vec<(Facts, Vec<f32>)> =
+            threads.concat().into_iter().map(|item| (item.facts, item.embedding)).collect();
+        let store = address.open(Opening::AsItIs).unwrap();
+        let mut kept: Vec<(Facts, Vec<f32>)> =
+            all(&*store).into_iter().map(|kept| (kept.facts, kept.embedding)).collect();
+        expected.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+        kept.sort_by(|a, b| a.0.id.cmp(&b.0.id));
+        assert_eq!(kept, expected, "{address}");
+        assert!(kept.iter().filter(|(facts, _)| facts.id.starts_with("shared")).count() <= 12, "{address}");
+    }
+}
+
+#[test]
+fn readers_see_nothing_of_the_files_being_put_in_order() {
+    for address in addresses("readers") {
+        let (store, mut stream) = (create(&address, 8), Streams::new(9).stream("readers", [0; 3]));
+        let items = items(&mut stream, 60, 8);
+        store.add(items.clone(), Existing::Refuse).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let other = address.open(Opening::AsItIs).unwrap();
+                let mut reads = 0;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let last = other.search(&items[59].embedding, &Filter::default(), 1).unwrap();
+                    assert_eq!(last[0].facts.id, "id 59");
+                    assert!(other.page(None, &Filter::default(), 100).unwrap().entries.len() >= 30);
+                    assert!(other.get("id 58").unwrap().is_some());
+                    reads += 1;
+                }
+                reads
+            });
+            for n in 0..30 {
+                assert_eq!(store.delete(&[format!("id {n}")]).unwrap(), 1);
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(reader.join().unwrap() > 0);
+        });
     }
 }
 

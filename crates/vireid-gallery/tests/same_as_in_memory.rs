@@ -175,3 +175,27 @@ proptest! {
         same(dim, 1000, true, steps)?;
     }
 }
+
+#[cfg(feature = "lance")]
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_lance_files((dim, steps) in steps(25)) {
+        use vireid_gallery::{Lance, LanceAddress, Opening};
+
+        let folder = tempfile::TempDir::new().unwrap();
+        let address = LanceAddress::Folder(folder.path().join("people"));
+        let model = Model { weights: "w".into(), settings: BTreeMap::new(), dim };
+        let open = || Lance::open(&address, Opening::OrCreate { model: &model, images: true }).unwrap();
+        let (plain, mut files) = (InMemory::new(model.clone()), open());
+        for step in steps {
+            if let Step::OpenAnew = step {
+                drop(files);
+                files = open();
+            }
+            prop_assert_eq!(answer(&files, step.clone()), answer(&plain, step.clone()), "{:?}", step);
+        }
+        prop_assert_eq!(everything(&files), everything(&plain));
+    }
+}

@@ -4,19 +4,37 @@
 //! compared anew, with the numbers that were put in. So the similarities are those of every other store; which entries are found
 //! at all is the engine's doing, and `recall` measures it.
 
+#[cfg(feature = "lance")]
+mod lance;
 #[cfg(feature = "postgres")]
 mod pg;
 #[cfg(feature = "qdrant")]
 mod qdrant;
-#[cfg(any(feature = "postgres", feature = "qdrant"))]
+#[cfg(any(feature = "lance", feature = "postgres", feature = "qdrant"))]
 mod ranked;
+#[cfg(any(feature = "lance", feature = "qdrant"))]
+mod tags;
 
+#[cfg(feature = "lance")]
+pub use lance::Lance;
 #[cfg(feature = "postgres")]
 pub use pg::Postgres;
 #[cfg(feature = "qdrant")]
 pub use qdrant::Qdrant;
 
-use crate::{GalleryError, Opening, PostgresAddress, QdrantAddress, Store};
+use crate::{GalleryError, LanceAddress, Opening, PostgresAddress, QdrantAddress, Store};
+
+/// A gallery in Lance files.
+#[cfg(feature = "lance")]
+pub fn open_lance(address: &LanceAddress, opening: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
+    Ok(Box::new(Lance::open(address, opening)?))
+}
+
+/// Says that the build lacks it.
+#[cfg(not(feature = "lance"))]
+pub fn open_lance(address: &LanceAddress, _: Opening<'_>) -> Result<Box<dyn Store>, GalleryError> {
+    Err(GalleryError::NoEngine { address: address.to_string(), feature: "lance" })
+}
 
 /// A gallery in PostgreSQL.
 #[cfg(feature = "postgres")]

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use crate::{Filter, Scalar};
+use crate::Filter;
+use crate::engines::tags::tag;
 
 /// A filter as Qdrant's, for the entries of a network's embeddings.
 pub fn translate(filter: &Filter, weights: &str) -> Value {
@@ -23,21 +24,10 @@ pub fn translate(filter: &Filter, weights: &str) -> Value {
     json!({ "must": must })
 }
 
-/// A pair of metadata as one text. Keys can have dots and brackets, which would lead Qdrant into objects, and it matches no
-/// numbers with a fraction.
-pub fn tag(key: &str, value: &Scalar) -> String {
-    let value = match value {
-        // Zeros are equal, whatever their sign.
-        Scalar::Number(0.0) => json!(0.0),
-        value => json!(value),
-    };
-    json!([key, value]).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Moment;
+    use crate::{Moment, Scalar};
     use vireid_core::Modality;
 
     #[test]
@@ -60,15 +50,5 @@ mod tests {
         ] });
         assert_eq!(translate(&filter, "w"), expected);
         assert_eq!(translate(&Filter::default(), "w")["must"].as_array().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn tags_are_equal_where_the_values_are() {
-        let number = |value| tag("n", &Scalar::Number(value));
-        assert_eq!(number(-0.0), number(0.0));
-        assert_ne!(number(1.0), number(1.0 + f64::EPSILON));
-        assert_ne!(number(1.0), tag("n", &Scalar::Text("1.0".into())));
-        assert_ne!(number(1.0), tag("n", &Scalar::Bool(true)));
-        assert_ne!(tag("a", &Scalar::Text("b,c".into())), tag("a,b", &Scalar::Text("c".into())));
     }
 }

@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::engine;
-use super::filter::tag;
+use crate::engines::tags::tag;
 use crate::{Facts, GalleryError, Item, Kept};
 
 /// An entry as a point. Serialised by itself, so that the vector's numbers are written as the single precision that they are.
