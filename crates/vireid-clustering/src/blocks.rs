@@ -32,6 +32,14 @@ impl<'a> Blocks<'a> {
         self.embeddings.rows().div_ceil(self.block)
     }
 
+    /// Every pair of blocks once, those near the diagonal first, so that threads seldom want the same lists.
+    pub(crate) fn pairs(&self) -> Vec<(usize, usize)> {
+        let mut pairs: Vec<(usize, usize)> =
+            (0..self.count()).flat_map(|a| (a..self.count()).map(move |b| (a, b))).collect();
+        pairs.sort_by_key(|&(a, b)| b - a);
+        pairs
+    }
+
     pub(crate) fn range(&self, number: usize) -> std::ops::Range<usize> {
         number * self.block..((number + 1) * self.block).min(self.embeddings.rows())
     }

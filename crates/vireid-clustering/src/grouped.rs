@@ -61,10 +61,7 @@ fn in_blocks<G: Ord + Copy>(
         .flatten()
         .collect();
     let (owns, others) = (selections(&rows, counts.own.min(n)), selections(&rows, counts.other.min(n)));
-    // Near the diagonal first, so that threads seldom want the same lists.
-    let mut pairs: Vec<(usize, usize)> =
-        (0..rows.count()).flat_map(|a| (a..rows.count()).map(move |b| (a, b))).collect();
-    pairs.sort_by_key(|&(a, b)| b - a);
+    let pairs = rows.pairs();
     let steps = follow("neighbours", pairs.len());
     pairs.into_par_iter().for_each_init(
         || vec![0.0f32; block * block],

@@ -249,13 +249,13 @@ impl ClusterReport {
             PerModality { visible: labelling.labels.visible.to_vec(), infrared: labelling.labels.infrared.to_vec() };
         let before = earlier.labels.insert(labelling.moment, now);
         let before = before.as_ref();
-        let tied = ties(labelling).and_then(|now| {
-            let all = |ties: &PerModality<Vec<Option<usize>>>| [ties.visible.clone(), ties.infrared.clone()].concat();
-            let now_all = all(&now);
-            let before = earlier.ties.insert(labelling.moment, now)?;
-            Some(stability(&now_all, &all(&before)))
-        });
+        let tied = ties(labelling);
+        let all = |ties: &PerModality<Vec<Option<usize>>>| [ties.visible.as_slice(), &ties.infrared].concat();
+        let both = tied.as_ref().zip(earlier.ties.get(labelling.moment));
+        let tie_stability = both.map(|(now, before)| stability(&all(now), &all(before)));
         let cameras = images.as_ref().map(|list| list.samples().iter().map(|sample| sample.camera).collect());
+        let misgivings = misgivings(labelling, &cameras, tied.as_ref(), tie_stability);
+        earlier.ties.extend(tied.map(|tied| (labelling.moment, tied)));
         Self {
             stage,
             epoch,
@@ -275,7 +275,7 @@ impl ClusterReport {
             association,
             joint,
             figures: labelling.figures.clone(),
-            misgivings: misgivings(labelling, &cameras, tied),
+            misgivings,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What speaks against an epoch's labels, judged without identities: on data of one's own nothing else can be looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use vireid_core::{Camera, Modality, PerModality};
@@ -39,6 +39,18 @@ pub enum MisgivingKind {
     Unstable,
 }
 
+impl MisgivingKind {
+    /// Its name, as in the events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NothingShared => "nothing_shared",
+            Self::MostlyNoise => "mostly_noise",
+            Self::Melted => "melted",
+            Self::Unstable => "unstable",
+        }
+    }
+}
+
 /// The settings that decide about labels, by their keys in a configuration: what a warning names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelKeys {
@@ -62,11 +74,12 @@ impl Default for LabelKeys {
     }
 }
 
-/// What speaks against the labels. `cameras` are those of the images; `stability` is the adjusted Rand index between what ties the
-/// modalities together now and in the epoch before, where that is known.
+/// What speaks against the labels. `cameras` are those of the images; `tied` is what [`ties`] the modalities together, and
+/// `stability` the adjusted Rand index between that and the same of the epoch before, where it is known.
 pub(crate) fn misgivings(
     labelling: &Labelling<'_>,
     cameras: &PerModality<Vec<Camera>>,
+    tied: Option<&PerModality<Vec<Option<usize>>>>,
     stability: Option<f64>,
 ) -> Vec<Misgiving> {
     let keys = &labelling.keys;
@@ -77,11 +90,13 @@ pub(crate) fn misgivings(
         eps => format!("raise {eps}, or lower {}, to 2 where people have two or three images", keys.min_samples),
     };
     let has_both = !labelling.labels.visible.is_empty() && !labelling.labels.infrared.is_empty();
-    if has_both && ties(labelling).is_some_and(|ties| !is_any_shared(&ties)) {
-        let what = if labelling.joint.is_some() { "joint cluster holds images" } else { "cluster has a partner" };
-        let where_ = if labelling.joint.is_some() { "of both modalities" } else { "in the other modality" };
+    if has_both && tied.is_some_and(|tied| !is_any_shared(tied)) {
+        let what = match labelling.joint {
+            Some(_) => "joint cluster holds images of both modalities",
+            None => "cluster has a partner in the other modality",
+        };
         let remedy = widen(&keys.joint_eps);
-        add(MisgivingKind::NothingShared, format!("no {what} {where_}, so nothing ties the two together: {remedy}"));
+        add(MisgivingKind::NothingShared, format!("no {what}, so nothing ties the two together: {remedy}"));
     }
     for modality in Modality::ALL {
         let labels = *labelling.labels.get(modality);
@@ -130,7 +145,7 @@ pub(crate) fn ties(labelling: &Labelling<'_>) -> Option<PerModality<Vec<Option<u
 }
 
 fn is_any_shared(ties: &PerModality<Vec<Option<usize>>>) -> bool {
-    let infrared: std::collections::HashSet<usize> = ties.infrared.iter().flatten().copied().collect();
+    let infrared: HashSet<usize> = ties.infrared.iter().flatten().copied().collect();
     ties.visible.iter().flatten().any(|label| infrared.contains(label))
 }
 
@@ -157,12 +172,21 @@ mod tests {
     fn kinds(labelling: &Labelling<'_>, cameras: usize, stability: Option<f64>) -> Vec<MisgivingKind> {
         let of = |labels: &[Option<usize>]| (0..labels.len()).map(|i| Camera((i % cameras) as u16)).collect();
         let cameras = PerModality { visible: of(labelling.labels.visible), infrared: of(labelling.labels.infrared) };
-        misgivings(labelling, &cameras, stability).into_iter().map(|misgiving| misgiving.kind).collect()
+        let tied = ties(labelling);
+        misgivings(labelling, &cameras, tied.as_ref(), stability).into_iter().map(|misgiving| misgiving.kind).collect()
     }
 
     /// Thirty people with two images each.
     fn sound() -> Vec<Option<usize>> {
         (0..60).map(|image| Some(image / 2)).collect()
+    }
+
+    #[test]
+    fn kinds_are_named_as_in_the_events() {
+        use MisgivingKind::{Melted, MostlyNoise, NothingShared, Unstable};
+        for kind in [NothingShared, MostlyNoise, Melted, Unstable] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
     }
 
     #[test]
@@ -186,7 +210,8 @@ mod tests {
         let labelling = Labelling { labels: joint, joint: Some(joint), keys, ..Labelling::default() };
         assert_eq!(kinds(&labelling, 1, None), [MisgivingKind::NothingShared]);
         let cameras = PerModality { visible: vec![Camera(0); 60], infrared: vec![Camera(0); 60] };
-        let said = &misgivings(&labelling, &cameras, None)[0].sentence;
+        let tied = ties(&labelling);
+        let said = &misgivings(&labelling, &cameras, tied.as_ref(), None)[0].sentence;
         assert!(said.contains("raise settings.joint_eps, or lower clustering.min_samples"), "{said}");
         let association = vireid_core::Association::from_fn(30, 30, |_, _| false);
         let none = Labelling { labels: joint, association: Some(&association), ..Labelling::default() };

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use vireid_methods::data_sets::SYSU;
 use vireid_methods::events::{Event, Observer, Seconds};
+use vireid_methods::misgivings::Misgiving;
 use vireid_methods::{
     CheckpointKind, Evaluation, IMPORTED, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions,
     TrainingImages, WeightFile, WeightNames, preset, registry,
@@ -303,11 +304,14 @@ struct Watchers {
 impl Observer for Watchers {
     fn event(&mut self, event: &Event) {
         if let Event::Clusters(report) = event {
-            for sentence in self.misgivings.add(report) {
-                let warning = format!("warning: {sentence}");
-                match &self.shown {
-                    Some(shown) => shown.line(&warning),
-                    None => eprintln!("{warning}"),
+            self.misgivings.see(report.epoch);
+            for Misgiving { kind, sentence } in &report.misgivings {
+                if self.misgivings.add(report.epoch, kind.name(), sentence) {
+                    let warning = format!("warning: {} epoch {}: {sentence}", report.stage, report.epoch);
+                    match &self.shown {
+                        Some(shown) => shown.line(&warning),
+                        None => eprintln!("{warning}"),
+                    }
                 }
             }
         }

@@ -15,8 +15,7 @@ mod prototypes;
 mod settings;
 
 use burn::tensor::{Device, Tensor};
-use vireid_clustering::Expansion;
-use vireid_core::{Camera, Embeddings, Modality, PerModality, Stream};
+use vireid_core::{Camera, Embeddings, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_losses::multi_positive_nce;
@@ -27,9 +26,9 @@ use vireid_train::{Method, MethodError, MethodState, Optimizer, RunConfig, boxed
 
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, Joint, JointSampler};
 use crate::parts::contrast::Contrast;
-use crate::parts::contrast_step::{VIEWS, published_recipes};
-use crate::parts::joint::{JointClustering, JointClusters, joint_origins};
-use crate::parts::labelling::{eps_key, rows_on};
+use crate::parts::contrast_step::{VIEWS, own_step, published_recipes};
+use crate::parts::joint::{JointClusters, joint_origins};
+use crate::parts::labelling::rows_on;
 use crate::parts::lookups::BankGradient;
 use crate::parts::settings::{JointNeighbourhood, MethodTable, read_clustering};
 use crate::presets::preset_files;
@@ -104,13 +103,7 @@ impl Bmil {
             visible: drawn.iter().map(|&position| cameras.visible[position]).collect(),
             infrared: cameras.infrared.clone(),
         });
-        let clustering = JointClustering {
-            k1: s.joint_k1,
-            eps: s.joint_eps,
-            min_samples: c.min_samples,
-            neighbourhood: c.neighbourhood.of(&origins),
-            search: c.neighbours,
-        };
+        let clustering = c.joint(s.joint_k1, s.joint_eps, &origins);
         let found = clustering.run(&taking_part, &s.expansion.over(s.joint_k2, None, &origins), epoch.device())?;
         Ok(found.spread(&drawn, visible))
     }
@@ -139,28 +132,6 @@ impl Bmil {
             parts: Tensor::cat(vec![visible.clone().inner(), infrared.clone().inner()], 0),
             objective: visible + infrared,
         }
-    }
-
-    /// Every image against its own modality's clusters; moves these.
-    fn own_step(
-        &self,
-        baseline: &mut Baseline,
-        labels: &PerModality<Vec<usize>>,
-        outputs: &Outputs,
-        stream: &mut Stream,
-    ) -> StepLoss {
-        let s = &self.table.settings;
-        let embeddings = outputs.features.as_ref().map(|features| features.embedding.clone());
-        let unit = embeddings.as_ref().map(|rows| normalize_rows(rows.clone().inner()));
-        let PerModality { visible, infrared } = &mut baseline.banks;
-        let banks = PerModality { visible: &mut *visible, infrared: &mut *infrared };
-        let contrast = Contrast { temperature: s.temperature, bank_gradient: BankGradient::Snapshot };
-        // The rule moves the memories below, once for all rows of a memory.
-        let still = Box::new(|_: &mut MemoryBank, _: &Tensor<2>, _: &[usize]| ());
-        let loss = contrast.specific_step(banks, &embeddings, labels.as_ref().map(Vec::as_slice), still);
-        s.update.apply(visible, &unit.visible, &labels.visible, labels.visible.len(), stream);
-        s.update.apply(infrared, &unit.infrared, &labels.infrared, 0, stream);
-        loss
     }
 }
 
@@ -245,18 +216,10 @@ impl Method for Bmil {
             0 => None,
             _ => Some(self.joint(&*epoch, &embeddings, &cameras)?),
         };
-        let plain = Expansion::Mean { k2: c.k2 };
         let how = Clusterings {
-            k1: c.k1,
-            expansion: PerModality { visible: plain, infrared: plain },
-            eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
-            eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
             joint_eps_key: "settings.joint_eps",
-            min_samples: c.min_samples,
-            search: c.neighbours,
             joint: joint.clone(),
-            momentum: s.momentum,
-            figures: Vec::new(),
+            ..Clusterings::plain(c, s.momentum)
         };
         let mut baseline = Baseline::new(epoch, &embeddings, how)?;
         let mut prototypes = None;
@@ -293,14 +256,18 @@ impl Method for Bmil {
     }
 
     fn step(&mut self, prepared: &mut Prepared, at: StepAt, plan: &StepPlan, outputs: Outputs) -> StepLoss {
-        let mut stream = at.stream("update");
+        let (s, mut stream) = (&self.table.settings, at.stream("update"));
         let Prepared { baseline, prototypes, .. } = prepared;
         let labels = baseline.batch_labels(plan, VIEWS);
         let (mut loss, is_joint) = match (&mut baseline.joint, prototypes) {
             (Some(joint), Some(prototypes)) if plan.part == JOINT => {
                 (self.joint_step(&mut joint.bank, prototypes, &labels, &outputs, &mut stream), true)
             }
-            _ => (self.own_step(baseline, &labels, &outputs, &mut stream), false),
+            _ => {
+                let contrast = Contrast { temperature: s.temperature, bank_gradient: BankGradient::Snapshot };
+                let embeddings = outputs.features.as_ref().map(|features| features.embedding.clone());
+                (own_step(contrast, s.update, baseline, &labels, &embeddings, &mut stream), false)
+            }
         };
         if at.epoch.stage >= JOINED {
             let none = loss.parts.zeros_like();

@@ -1,8 +1,9 @@
 //! The prototypes of joint clusters: which rows of the memory belong to which cluster.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use vireid_core::{Embeddings, PerModality};
+use vireid_losses::label_tensor;
 use vireid_train::MethodError;
 
 use crate::parts::joint::{JointClusters, label_means};
@@ -22,30 +23,30 @@ pub enum PrototypeKind {
 pub struct Prototypes {
     /// The row that the cluster's images of a modality move; `None` where it holds none.
     rows: PerModality<Vec<Option<usize>>>,
-    /// Rows of the memory.
-    count: usize,
+    /// The cluster of each row of the memory.
+    clusters: Vec<usize>,
 }
 
 impl Prototypes {
     /// The rows for the joint clusters of some labels: in order of clusters, a cluster's visible prototype first.
     pub fn new(labels: &PerModality<Vec<Option<usize>>>, kind: PrototypeKind) -> Self {
         let largest = labels.visible.iter().chain(&labels.infrared).flatten().max();
-        let clusters = largest.map_or(0, |largest| largest + 1);
+        let count = largest.map_or(0, |largest| largest + 1);
         let holds = labels.as_ref().map(|labels| {
-            let mut holds = vec![false; clusters];
+            let mut holds = vec![false; count];
             labels.iter().flatten().for_each(|&label| holds[label] = true);
             holds
         });
-        let mut rows = PerModality { visible: vec![None; clusters], infrared: vec![None; clusters] };
-        let mut count = 0;
-        for cluster in 0..clusters {
+        let mut rows = PerModality { visible: vec![None; count], infrared: vec![None; count] };
+        let mut clusters = Vec::new();
+        for cluster in 0..count {
             let (visible, infrared) = (holds.visible[cluster], holds.infrared[cluster]);
-            rows.visible[cluster] = visible.then_some(count);
+            rows.visible[cluster] = visible.then_some(clusters.len());
             let is_apart = visible && kind == PrototypeKind::PerModality;
-            rows.infrared[cluster] = infrared.then_some(count + usize::from(is_apart));
-            count += 1 + usize::from(is_apart && infrared);
+            rows.infrared[cluster] = infrared.then_some(clusters.len() + usize::from(is_apart));
+            clusters.extend(std::iter::repeat_n(cluster, 1 + usize::from(is_apart && infrared)));
         }
-        Self { rows, count }
+        Self { rows, clusters }
     }
 
     /// The prototypes themselves, of length 1: means of a cluster's images of a modality, or the clusters' centroids where each
@@ -65,7 +66,7 @@ impl Prototypes {
         }
         let dim = embeddings.visible.dim();
         let clusters = self.rows.visible.len();
-        let mut values = vec![0.0; self.count * dim];
+        let mut values = vec![0.0; self.clusters.len() * dim];
         for (rows, (of, labels)) in [
             (&self.rows.visible, (&embeddings.visible, &joint.labels.visible)),
             (&self.rows.infrared, (&embeddings.infrared, &joint.labels.infrared)),
@@ -76,7 +77,7 @@ impl Prototypes {
                 }
             }
         }
-        Ok(Embeddings::new(values, self.count, dim)?.normalized())
+        Ok(Embeddings::new(values, self.clusters.len(), dim)?.normalized())
     }
 
     /// The rows that images with these labels move. Labels are of clusters that hold the modality.
@@ -96,13 +97,9 @@ impl Prototypes {
     ///
     /// - output: `[labels, prototypes]`
     pub fn positives(&self, labels: &[usize], device: &Device) -> Tensor<2> {
-        let mut marks = vec![0f32; labels.len() * self.count];
-        for (image, &label) in labels.iter().enumerate() {
-            for row in [self.rows.visible[label], self.rows.infrared[label]].into_iter().flatten() {
-                marks[image * self.count + row] = 1.0;
-            }
-        }
-        Tensor::from_data(TensorData::new(marks, [labels.len(), self.count]), device)
+        let shape = [labels.len(), self.clusters.len()];
+        let of_rows = label_tensor(&self.clusters, device).reshape([1, shape[1]]).expand(shape);
+        of_rows.equal(label_tensor(labels, device).reshape([shape[0], 1]).expand(shape)).float()
     }
 }
 
@@ -126,7 +123,7 @@ mod tests {
     #[test]
     fn a_mixed_cluster_has_two() {
         let prototypes = Prototypes::new(&labels(), PrototypeKind::PerModality);
-        assert_eq!(prototypes.count, 6);
+        assert_eq!(prototypes.clusters.len(), 6);
         let own = prototypes.own(&PerModality { visible: vec![0, 1, 2], infrared: vec![0, 2, 3] });
         assert_eq!((own.visible, own.infrared), (vec![0, 2, 3], vec![1, 4, 5]));
         assert_eq!(marks(&prototypes, 0), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
@@ -137,7 +134,7 @@ mod tests {
     #[test]
     fn one_prototype_is_everybodys() {
         let prototypes = Prototypes::new(&labels(), PrototypeKind::Joint);
-        assert_eq!(prototypes.count, 4);
+        assert_eq!(prototypes.clusters.len(), 4);
         let own = prototypes.own(&PerModality { visible: vec![0, 1, 2], infrared: vec![0, 2, 3] });
         assert_eq!((own.visible, own.infrared), (vec![0, 1, 2], vec![0, 2, 3]));
         assert_eq!(marks(&prototypes, 2), [0.0, 0.0, 1.0, 0.0]);

@@ -12,7 +12,7 @@ mod settings;
 
 use burn::tensor::{Device, Tensor};
 use vireid_clustering::{Expansion, VotedPair, nearest_across, vote_among};
-use vireid_core::{Camera, Embeddings, Modality, PerModality, Stream};
+use vireid_core::{Camera, Embeddings, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropy, label_tensor};
@@ -22,8 +22,7 @@ use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
 use crate::parts::instance_memory::InstanceMemory;
-use crate::parts::joint::{JointClustering, joint_origins};
-use crate::parts::labelling::eps_key;
+use crate::parts::joint::joint_origins;
 use crate::parts::lookups::BankGradient;
 use crate::parts::settings::{MethodTable, read_clustering};
 use vireid_train::MethodState;
@@ -225,26 +224,15 @@ impl Method for Ecul {
             true => emcc.variant.expansion(emcc.k2, emcc.k3, origins),
             false => Expansion::Mean { k2: c.k2 },
         };
-        let joint = JointClustering {
-            k1: emcc.joint_k1,
-            eps: emcc.joint_eps,
-            min_samples: c.min_samples,
-            neighbourhood: c.neighbourhood.of(&origins),
-            search: c.neighbours,
-        };
+        let joint = c.joint(emcc.joint_k1, emcc.joint_eps, &origins);
         let across = emcc.variant.expansion(emcc.joint_k2, emcc.joint_k3, &origins);
         let (_, momentum) = tsmem.at(at.epoch, self.epochs);
         let how = Clusterings {
-            k1: c.k1,
             expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
-            eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
-            eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
             joint_eps_key: "settings.emcc.joint_eps",
-            min_samples: c.min_samples,
-            search: c.neighbours,
             joint: (at.stage >= UNITED).then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
-            momentum,
             figures: vec![("momentum", momentum)],
+            ..Clusterings::plain(c, momentum)
         };
         let mut baseline = Baseline::new(epoch, &embeddings, how)?;
         let mut matches = PerModality {

@@ -14,7 +14,7 @@ mod settings;
 
 use burn::tensor::{Device, IndexingUpdateOp, Tensor, TensorData};
 use vireid_clustering::Expansion;
-use vireid_core::{Camera, Modality, PerModality, Stream};
+use vireid_core::{Camera, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropies, label_tensor};
@@ -23,8 +23,7 @@ use vireid_memory::MemoryBank;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::Contrast;
 use crate::parts::contrast_step::published_recipes;
-use crate::parts::joint::{JointClustering, joint_origins};
-use crate::parts::labelling::eps_key;
+use crate::parts::joint::joint_origins;
 use crate::parts::settings::{MethodTable, read_clustering};
 use vireid_train::MethodState;
 use vireid_train::epoch::{Epoch, EpochAt, Labelling};
@@ -127,26 +126,12 @@ impl Mmm {
     ) -> Result<Baseline, MethodError> {
         let (c, s) = (&self.table.clustering, &self.table.settings);
         let origins = joint_origins(&self.cameras);
-        let joint = JointClustering {
-            k1: s.joint_k1,
-            eps: s.joint_eps,
-            min_samples: c.min_samples,
-            neighbourhood: c.neighbourhood.of(&origins),
-            search: c.neighbours,
-        };
+        let joint = c.joint(s.joint_k1, s.joint_eps, &origins);
         let balanced = Expansion::ModalityBalanced { k2: s.joint_k2, origins: &origins };
-        let plain = Expansion::Mean { k2: c.k2 };
         let how = Clusterings {
-            k1: c.k1,
-            expansion: PerModality { visible: plain, infrared: plain },
-            eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
-            eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
             joint_eps_key: "settings.joint_eps",
-            min_samples: c.min_samples,
-            search: c.neighbours,
             joint: with_joint.then(|| joint.run(embeddings, &balanced, epoch.device())).transpose()?,
-            momentum: s.momentum,
-            figures: Vec::new(),
+            ..Clusterings::plain(c, s.momentum)
         };
         Baseline::new(epoch, embeddings, how)
     }

@@ -4,7 +4,7 @@
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, centroids};
-use vireid_core::{Camera, Embeddings, Infrared, PerModality, PseudoLabels, Stream, Visible};
+use vireid_core::{Camera, Embeddings, Infrared, Modality, PerModality, PseudoLabels, Stream, Visible};
 use vireid_data::DataError;
 use vireid_data::sampler::{BatchShape, StepPlan, camera_aware_batches, shared_blocks, shared_labels};
 use vireid_memory::MemoryBank;
@@ -16,8 +16,8 @@ use vireid_train::{MethodError, MethodState};
 use super::instance::InstanceLoss;
 use super::instance_memory::InstanceMemory;
 use super::joint::JointClusters;
-use super::labelling::{Labels, dbscan_labels, encode, rows_on};
-use super::settings::NeighbourSearch;
+use super::labelling::{Labels, dbscan_labels, encode, eps_key, rows_on};
+use super::settings::{ClusteringSettings, NeighbourSearch};
 
 /// The kind of step that trains on each modality's own memory; it alternates with [`JOINT`]. A value of
 /// [`StepPlan::part`].
@@ -48,6 +48,25 @@ pub struct Clusterings<'a> {
     pub momentum: f64,
     /// Figures to report with the labels, by name.
     pub figures: Vec<(&'static str, f64)>,
+}
+
+impl Clusterings<'_> {
+    /// Plain expansions within each modality as the settings say, and no joint clustering.
+    pub fn plain(c: &ClusteringSettings, momentum: f64) -> Self {
+        let expansion = Expansion::Mean { k2: c.k2 };
+        Self {
+            k1: c.k1,
+            expansion: PerModality { visible: expansion, infrared: expansion },
+            eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
+            eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
+            joint_eps_key: "",
+            min_samples: c.min_samples,
+            search: c.neighbours,
+            joint: None,
+            momentum,
+            figures: Vec::new(),
+        }
+    }
 }
 
 /// The labels and memories of an epoch of cluster contrast.

@@ -56,6 +56,39 @@ pub struct ContrastStep {
     pub has_joint: bool,
 }
 
+/// A look-up that moves nothing: a rule moves the memories after the gradient, once for all rows of a memory.
+fn still() -> Update<'static> {
+    Box::new(|_: &mut MemoryBank, _: &Tensor<2>, _: &[usize]| ())
+}
+
+/// Embeddings off the autodiff device, rows of length 1.
+fn unit_rows(embeddings: &PerModality<Tensor<2>>) -> PerModality<Tensor<2>> {
+    embeddings.as_ref().map(|rows| normalize_rows(rows.clone().inner()))
+}
+
+/// A step on the modalities' own memories: contrast of each modality with its own clusters, whose memories the rule then moves. The
+/// loss parts are those of the two modalities.
+///
+/// # Shapes
+///
+/// - `embeddings`: `[batch, dim]` of each modality with as many `labels`, on the autodiff device, not normalised
+pub fn own_step(
+    contrast: Contrast,
+    update: UpdateRule,
+    baseline: &mut Baseline,
+    labels: &PerModality<Vec<usize>>,
+    embeddings: &PerModality<Tensor<2>>,
+    stream: &mut Stream,
+) -> StepLoss {
+    let unit = unit_rows(embeddings);
+    let PerModality { visible, infrared } = &mut baseline.banks;
+    let banks = PerModality { visible: &mut *visible, infrared: &mut *infrared };
+    let loss = contrast.specific_step(banks, embeddings, labels.as_ref().map(Vec::as_slice), still());
+    update.apply(visible, &unit.visible, &labels.visible, labels.visible.len(), stream);
+    update.apply(infrared, &unit.infrared, &labels.infrared, 0, stream);
+    loss
+}
+
 impl ContrastStep {
     /// The objective of a batch; moves the memories. The loss parts are those of the two modalities and of the instance
     /// term, for own steps and then, where the stage has them, for joint ones.
@@ -63,27 +96,18 @@ impl ContrastStep {
         let labels = baseline.batch_labels(plan, VIEWS);
         let embeddings = outputs.features.as_ref().map(|features| features.embedding.clone());
         let slices = labels.as_ref().map(Vec::as_slice);
-        // The rule moves the memories below, once for all rows of a memory.
-        let still = || Box::new(|_: &mut MemoryBank, _: &Tensor<2>, _: &[usize]| ()) as Update<'static>;
-        let unit = embeddings.as_ref().map(|rows| normalize_rows(rows.clone().inner()));
         let is_joint = plan.part == JOINT;
         let contrast = match &mut baseline.joint {
             Some(joint) if is_joint => {
                 let contrast =
                     self.contrast.joint_step_by(self.joint_mean, &mut joint.bank, &embeddings, slices, still());
                 let all = [labels.visible.clone(), labels.infrared.clone()].concat();
+                let unit = unit_rows(&embeddings);
                 let rows = Tensor::cat(vec![unit.visible, unit.infrared], 0);
                 self.update.apply(&mut joint.bank, &rows, &all, labels.visible.len(), stream);
                 contrast
             }
-            _ => {
-                let PerModality { visible, infrared } = &mut baseline.banks;
-                let banks = PerModality { visible: &mut *visible, infrared: &mut *infrared };
-                let contrast = self.contrast.specific_step(banks, &embeddings, slices, still());
-                self.update.apply(visible, &unit.visible, &labels.visible, labels.visible.len(), stream);
-                self.update.apply(infrared, &unit.infrared, &labels.infrared, 0, stream);
-                contrast
-            }
+            _ => own_step(self.contrast, self.update, baseline, &labels, &embeddings, stream),
         };
         let instance = self.instance_loss(baseline, plan, &embeddings, &labels, stream);
         let value = match &instance {

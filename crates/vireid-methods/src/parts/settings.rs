@@ -6,6 +6,8 @@ use vireid_clustering::{CameraCounts, Neighbourhood, Origin, shared_rows_at};
 use vireid_data::sampler::BatchShape;
 use vireid_train::{MethodError, RunConfig, parse_settings};
 
+use super::joint::JointClustering;
+
 /// Images of a modality that a step may have: more than any data set of the field has.
 const MOST_SLOTS: usize = 1 << 18;
 
@@ -141,6 +143,13 @@ impl Checked for ClusteringSettings {
 }
 
 impl ClusteringSettings {
+    /// A joint clustering with these settings, of images that come from `origins`. `k1` neighbours are ranked, and `eps` is the
+    /// largest Jaccard distance of neighbours.
+    pub fn joint<'a>(&self, k1: usize, eps: f64, origins: &'a [Origin]) -> JointClustering<'a> {
+        let (min_samples, neighbourhood, search) = (self.min_samples, self.neighbourhood.of(origins), self.neighbours);
+        JointClustering { k1, eps, min_samples, neighbourhood, search }
+    }
+
     /// A sentence for each radius that rounding decides about.
     pub fn notes(&self) -> Vec<String> {
         let k2 = self.k2;

@@ -1,6 +1,5 @@
 //! What a run directory says.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -15,6 +14,7 @@ use vireid_methods::{RunConfig, RunDir, without_repeated};
 use super::chart::Line;
 use super::river::Flow;
 use crate::evidence::{self, Evidence};
+use crate::misgiving_log::MisgivingLog;
 
 const EVENTS: &str = "events.jsonl";
 const RESULTS: &str = "results.json";
@@ -159,25 +159,17 @@ impl Run {
 
     /// What spoke against the run's labels, a sentence for each kind: how often, when last, and what.
     pub fn misgivings(&self) -> Vec<String> {
-        let mut found: BTreeMap<&str, (BTreeSet<u64>, &str)> = BTreeMap::new();
-        let mut epochs = BTreeSet::new();
+        let mut log = MisgivingLog::default();
         for event in self.of_kind("clusters") {
             let Some(epoch) = event["epoch"].as_u64() else { continue };
-            epochs.insert(epoch);
+            log.see(epoch as usize);
             for misgiving in event["misgivings"].as_array().into_iter().flatten() {
-                let (Some(kind), Some(sentence)) = (misgiving["kind"].as_str(), misgiving["sentence"].as_str()) else {
-                    continue;
-                };
-                let (of, last) = found.entry(kind).or_default();
-                of.insert(epoch);
-                *last = sentence;
+                if let (Some(kind), Some(sentence)) = (misgiving["kind"].as_str(), misgiving["sentence"].as_str()) {
+                    log.add(epoch as usize, kind, sentence);
+                }
             }
         }
-        let line = |(of, sentence): &(BTreeSet<u64>, &str)| {
-            let last = of.last().copied().unwrap_or_default();
-            format!("{}: in {} of {} epochs, last in epoch {last}: {sentence}", self.name(), of.len(), epochs.len())
-        };
-        found.values().map(line).collect()
+        log.summary().into_iter().map(|line| format!("{}: {line}", self.name())).collect()
     }
 
     /// The run's name in legends.
