@@ -17,6 +17,7 @@ mod results;
 mod shared_run;
 mod steps;
 mod supervised;
+mod unlike;
 mod worlds;
 
 use std::path::{Path, PathBuf};
@@ -63,6 +64,12 @@ enum Task {
     },
     /// Measure methods on synthetic worlds against their yardsticks
     Worlds(worlds::Arguments),
+    /// Draw the unlike worlds
+    #[command(hide = true)]
+    DrawUnlike {
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Measure what each dial of the synthetic world does before any training
     Dials(dials::Arguments),
     /// Compare query expansions by the joint clusters they give
@@ -272,7 +279,7 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
         Task::Expansions(arguments) => Some(arguments.out.as_path()),
         Task::DeviceTests { out, .. } => out.as_deref(),
         // They name no file: what they write has its place in the repository.
-        Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } => None,
+        Task::DrawUnlike { .. } | Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } => None,
     };
     report.map(|out| (out, OutputKind::TaskReport))
 }
@@ -305,6 +312,12 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
             bench::one(&works, &device, &Variation { images, precision, steps, checkpointing }, convolution.as_deref())
         }
         Task::Worlds(arguments) => worlds::run(&arguments),
+        Task::DrawUnlike { out } => {
+            for world in &unlike::WORLDS {
+                unlike::draw(world, &out).map_err(|error| error as Box<dyn std::error::Error>)?;
+            }
+            Ok(())
+        }
         Task::Dials(arguments) => dials::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),
         Task::Lend { device, listen } => {
