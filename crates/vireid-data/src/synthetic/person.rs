@@ -1,3 +1,5 @@
+//! The people of a drawn world.
+
 use vireid_core::Stream;
 
 use super::fabric::{ANY, Paint, fabric};
