@@ -1,3 +1,5 @@
+//! The errors of this crate, codes VR01xx.
+
 use std::fmt;
 use std::path::PathBuf;
 

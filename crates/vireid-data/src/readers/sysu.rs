@@ -1,3 +1,5 @@
+//! The reader of SYSU-MM01 as released.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
