@@ -6,6 +6,7 @@ mod device_kit;
 mod pass_on;
 pub mod reproduce;
 pub mod tables;
+mod tidy;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Check what must hold for the repository as a whole and no compiler sees
+    Tidy,
     /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
     DeviceKit(device_kit::Arguments),
 }
@@ -65,6 +68,7 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         let Arguments { task, force } = parse(words.into_iter()).unwrap_or_else(|error| error.exit());
         match task {
             Task::Tables { check } => tables::run(check),
+            Task::Tidy => tidy::run(),
             Task::DeviceKit(arguments) => device_kit::run(&arguments, force),
         }
         .map(|()| ExitCode::SUCCESS)
