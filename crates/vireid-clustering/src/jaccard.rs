@@ -12,7 +12,7 @@ use crate::expansion::expand;
 use crate::{ClusteringError, Expansion, NeighbourRanking, Neighbourhood, Neighbours, SparseRows};
 
 /// The k-reciprocal encodings of all samples of a clustering, from which distances are read pair by pair.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct JaccardEncoding {
     rows: SparseRows,
     by_column: SparseRows,
