@@ -14,6 +14,7 @@ use vireid_core::{Identity, Modality, PerModality};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::WorldSpec;
 use vireid_eval::quality::joint_label_quality;
+use vireid_methods::Auto;
 use vireid_methods::ecul::EmccVariant;
 use vireid_methods::parts::joint::{JointClustering, JointClusters, joint_origins};
 use vireid_methods::{
@@ -134,8 +135,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let at = |eps: f64| {
                 let clustering = JointClustering {
                     k1,
-                    eps,
-                    min_samples: 4,
+                    eps: Auto::Value(eps),
+                    min_samples: Auto::Value(4),
                     neighbourhood: Neighbourhood::Plain,
                     search: NeighbourSearch::Host,
                 };

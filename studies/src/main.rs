@@ -279,7 +279,11 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
         Task::Expansions(arguments) => Some(arguments.out.as_path()),
         Task::DeviceTests { out, .. } => out.as_deref(),
         // They name no file: what they write has its place in the repository.
-        Task::DrawUnlike { .. } | Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } => None,
+        Task::DrawUnlike { .. }
+        | Task::Parity { .. }
+        | Task::ReproduceTables(_)
+        | Task::OneCell(_)
+        | Task::Lend { .. } => None,
     };
     report.map(|out| (out, OutputKind::TaskReport))
 }

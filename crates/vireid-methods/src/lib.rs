@@ -11,8 +11,9 @@ pub mod parts;
 mod presets;
 pub mod registry;
 
-pub use parts::labelling::{Clusters, Labels, cluster, dbscan_labels, encode, rows_on};
+pub use parts::auto::Auto;
+pub use parts::labelling::{Clusters, Labels, cluster, encode, rows_on};
 pub use parts::nearest_neighbours_on;
-pub use parts::settings::{ClusteringSettings, NeighbourSearch, PerModalityValue, SamplerSettings};
+pub use parts::settings::{ClusteringSettings, NeighbourSearch, PerModalityEps, SamplerSettings};
 pub use presets::{preset, preset_layers, presets};
 pub use vireid_train::*;

@@ -5,6 +5,7 @@ use vireid_losses::Positives;
 use vireid_train::MethodError;
 
 use super::prototypes::PrototypeKind;
+use crate::parts::auto::Auto;
 use crate::parts::baseline::JointSampler;
 use crate::parts::joint::JointExpansion;
 use crate::parts::settings::Checked;
@@ -28,7 +29,7 @@ pub struct BmilSettings {
     /// Neighbours averaged in the joint clustering (k2), at least 1.
     pub joint_k2: usize,
     /// Largest Jaccard distance of neighbours in the joint clustering, above 0 and below 1.
-    pub joint_eps: f64,
+    pub joint_eps: Auto<f64>,
     /// Query expansion of the joint clustering.
     pub expansion: JointExpansion,
     /// Most visible images per infrared one in the joint clustering; those above are left out of the epoch's, by lot. 0 leaves
@@ -49,7 +50,7 @@ impl Checked for BmilSettings {
         if !(0.0..=1.0).contains(&self.momentum) {
             return refuse("momentum", "from 0 to 1");
         }
-        if !(self.joint_eps > 0.0 && self.joint_eps < 1.0) {
+        if self.joint_eps.value().is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
             return refuse("joint_eps", "above 0 and below 1");
         }
         if !(self.visible_per_infrared >= 0.0 && self.visible_per_infrared.is_finite()) {

@@ -17,6 +17,7 @@ use vireid_core::{Camera, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 
+use crate::parts::auto::{Auto, Within};
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
@@ -173,8 +174,8 @@ impl Method for Dmic {
         let across = s.expansion.over(values.joint_k2, s.joint_cap, &origins);
         let joint = JointClustering {
             k1: values.joint_k1,
-            eps: values.eps,
-            min_samples: c.min_samples,
+            eps: Auto::Value(values.eps),
+            min_samples: Auto::Value(c.min_samples),
             neighbourhood: c.neighbourhood.of(&origins),
             search: c.neighbours,
         };
@@ -183,14 +184,17 @@ impl Method for Dmic {
         figures.extend(with_joint.then_some(("joint k2", values.joint_k2 as f64)));
         figures.extend((values.k1 != c.k1).then_some(("k1", values.k1 as f64)));
         figures.extend((with_joint && values.joint_k1 != s.joint_k1).then_some(("joint k1", values.joint_k1 as f64)));
+        let own = |expansion| Within {
+            k1: Auto::Value(values.k1),
+            eps: Auto::Value(values.eps),
+            min_samples: Auto::Value(c.min_samples),
+            expansion,
+            search: c.neighbours,
+        };
         let how = Clusterings {
-            k1: values.k1,
-            expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
-            eps: PerModality { visible: values.eps, infrared: values.eps },
+            within: PerModality { visible: own(within(of_visible)), infrared: own(within(of_infrared)) },
             eps_keys: PerModality { visible: EPS_KEYS[at.stage].into(), infrared: EPS_KEYS[at.stage].into() },
             joint_eps_key: EPS_KEYS[INTER],
-            min_samples: c.min_samples,
-            search: c.neighbours,
             joint: with_joint.then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
             momentum: s.momentum,
             figures,

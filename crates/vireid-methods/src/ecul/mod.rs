@@ -11,13 +11,14 @@
 mod settings;
 
 use burn::tensor::{Device, Tensor};
-use vireid_clustering::{Expansion, VotedPair, nearest_across, vote_among};
-use vireid_core::{Camera, Embeddings, PerModality, Stream};
+use vireid_clustering::{VotedPair, nearest_across, vote_among};
+use vireid_core::{Camera, Embeddings, Modality, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropy, label_tensor};
 use vireid_memory::normalize_rows;
 
+use crate::parts::auto::Within;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
@@ -220,15 +221,18 @@ impl Method for Ecul {
         let (emcc, tsmem) = (self.table.settings.emcc, self.table.settings.tsmem);
         let origins = joint_origins(&cameras);
         let (of_visible, of_infrared) = origins.split_at(cameras.visible.len());
-        let within = |origins| match emcc.within {
-            true => emcc.variant.expansion(emcc.k2, emcc.k3, origins),
-            false => Expansion::Mean { k2: c.k2 },
+        let within = |modality, origins| match emcc.within {
+            true => Within { expansion: emcc.variant.expansion(emcc.k2, emcc.k3, origins), ..c.within(modality) },
+            false => c.within(modality),
         };
         let joint = c.joint(emcc.joint_k1, emcc.joint_eps, &origins);
         let across = emcc.variant.expansion(emcc.joint_k2, emcc.joint_k3, &origins);
         let (_, momentum) = tsmem.at(at.epoch, self.epochs);
         let how = Clusterings {
-            expansion: PerModality { visible: within(of_visible), infrared: within(of_infrared) },
+            within: PerModality {
+                visible: within(Modality::Visible, of_visible),
+                infrared: within(Modality::Infrared, of_infrared),
+            },
             joint_eps_key: "settings.emcc.joint_eps",
             joint: (at.stage >= UNITED).then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
             figures: vec![("momentum", momentum)],

@@ -7,6 +7,7 @@ use crate::parts::instance::InstanceLoss;
 use crate::parts::update::UpdateRule;
 use vireid_train::MethodError;
 
+use crate::parts::auto::Auto;
 use crate::parts::settings::Checked;
 
 /// The settings of a configuration's `[settings]`.
@@ -48,7 +49,7 @@ pub struct Emcc {
     /// Second count (k3) within a modality; see the variant.
     pub k3: usize,
     /// Largest Jaccard distance of neighbours in the joint clustering.
-    pub joint_eps: f64,
+    pub joint_eps: Auto<f64>,
 }
 
 /// A reading of the expansion; see [`Expansion`].
@@ -159,7 +160,7 @@ impl Checked for EculSettings {
                 return refuse(name, "above 0");
             }
         }
-        if !(settings.emcc.joint_eps > 0.0 && settings.emcc.joint_eps < 1.0) {
+        if settings.emcc.joint_eps.value().is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
             return refuse("emcc.joint_eps", "above 0 and below 1");
         }
         let Emcc { joint_k1, joint_k2, joint_k3, k2, k3, .. } = settings.emcc;

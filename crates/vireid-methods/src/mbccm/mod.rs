@@ -201,6 +201,7 @@ impl Method for Mbccm {
         epoch.report(&Labelling {
             labels: indices.as_ref().map(Vec::as_slice),
             association: Some(&matched),
+            figures: clusters.chosen.clone(),
             ..Labelling::default()
         });
         let association = (at.stage >= ASSOCIATED).then_some(matched);

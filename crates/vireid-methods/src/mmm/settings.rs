@@ -6,6 +6,7 @@ use vireid_clustering::{CostDirection, MemoryMatching};
 use crate::parts::lookups::BankGradient;
 use vireid_train::MethodError;
 
+use crate::parts::auto::Auto;
 use crate::parts::settings::Checked;
 
 /// The settings of a configuration's `[settings]`.
@@ -22,7 +23,7 @@ pub struct MmmSettings {
     /// Neighbours averaged in the joint clustering, the modalities counting equally.
     pub joint_k2: usize,
     /// Largest Jaccard distance of neighbours in the joint clustering.
-    pub joint_eps: f64,
+    pub joint_eps: Auto<f64>,
     /// How many memories a cluster has in the matching, at least 1.
     pub memories: usize,
     /// Match visible clusters with infrared ones by their memories. Off, stage 3 trains on the joint clusters of the
@@ -198,7 +199,7 @@ impl Checked for MmmSettings {
         if settings.temperature.is_nan() || settings.temperature <= 0.0 {
             return refuse("temperature", "above 0");
         }
-        if !(settings.joint_eps > 0.0 && settings.joint_eps < 1.0) {
+        if settings.joint_eps.value().is_some_and(|eps| !(eps > 0.0 && eps < 1.0)) {
             return refuse("joint_eps", "above 0 and below 1");
         }
         for (name, weight) in [("margin", settings.margin), ("intra", settings.intra), ("inter", settings.inter)] {

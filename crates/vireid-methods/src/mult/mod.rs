@@ -11,14 +11,15 @@ mod settings;
 mod step;
 
 use burn::tensor::{Device, Tensor};
-use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, cluster_means};
+use vireid_clustering::{JaccardEncoding, cluster_means};
 use vireid_core::{Embeddings, Modality, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::{BatchShape, StepPlan, independent_clusters, shared_blocks, shared_labels};
 use vireid_data::transform::Transform;
 use vireid_losses::label_tensor;
 
-use crate::parts::labelling::{Labels, dbscan_labels, encode, eps_key, rows_on};
+use crate::parts::auto::Chosen;
+use crate::parts::labelling::{Labels, eps_key, rows_on};
 use crate::parts::settings::{MethodTable, read_clustering, refuse_neighbourhood};
 use crate::parts::views::{SPECIFIC_PARTS, StepEmbeddings, StepLabels, specific_step};
 use vireid_train::MethodState;
@@ -83,6 +84,7 @@ impl Mult {
         embeddings: &PerModality<Embeddings>,
         means: &PerModality<Embeddings>,
         encodings: &PerModality<JaccardEncoding>,
+        chosen: Chosen,
     ) -> Result<TransferredPair, MethodError> {
         let distances = encodings.as_ref().map(|encoding| encoding.within(1.0));
         let (pair, rounds) = transfer(embeddings, means, &distances, &self.table.settings, epoch.device())?;
@@ -93,13 +95,13 @@ impl Mult {
             true => PerModality { visible: own.visible.as_slice(), infrared: cross.infrared.as_slice() },
             false => PerModality { visible: cross.visible.as_slice(), infrared: own.infrared.as_slice() },
         };
+        let mut figures = chosen;
+        figures.push(("rounds in visible space", rounds.visible as f64));
+        figures.push(("rounds in infrared space", rounds.infrared as f64));
         epoch.report(&Labelling {
             labels: own.as_ref().map(Vec::as_slice),
             joint: Some(joint),
-            figures: vec![
-                ("rounds in visible space", rounds.visible as f64),
-                ("rounds in infrared space", rounds.infrared as f64),
-            ],
+            figures,
             ..Labelling::default()
         });
         Ok(pair)
@@ -184,27 +186,14 @@ impl Method for Mult {
         let embeddings = epoch.embeddings()?;
         let at = epoch.at();
         let c = &self.table.clustering;
-        let expansion = Expansion::Mean { k2: c.k2 };
-        let encoded =
-            |of: &Embeddings| encode(of, c.k1, &Neighbourhood::Plain, &expansion, c.neighbours, epoch.device());
-        let encodings =
-            PerModality { visible: encoded(&embeddings.visible)?, infrared: encoded(&embeddings.infrared)? };
-        let labels = Labels {
-            visible: dbscan_labels(
-                &encodings.visible,
-                c.eps.visible,
-                c.min_samples,
-                at.epoch,
-                &eps_key(Modality::Visible),
-            )?,
-            infrared: dbscan_labels(
-                &encodings.infrared,
-                c.eps.infrared,
-                c.min_samples,
-                at.epoch,
-                &eps_key(Modality::Infrared),
-            )?,
-        };
+        let within = |modality: Modality| (c.within(modality), eps_key(modality));
+        let (of_visible, key) = within(Modality::Visible);
+        let visible = of_visible.run(&embeddings.visible, at.epoch, &key, epoch.device())?;
+        let (of_infrared, key) = within(Modality::Infrared);
+        let infrared = of_infrared.run(&embeddings.infrared, at.epoch, &key, epoch.device())?;
+        let labels = Labels { visible: visible.labels, infrared: infrared.labels };
+        let encodings = PerModality { visible: visible.encoding, infrared: infrared.encoding };
+        let chosen = [visible.chosen, infrared.chosen].concat();
         let means = PerModality {
             visible: cluster_means(&embeddings.visible, &labels.visible)?,
             infrared: cluster_means(&embeddings.infrared, &labels.infrared)?,
@@ -213,10 +202,11 @@ impl Method for Mult {
         let rows = means.as_ref().map(|means| rows_on(&means.clone().normalized(), &device));
         let banks = MemoryBanks::new(rows, self.table.settings.momentum);
         let labels = if at.stage >= ASSOCIATED {
-            EpochLabels::Transferred(Box::new(self.transferred(epoch, &embeddings, &means, &encodings)?))
+            EpochLabels::Transferred(Box::new(self.transferred(epoch, &embeddings, &means, &encodings, chosen)?))
         } else {
             let indices = labels.indices();
-            epoch.report(&Labelling { labels: indices.as_ref().map(Vec::as_slice), ..Labelling::default() });
+            let labels_of = indices.as_ref().map(Vec::as_slice);
+            epoch.report(&Labelling { labels: labels_of, figures: chosen, ..Labelling::default() });
             EpochLabels::Clusters(labels)
         };
         Ok(Prepared { labels, banks })

@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, centroids};
+use vireid_clustering::centroids;
 use vireid_core::{Camera, Embeddings, Infrared, Modality, PerModality, PseudoLabels, Stream, Visible};
 use vireid_data::DataError;
 use vireid_data::sampler::{BatchShape, StepPlan, camera_aware_batches, shared_blocks, shared_labels};
@@ -13,11 +13,12 @@ use vireid_train::epoch::{Epoch, Labelling};
 use vireid_train::misgivings::LabelKeys;
 use vireid_train::{MethodError, MethodState};
 
+use super::auto::Within;
 use super::instance::InstanceLoss;
 use super::instance_memory::InstanceMemory;
 use super::joint::JointClusters;
-use super::labelling::{Labels, dbscan_labels, encode, eps_key, rows_on};
-use super::settings::{ClusteringSettings, NeighbourSearch};
+use super::labelling::{Labels, eps_key, rows_on};
+use super::settings::ClusteringSettings;
 
 /// The kind of step that trains on each modality's own memory; it alternates with [`JOINT`]. A value of
 /// [`StepPlan::part`].
@@ -28,20 +29,12 @@ pub const JOINT: usize = 1;
 /// How an epoch is clustered: within each modality, and in some stages both together.
 #[derive(Debug, Clone)]
 pub struct Clusterings<'a> {
-    /// Neighbours ranked within a modality (k1 of k-reciprocal encoding), at least 1.
-    pub k1: usize,
-    /// How rows of the encoding are averaged over neighbours, for each modality.
-    pub expansion: PerModality<Expansion<'a>>,
-    /// Largest Jaccard distance of neighbours within each modality, above 0 and below 1.
-    pub eps: PerModality<f64>,
-    /// The settings that hold `eps`, by name, for the message when nothing is found.
+    /// How the images of each modality are clustered on their own.
+    pub within: PerModality<Within<'a>>,
+    /// The settings that hold their radii, by name, for the message when nothing is found.
     pub eps_keys: PerModality<String>,
     /// The setting that holds the radius of the joint clustering, by name, for the same reason.
     pub joint_eps_key: &'static str,
-    /// Neighbours, itself included, that make a core sample.
-    pub min_samples: usize,
-    /// Whether the host or the training device searches for neighbours.
-    pub search: NeighbourSearch,
     /// What clustering both modalities together found; `None` in stages without that.
     pub joint: Option<JointClusters>,
     /// Weight of the old prototype in the memories, from 0 to 1.
@@ -53,15 +46,10 @@ pub struct Clusterings<'a> {
 impl Clusterings<'_> {
     /// Plain expansions within each modality as the settings say, and no joint clustering.
     pub fn plain(c: &ClusteringSettings, momentum: f64) -> Self {
-        let expansion = Expansion::Mean { k2: c.k2 };
         Self {
-            k1: c.k1,
-            expansion: PerModality { visible: expansion, infrared: expansion },
-            eps: PerModality { visible: c.eps.visible, infrared: c.eps.infrared },
+            within: PerModality { visible: c.within(Modality::Visible), infrared: c.within(Modality::Infrared) },
             eps_keys: PerModality { visible: eps_key(Modality::Visible), infrared: eps_key(Modality::Infrared) },
             joint_eps_key: "",
-            min_samples: c.min_samples,
-            search: c.neighbours,
             joint: None,
             momentum,
             figures: Vec::new(),
@@ -116,19 +104,15 @@ impl Baseline {
         how: Clusterings<'_>,
     ) -> Result<Self, MethodError> {
         let device = epoch.device().clone();
-        let encoded = |of: &Embeddings, expansion: &Expansion<'_>| -> Result<JaccardEncoding, MethodError> {
-            encode(of, how.k1, &Neighbourhood::Plain, expansion, how.search, &device)
-        };
         let number = epoch.at().epoch;
-        let of_visible = encoded(&embeddings.visible, &how.expansion.visible)?;
-        let of_infrared = encoded(&embeddings.infrared, &how.expansion.infrared)?;
-        let labels = Labels {
-            visible: dbscan_labels(&of_visible, how.eps.visible, how.min_samples, number, &how.eps_keys.visible)?,
-            infrared: dbscan_labels(&of_infrared, how.eps.infrared, how.min_samples, number, &how.eps_keys.infrared)?,
-        };
+        let visible = how.within.visible.run(&embeddings.visible, number, &how.eps_keys.visible, &device)?;
+        let infrared = how.within.infrared.run(&embeddings.infrared, number, &how.eps_keys.infrared, &device)?;
+        let labels = Labels { visible: visible.labels, infrared: infrared.labels };
         let Clusterings { joint, mut figures, momentum, eps_keys: eps, joint_eps_key, .. } = how;
         let joint_eps = joint.as_ref().map_or(String::new(), |_| joint_eps_key.into());
         let keys = LabelKeys { eps, joint_eps, ..LabelKeys::default() };
+        figures.extend(visible.chosen.into_iter().chain(infrared.chosen));
+        figures.extend(joint.iter().flat_map(|joint| joint.chosen.iter().copied()));
         figures.extend(joint.as_ref().map(|joint| ("association rate", joint.association_rate())));
         let indices = labels.indices();
         epoch.report(&Labelling {

@@ -2,9 +2,10 @@
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use vireid_clustering::{Expansion, NeighbourGraph, Neighbourhood, Origin, dbscan};
+use vireid_clustering::{Expansion, Neighbourhood, Origin};
 use vireid_core::{Camera, Embeddings, Modality, PerModality};
 
+use super::auto::{Auto, Chosen, cut_jointly};
 use super::labelling::encode;
 use vireid_train::MethodError;
 
@@ -21,6 +22,8 @@ pub struct JointClusters {
     pub centroids: Embeddings,
     /// How many clusters hold images of both modalities.
     pub clusters_of_both: usize,
+    /// What was chosen where settings are `"auto"`, by name, for reports.
+    pub chosen: Chosen,
 }
 
 impl JointClusters {
@@ -72,9 +75,9 @@ pub struct JointClustering<'a> {
     /// Neighbours ranked (k1 of k-reciprocal encoding), at least 1.
     pub k1: usize,
     /// Largest Jaccard distance of neighbours, above 0 and below 1.
-    pub eps: f64,
+    pub eps: Auto<f64>,
     /// Neighbours, itself included, that make a core sample.
-    pub min_samples: usize,
+    pub min_samples: Auto<usize>,
     /// Where neighbours are taken from.
     pub neighbourhood: Neighbourhood<'a>,
     /// Whether the host or the training device searches for neighbours.
@@ -103,7 +106,7 @@ impl JointClustering<'_> {
         let (count, dim) = (visible.rows(), visible.dim());
         let all = Embeddings::new([visible.as_slice(), infrared.as_slice()].concat(), count + infrared.rows(), dim)?;
         let encoding = encode(&all, self.k1, &self.neighbourhood, expansion, self.search, device)?;
-        let labels = dbscan(&NeighbourGraph::from_jaccard(&encoding, self.eps)?, self.min_samples)?;
+        let (labels, chosen) = cut_jointly(encoding, self.k1, self.eps, self.min_samples)?;
         let clusters = labels.iter().flatten().max().map_or(0, |largest| largest + 1);
         let (of_visible, of_infrared) = labels.split_at(count);
         let labels = PerModality { visible: of_visible.to_vec(), infrared: of_infrared.to_vec() };
@@ -125,7 +128,7 @@ impl JointClustering<'_> {
             .map(|labels| labels.iter().map(|label| label.filter(|&label| is_shared(label))).collect::<Vec<_>>());
         let clusters_of_both = (0..clusters).filter(|&label| is_shared(label)).count();
         let centroids = Embeddings::new(rows, clusters, dim)?.normalized();
-        Ok(JointClusters { shared, clusters_of_both, centroids, labels })
+        Ok(JointClusters { shared, clusters_of_both, centroids, labels, chosen })
     }
 }
 
@@ -159,8 +162,8 @@ mod tests {
             PerModality { visible: rows(&[(0.0, 6), (1.5, 6), (3.0, 6)]), infrared: rows(&[(0.01, 3), (1.51, 5)]) };
         let settings = JointClustering {
             k1: 6,
-            eps: 0.9,
-            min_samples: 3,
+            eps: Auto::Value(0.9),
+            min_samples: Auto::Value(3),
             neighbourhood: Neighbourhood::Plain,
             search: NeighbourSearch::Host,
         };

@@ -1,12 +1,13 @@
 //! Pseudo-labels of both modalities, and how they are made.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use vireid_clustering::{Expansion, JaccardEncoding, NeighbourGraph, Neighbourhood, centroids, dbscan};
+use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, centroids};
 use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
 use vireid_data::sampler::StepPlan;
 
 use vireid_train::{MethodError, MethodState};
 
+use super::auto::Chosen;
 use super::device_neighbours::nearest_across_on;
 use super::settings::{ClusteringSettings, NeighbourSearch};
 
@@ -65,6 +66,8 @@ pub struct Clusters {
     pub labels: Labels,
     /// One row per cluster, of length 1.
     pub centroids: PerModality<Embeddings>,
+    /// What was chosen where settings are `"auto"`, by name, for reports.
+    pub chosen: Chosen,
 }
 
 /// Clusters each modality on its own: neighbours (on `device` where the settings say so), k-reciprocal Jaccard distance,
@@ -79,27 +82,25 @@ pub fn cluster(
     epoch: usize,
     device: &Device,
 ) -> Result<Clusters, MethodError> {
-    let (visible, of_visible) = clusters_of(&embeddings.visible, settings, settings.eps.visible, epoch, device)?;
-    let (infrared, of_infrared) = clusters_of(&embeddings.infrared, settings, settings.eps.infrared, epoch, device)?;
+    let (visible, of_visible, mut chosen) = clusters_of(&embeddings.visible, settings, epoch, device)?;
+    let (infrared, of_infrared, chosen_infrared) = clusters_of(&embeddings.infrared, settings, epoch, device)?;
+    chosen.extend(chosen_infrared);
     let centroids = PerModality { visible: of_visible, infrared: of_infrared };
-    Ok(Clusters { labels: Labels { visible, infrared }, centroids })
+    Ok(Clusters { labels: Labels { visible, infrared }, centroids, chosen })
 }
 
 fn clusters_of<M: ModalityTag>(
     embeddings: &Embeddings,
     settings: &ClusteringSettings,
-    eps: f64,
     epoch: usize,
     device: &Device,
-) -> Result<(PseudoLabels<M>, Embeddings), MethodError> {
+) -> Result<(PseudoLabels<M>, Embeddings, Chosen), MethodError> {
     if embeddings.rows() == 0 {
-        return Ok((PseudoLabels::new(&[])?, embeddings.clone()));
+        return Ok((PseudoLabels::new(&[])?, embeddings.clone(), Vec::new()));
     }
-    let expansion = Expansion::Mean { k2: settings.k2 };
-    let encoded = encode(embeddings, settings.k1, &Neighbourhood::Plain, &expansion, settings.neighbours, device)?;
-    let labels = dbscan_labels(&encoded, eps, settings.min_samples, epoch, &eps_key(M::MODALITY))?;
-    let centroids = centroids(embeddings, &labels)?;
-    Ok((labels, centroids))
+    let found = settings.within(M::MODALITY).run(embeddings, epoch, &eps_key(M::MODALITY), device)?;
+    let centroids = centroids(embeddings, &found.labels)?;
+    Ok((found.labels, centroids, found.chosen))
 }
 
 /// The key of a modality's radius in `[clustering]`.
@@ -127,25 +128,4 @@ pub fn encode(
             .find_by(embeddings, k1, |queries, candidates, k| nearest_across_on(queries, candidates, k, device))?,
     };
     Ok(JaccardEncoding::from_neighbours(embeddings, &neighbours, &neighbourhood.expansion(*expansion))?)
-}
-
-/// DBSCAN on the Jaccard distances of one modality. `setting` is what a person raises when nothing is found.
-///
-/// # Errors
-///
-/// `VR0505` when there is no cluster; what clustering refuses.
-pub fn dbscan_labels<M: ModalityTag>(
-    encoding: &JaccardEncoding,
-    eps: f64,
-    min_samples: usize,
-    epoch: usize,
-    setting: &str,
-) -> Result<PseudoLabels<M>, MethodError> {
-    let graph = NeighbourGraph::from_jaccard(encoding, eps)?;
-    let labels = PseudoLabels::new(&dbscan(&graph, min_samples)?)?;
-    if labels.clusters() == 0 {
-        let modality: Modality = M::MODALITY;
-        return Err(MethodError::NoClusters { epoch, modality, noise: encoding.len(), setting: setting.into() });
-    }
-    Ok(labels)
 }

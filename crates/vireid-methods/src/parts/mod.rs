@@ -1,5 +1,6 @@
 //! What methods share: settings, labellers, memories, batches and objectives.
 
+pub mod auto;
 pub mod baseline;
 pub mod contrast;
 pub mod contrast_step;

@@ -2,10 +2,12 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vireid_clustering::{CameraCounts, Neighbourhood, Origin, shared_rows_at};
+use vireid_clustering::{CameraCounts, Expansion, Neighbourhood, Origin, shared_rows_at};
+use vireid_core::Modality;
 use vireid_data::sampler::BatchShape;
 use vireid_train::{MethodError, RunConfig, parse_settings};
 
+use super::auto::{Auto, AutoWord, Within};
 use super::joint::JointClustering;
 
 /// Images of a modality that a step may have: more than any data set of the field has.
@@ -15,13 +17,14 @@ const MOST_SLOTS: usize = 1 << 18;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusteringSettings {
     /// Neighbours ranked (k1 of k-reciprocal encoding), at least 1.
-    pub k1: usize,
-    /// Neighbours over which rows of the encoding are averaged (k2), at least 1.
+    pub k1: Auto<usize>,
+    /// Neighbours over which rows of the encoding are averaged (k2), at least 1; where `k1` is chosen, no more than a quarter of
+    /// it.
     pub k2: usize,
     /// Largest Jaccard distance of neighbours, above 0 and below 1.
-    pub eps: PerModalityValue,
+    pub eps: PerModalityEps,
     /// Neighbours, itself included, that make a core sample; at least 1.
-    pub min_samples: usize,
+    pub min_samples: Auto<usize>,
     /// Whether the host or the training device searches for neighbours.
     pub neighbours: NeighbourSearch,
     /// From where the neighbours of a joint clustering are taken; absent, it is plain. Methods without a joint clustering don't
@@ -70,13 +73,30 @@ pub enum NeighbourSearch {
     Device,
 }
 
-/// A number for each modality, as a table in a configuration: `{ visible = 0.6, infrared = 0.6 }`.
+/// A radius for each modality, as a table in a configuration: `{ visible = 0.6, infrared = "auto" }`; `"auto"` alone is for both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct PerModalityValue {
-    /// The number for visible images.
-    pub visible: f64,
-    /// The number for infrared images.
-    pub infrared: f64,
+#[serde(from = "EpsForm")]
+pub struct PerModalityEps {
+    /// The radius for visible images.
+    pub visible: Auto<f64>,
+    /// The radius for infrared images.
+    pub infrared: Auto<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "\"auto\", or { visible = ..., infrared = ... } with numbers or \"auto\"")]
+enum EpsForm {
+    Both(AutoWord),
+    Each { visible: Auto<f64>, infrared: Auto<f64> },
+}
+
+impl From<EpsForm> for PerModalityEps {
+    fn from(form: EpsForm) -> Self {
+        match form {
+            EpsForm::Both(AutoWord::Auto) => Self { visible: Auto::CHOSEN, infrared: Auto::CHOSEN },
+            EpsForm::Each { visible, infrared } => Self { visible, infrared },
+        }
+    }
 }
 
 /// Which images a step takes: `[sampler]`.
@@ -129,23 +149,33 @@ pub trait Checked {
 impl Checked for ClusteringSettings {
     fn check(&self) -> Result<(), MethodError> {
         for (name, eps) in [("visible", self.eps.visible), ("infrared", self.eps.infrared)] {
-            if !(eps > 0.0 && eps < 1.0) {
+            if let Some(eps) = eps.value().filter(|eps| !(*eps > 0.0 && *eps < 1.0)) {
                 let message = format!("clustering.eps.{name} = {eps} must be above 0 and below 1");
                 return Err(MethodError::Config(message));
             }
         }
         at_least_one(&[
-            ("clustering.k1", self.k1),
+            ("clustering.k1", self.k1.value().unwrap_or(1)),
             ("clustering.k2", self.k2),
-            ("clustering.min_samples", self.min_samples),
+            ("clustering.min_samples", self.min_samples.value().unwrap_or(1)),
         ])
     }
 }
 
 impl ClusteringSettings {
+    /// How the images of one modality are clustered on their own.
+    pub fn within(&self, modality: Modality) -> Within<'static> {
+        let eps = match modality {
+            Modality::Visible => self.eps.visible,
+            Modality::Infrared => self.eps.infrared,
+        };
+        let (k1, min_samples, search) = (self.k1, self.min_samples, self.neighbours);
+        Within { k1, eps, min_samples, expansion: Expansion::Mean { k2: self.k2 }, search }
+    }
+
     /// A joint clustering with these settings, of images that come from `origins`. `k1` neighbours are ranked, and `eps` is the
     /// largest Jaccard distance of neighbours.
-    pub fn joint<'a>(&self, k1: usize, eps: f64, origins: &'a [Origin]) -> JointClustering<'a> {
+    pub fn joint<'a>(&self, k1: usize, eps: Auto<f64>, origins: &'a [Origin]) -> JointClustering<'a> {
         let (min_samples, neighbourhood, search) = (self.min_samples, self.neighbourhood.of(origins), self.neighbours);
         JointClustering { k1, eps, min_samples, neighbourhood, search }
     }
@@ -154,7 +184,10 @@ impl ClusteringSettings {
     pub fn notes(&self) -> Vec<String> {
         let k2 = self.k2;
         let eps = [("visible", self.eps.visible), ("infrared", self.eps.infrared)];
-        let shared = eps.into_iter().filter_map(|(name, eps)| Some((name, eps, shared_rows_at(eps, k2)?)));
+        let shared = eps.into_iter().filter_map(|(name, eps)| {
+            let eps = eps.value()?;
+            Some((name, eps, shared_rows_at(eps, k2)?))
+        });
         shared
             .map(|(name, eps, rows)| {
                 format!(
