@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +14,6 @@ use tempfile::TempDir;
 use vireid_core::Modality;
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
-use vireid_tests::calls;
 
 /// Settings that make a run take seconds.
 const TINY: [&str; 9] = [
