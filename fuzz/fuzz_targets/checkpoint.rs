@@ -1,3 +1,5 @@
+//! The fuzzer of checkpoints.
+
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,3 +1,5 @@
+//! The fuzzer of configurations.
+
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,3 +1,5 @@
+//! The fuzzer of the JSON files of a run directory.
+
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,3 +1,5 @@
+//! The fuzzer of images.
+
 #![no_main]
 
 use std::sync::LazyLock;

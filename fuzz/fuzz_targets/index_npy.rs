@@ -1,3 +1,5 @@
+//! The fuzzer of files of NumPy.
+
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,3 +1,5 @@
+//! The fuzzer of indices of embeddings in Parquet.
+
 #![no_main]
 
 use std::sync::LazyLock;

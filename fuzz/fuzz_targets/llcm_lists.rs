@@ -1,3 +1,5 @@
+//! The fuzzer of LLCM's lists.
+
 #![no_main]
 
 use std::sync::LazyLock;

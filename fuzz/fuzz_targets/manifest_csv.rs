@@ -1,3 +1,5 @@
+//! The fuzzer of manifests in CSV.
+
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,3 +1,5 @@
+//! The fuzzer of manifests in Parquet.
+
 #![no_main]
 
 use std::sync::LazyLock;

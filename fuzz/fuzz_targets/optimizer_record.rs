@@ -1,3 +1,5 @@
+//! The fuzzer of Burn's records of optimisers.
+
 #![no_main]
 
 use std::sync::LazyLock;

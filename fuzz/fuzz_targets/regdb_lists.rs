@@ -1,3 +1,5 @@
+//! The fuzzer of RegDB's lists.
+
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,3 +1,5 @@
+//! The fuzzer of settings of a command line.
+
 #![no_main]
 
 use std::sync::LazyLock;

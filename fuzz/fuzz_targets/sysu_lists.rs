@@ -1,3 +1,5 @@
+//! The fuzzer of SYSU-MM01's lists.
+
 #![no_main]
 
 use std::sync::LazyLock;

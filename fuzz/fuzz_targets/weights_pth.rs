@@ -1,3 +1,5 @@
+//! The fuzzer of weights in PyTorch's files.
+
 #![no_main]
 
 use std::sync::LazyLock;

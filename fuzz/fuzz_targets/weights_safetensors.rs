@@ -1,3 +1,5 @@
+//! The fuzzer of weights in safetensors.
+
 #![no_main]
 
 use std::sync::LazyLock;

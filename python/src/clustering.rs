@@ -1,3 +1,5 @@
+//! Distances, clusters and neighbours, for Python.
+
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use rayon::prelude::*;

@@ -1,3 +1,5 @@
+//! Scores of a search, for Python.
+
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

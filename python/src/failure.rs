@@ -1,3 +1,5 @@
+//! Errors on their way to Python.
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use vireid_core::{Coded, CoreError};

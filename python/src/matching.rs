@@ -1,3 +1,5 @@
+//! Matching clusters across the modalities, for Python.
+
 use numpy::{PyArray1, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use vireid_clustering::{

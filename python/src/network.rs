@@ -1,3 +1,5 @@
+//! Trained networks, for Python.
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,3 +1,5 @@
+//! The command line, for Python.
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -353,15 +353,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn pages_link_to_what_is_there() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let broken = vireid_tests::documented::broken_links(&root);
-        assert!(broken.is_empty(), "{broken:#?}");
-        let outside = vireid_tests::documented::pages_outside_the_book(&root);
-        assert!(outside.is_empty(), "{outside:#?}");
-    }
-
     /// What `cargo xtask` passes on is what is here, and it says of it what is said here.
     #[test]
     fn every_task_can_be_asked_for() {

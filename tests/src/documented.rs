@@ -1,4 +1,4 @@
-//! What README and book tell people: commands to type, and pages to go to.
+//! What README and book tell people to type.
 
 use std::path::{Path, PathBuf};
 
@@ -21,38 +21,6 @@ pub fn commands(root: &Path, prefixes: &[&str]) -> Vec<Vec<String>> {
         }
     }
     found
-}
-
-/// Links of the pages to files that are not there, with their page.
-///
-/// # Panics
-///
-/// As [`commands`].
-pub fn broken_links(root: &Path) -> Vec<String> {
-    let mut broken = Vec::new();
-    for (page, text) in pages(root) {
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let file = target.split('#').next().unwrap_or_default();
-            let is_elsewhere = file.is_empty() || file.contains("://");
-            if !is_elsewhere && !page.parent().unwrap_or(root).join(file).exists() {
-                broken.push(format!("{}: {target}", page.display()));
-            }
-        }
-    }
-    broken
-}
-
-/// Pages under `docs/` that the book's table of contents lacks: mdBook leaves them out, and links to them lead nowhere.
-///
-/// # Panics
-///
-/// As [`commands`].
-pub fn pages_outside_the_book(root: &Path) -> Vec<String> {
-    let docs = root.join("docs");
-    let all = pages(root);
-    let contents = all.iter().find(|(page, _)| *page == docs.join("SUMMARY.md")).map_or("", |(_, text)| text);
-    let in_docs = all.iter().filter_map(|(page, _)| page.strip_prefix(&docs).ok()?.to_str());
-    in_docs.filter(|page| *page != "SUMMARY.md" && !contents.contains(&format!("({page})"))).map(Into::into).collect()
 }
 
 fn pages(root: &Path) -> Vec<(PathBuf, String)> {

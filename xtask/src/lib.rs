@@ -7,6 +7,7 @@ mod package;
 mod pass_on;
 pub mod reproduce;
 pub mod tables;
+mod tidy;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Check what must hold for the repository as a whole and no compiler sees
+    Tidy,
     /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
     DeviceKit(device_kit::Arguments),
     /// Pack every crate that is published, as the registry gets it, and look through what was packed
@@ -68,6 +71,7 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
         let Arguments { task, force } = parse(words.into_iter()).unwrap_or_else(|error| error.exit());
         match task {
             Task::Tables { check } => tables::run(check),
+            Task::Tidy => tidy::run(),
             Task::DeviceKit(arguments) => device_kit::run(&arguments, force),
             Task::Package(arguments) => package::run(&arguments),
         }

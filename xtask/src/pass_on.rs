@@ -1,3 +1,5 @@
+//! Tasks that are passed on to the studies' program.
+
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 

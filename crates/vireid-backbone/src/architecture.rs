@@ -1,3 +1,5 @@
+//! Telling a network's kind by the names and shapes of its parameters.
+
 use std::collections::BTreeSet;
 use std::fmt;
 

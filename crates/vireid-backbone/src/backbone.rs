@@ -1,3 +1,5 @@
+//! What training and evaluation need of a network: the trait that all networks here implement.
+
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use vireid_core::{Modality, PerModality};

@@ -1,3 +1,5 @@
+//! Batch norm over parts of a batch, each normalised on its own.
+
 use burn::config::Config;
 use burn::module::{Flag, Initializer, Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, Tensor};

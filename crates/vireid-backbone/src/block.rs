@@ -1,3 +1,5 @@
+//! The residual blocks of ResNet.
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};

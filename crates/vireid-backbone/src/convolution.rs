@@ -1,3 +1,5 @@
+//! A convolution layer over this project's kernels.
+
 use burn::config::Config;
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};

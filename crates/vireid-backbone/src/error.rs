@@ -1,3 +1,5 @@
+//! The errors of this crate, codes VR03xx.
+
 use std::path::PathBuf;
 
 use vireid_core::Coded;

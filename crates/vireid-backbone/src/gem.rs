@@ -1,3 +1,5 @@
+//! Generalised-mean pooling, as released and as first published.
+
 use burn::tensor::Tensor;
 use vireid_onnx::{Graph, Value};
 

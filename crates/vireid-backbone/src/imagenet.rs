@@ -1,3 +1,5 @@
+//! Weights of others for the two-stream residual networks.
+
 use crate::loading::load_named;
 use crate::{BackboneError, TwoStreamNet, WeightFile, WeightNames, WeightReport};
 

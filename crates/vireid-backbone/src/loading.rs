@@ -1,3 +1,5 @@
+//! Loading a file of weights into a network, and what came of it.
+
 use burn::module::Module;
 
 use crate::architecture::{Architecture, of_shapes};

@@ -1,3 +1,5 @@
+//! Fitting the names of a file's tensors to a network's.
+
 use std::collections::BTreeMap;
 
 use crate::BackboneError;

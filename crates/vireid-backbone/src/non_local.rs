@@ -1,3 +1,5 @@
+//! The non-local block of AGW.
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};

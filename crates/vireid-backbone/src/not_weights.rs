@@ -1,3 +1,5 @@
+//! Why a file is none of weights, told by how it begins.
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;

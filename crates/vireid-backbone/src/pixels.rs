@@ -1,3 +1,5 @@
+//! From bytes to the numbers that a network learnt to see.
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use vireid_onnx::{Graph, Value};

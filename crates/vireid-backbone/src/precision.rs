@@ -1,3 +1,5 @@
+//! The number type that a network computes in.
+
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 

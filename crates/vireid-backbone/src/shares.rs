@@ -1,3 +1,5 @@
+//! How a batch's images are spread over the groups of batch norm.
+
 use burn::tensor::Tensor;
 use vireid_core::{Modality, PerModality};
 

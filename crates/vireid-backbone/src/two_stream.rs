@@ -1,3 +1,5 @@
+//! The two-stream residual network: a stem per modality, a shared trunk, pooling and the last batch norm.
+
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;

@@ -1,3 +1,5 @@
+//! Rows scaled to length 1.
+
 use burn::tensor::Tensor;
 
 /// Rows of length 1; a row of zeros stays as it is.

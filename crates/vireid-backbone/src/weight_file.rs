@@ -1,3 +1,5 @@
+//! Reading files of weights: safetensors, PyTorch's, and bytes in memory.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::fs::File;

@@ -1,3 +1,5 @@
+//! Whose names the tensors of a file of weights have.
+
 use serde::{Deserialize, Serialize};
 
 use crate::name_rules::{RULE_SETS, RuleSet};

@@ -1,3 +1,5 @@
+//! The assignment of least cost.
+
 use crate::ClusteringError;
 
 /// The minimum-cost assignment of a rectangular `rows x columns` matrix (row-major): `min(rows, columns)` pairs, by

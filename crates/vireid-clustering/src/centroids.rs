@@ -1,3 +1,5 @@
+//! The mean embeddings of clusters.
+
 use vireid_core::{ClusterTag, Embeddings, PseudoLabels};
 
 use crate::ClusteringError;

@@ -1,3 +1,5 @@
+//! DBSCAN over a graph of neighbours.
+
 use crate::{ClusteringError, NeighbourGraph};
 
 /// DBSCAN over a neighbour graph, with scikit-learn's labels; `None` is noise.

@@ -1,3 +1,5 @@
+//! Inner products and distances of two rows.
+
 /// The inner product, with independent sums side by side, so that it runs in vector instructions.
 pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
     summed(left, right, |a, b| a * b)

@@ -1,3 +1,5 @@
+//! The errors of this crate, codes VR02xx.
+
 use vireid_core::{Coded, CoreError};
 
 /// What can go wrong between embeddings and pseudo-labels.

@@ -1,3 +1,5 @@
+//! Who lies within a distance of whom.
+
 use crate::{ClusteringError, JaccardEncoding, SparseRows};
 
 /// For every sample the samples within a distance `eps` of it, itself included, by ascending index.

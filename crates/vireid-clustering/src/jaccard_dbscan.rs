@@ -1,3 +1,5 @@
+//! From embeddings to pseudo-labels in one call: Jaccard distances and DBSCAN.
+
 use vireid_core::Embeddings;
 
 use crate::{ClusteringError, Expansion, JaccardEncoding, NeighbourGraph, Neighbourhood, SparseRows, dbscan};

@@ -1,3 +1,5 @@
+//! k-means.
+
 use rayon::prelude::*;
 use vireid_core::rand_core::Rng;
 use vireid_core::{Embeddings, draws, follow};

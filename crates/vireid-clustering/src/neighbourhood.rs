@@ -32,7 +32,7 @@ pub enum Neighbourhood<'a> {
     #[default]
     Plain,
     /// Half of `k1` from the sample's own modality and half from the other, ranked together by distance (the joint clustering of
-    /// balanced-modality instance learning, AAAI 2026, arXiv 2512.07760). Of an odd `k1` the own half is the larger, and the
+    /// bias mitigation and invariance learning, AAAI 2026, arXiv 2512.07760). Of an odd `k1` the own half is the larger, and the
     /// sample itself is one of it. That half of the neighbours comes from either side, merged and ranked again, and that the
     /// expansion is balanced alike, is of a description of the paper \[summary\]. The rest is this project's reading
     /// \[interpretation\]:

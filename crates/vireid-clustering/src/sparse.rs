@@ -1,3 +1,5 @@
+//! Sparse matrices by rows.
+
 use rayon::prelude::*;
 
 /// A sparse matrix row by row (CSR), columns ascending; what is not stored has the meaning that its maker gives it.

@@ -1,3 +1,5 @@
+//! Matching the clusters of two modalities by the votes of their images.
+
 use std::collections::HashMap;
 
 use rayon::prelude::*;

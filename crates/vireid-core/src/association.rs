@@ -1,3 +1,5 @@
+//! Which clusters of the two modalities are the same people.
+
 use crate::{ClusterId, Infrared, Visible};
 
 /// Which visible and which infrared clusters are taken for the same people: a many-to-many relation.

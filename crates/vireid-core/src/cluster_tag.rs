@@ -1,3 +1,5 @@
+//! Tags that tell the clusters of different sets apart in the type checker.
+
 use std::fmt;
 use std::hash::Hash;
 

@@ -1,3 +1,5 @@
+//! Embeddings on the host.
+
 use crate::CoreError;
 
 /// Embeddings of many samples on the host: row-major, one row per sample, every value finite.

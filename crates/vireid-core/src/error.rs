@@ -1,3 +1,5 @@
+//! Errors with codes: what all crates' errors have in common, and this crate's, codes VR00xx.
+
 /// An error with a stable code.
 ///
 /// The message of every error of this workspace starts with its code (`VR0107: ...`), says what happened and where,

@@ -1,3 +1,5 @@
+//! True people, and cameras.
+
 /// The true person behind a sample.
 ///
 /// Only evaluation and diagnostics accept it; no training code does, and nothing turns it into a

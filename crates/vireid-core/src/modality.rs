@@ -1,3 +1,5 @@
+//! The two kinds of light, as values and as types.
+
 use std::fmt;
 
 use crate::ClusterTag;

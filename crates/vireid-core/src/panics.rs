@@ -1,3 +1,5 @@
+//! Panics of other people's parsers, turned into reasons.
+
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;

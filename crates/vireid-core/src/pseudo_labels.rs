@@ -1,3 +1,5 @@
+//! Cluster numbers, and the labels that a clustering gives.
+
 use std::fmt;
 use std::marker::PhantomData;
 

@@ -1,3 +1,5 @@
+//! Random streams, each named and without state.
+
 use std::convert::Infallible;
 
 use rand_chacha::ChaCha8Rng;

@@ -1,3 +1,5 @@
+//! Following long work from another thread, and stopping it.
+
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

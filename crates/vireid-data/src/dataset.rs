@@ -1,3 +1,5 @@
+//! A data set in memory: its images by use.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

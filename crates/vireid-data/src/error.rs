@@ -1,3 +1,5 @@
+//! The errors of this crate, codes VR01xx.
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -65,12 +67,15 @@ pub enum DataError {
     },
     /// Identities of a split list have no image, or their folders are empty.
     #[error(
-        "VR0104: there is no image in {}; the copy of the data set is incomplete, or its lists belong to another one: unpack it again:\n{}",
-        count(folders.len(), "folder of a person", "folders of people"), listing(folders.iter().map(|folder| folder.display()))
+        "VR0104: there is no image in {}; {}:\n{}",
+        count(folders.len(), "folder of a person", "folders of people"), what_to_do_with_empty(deeper),
+        listing(folders.iter().map(|folder| folder.display()))
     )]
     EmptyFolders {
         /// The people's folders; a folder of several cameras is written as a pattern (`cam*/0007`).
         folders: Vec<PathBuf>,
+        /// Images that lie in folders below them, where the layout has none.
+        deeper: Vec<PathBuf>,
     },
     /// Images that can't be decoded or are too small.
     #[error(
@@ -194,6 +199,18 @@ fn put_back(image: &BadImage) -> &'static str {
     }
 }
 
+/// People's folders have images further below, or the copy is incomplete.
+fn what_to_do_with_empty(deeper: &[PathBuf]) -> String {
+    match deeper {
+        [] => "the copy of the data set is incomplete, or its lists belong to another one: unpack it again".into(),
+        [first, ..] => format!(
+            "{} in folders below, such as {}: move them up into the person's folder",
+            count(deeper.len(), "image lies", "images lie"),
+            first.display()
+        ),
+    }
+}
+
 /// The first of many, a line each.
 fn listing(of: impl IntoIterator<Item = impl fmt::Display>) -> String {
     const SHOWN: usize = 20;
@@ -208,7 +225,7 @@ mod tests {
     #[test]
     fn long_lists_are_cut_and_counted() {
         let folders = (0..23).map(|person| format!("cam1/{person:04}").into()).collect();
-        let text = DataError::EmptyFolders { folders }.to_string();
+        let text = DataError::EmptyFolders { folders, deeper: Vec::new() }.to_string();
         assert!(text.starts_with("VR0104: there is no image in 23 folders of people;"), "{text}");
         assert!(text.ends_with("\n  cam1/0019\n  and 3 more"), "{text}");
     }

@@ -1,3 +1,5 @@
+//! Fingerprints of lists of images.
+
 use std::fmt::Write;
 
 use rayon::prelude::*;

@@ -1,3 +1,5 @@
+//! Images that are decoded once and kept within a budget.
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

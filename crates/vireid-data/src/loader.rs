@@ -1,3 +1,5 @@
+//! Training batches, made ahead on threads of their own.
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;

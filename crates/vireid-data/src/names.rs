@@ -1,3 +1,5 @@
+//! Names of cameras and people, which go by numbers within.
+
 use std::collections::BTreeMap;
 
 use vireid_core::{Camera, Identity};

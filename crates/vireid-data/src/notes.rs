@@ -1,3 +1,5 @@
+//! What readers have to tell besides the data.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

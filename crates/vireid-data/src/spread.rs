@@ -1,3 +1,5 @@
+//! Where the images of a modality went in a clustering.
+
 use vireid_core::{Modality, ModalityTag, PseudoLabels};
 
 /// Where the images of a modality went in a clustering. Much noise means that the neighbourhood (eps) was too narrow,

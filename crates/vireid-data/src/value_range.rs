@@ -1,3 +1,5 @@
+//! Images of more than 8 bits as 256 grey levels.
+
 /// Which numbers of an image with more than 8 bits become the 256 grey levels that a network sees. Images of 8 bits stay as
 /// they are.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

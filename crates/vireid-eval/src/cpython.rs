@@ -1,3 +1,5 @@
+//! The draws of CPython's `random`.
+
 use rand_mt::Mt;
 
 /// The draws of CPython's `random` module, which the published protocols are defined by.

@@ -1,3 +1,5 @@
+//! What a protocol ranks by.
+
 use vireid_core::Embeddings;
 
 use crate::{EvalError, similarities};

@@ -1,3 +1,5 @@
+//! The errors of this crate, codes VR04xx.
+
 use vireid_core::{Coded, CoreError};
 
 /// What can go wrong in an evaluation.

@@ -1,3 +1,5 @@
+//! What a protocol is.
+
 use std::fmt::Debug;
 
 use vireid_core::Embeddings;

@@ -1,3 +1,5 @@
+//! The scores of one search, and their spread over trials.
+
 use serde::{Deserialize, Serialize};
 
 use crate::RankMetrics;

@@ -1,3 +1,5 @@
+//! Inner products of queries with a gallery.
+
 use rayon::prelude::*;
 use vireid_core::{Embeddings, follow};
 use vireid_product::{Shape, multiply};

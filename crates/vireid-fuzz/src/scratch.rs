@@ -1,3 +1,5 @@
+//! Files for parsers that read none but files.
+
 use std::fs;
 use std::path::PathBuf;
 

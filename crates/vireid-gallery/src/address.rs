@@ -1,3 +1,5 @@
+//! Where a gallery is kept, as people write it.
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;

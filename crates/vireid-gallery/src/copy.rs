@@ -1,3 +1,5 @@
+//! Copying a gallery into another.
+
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 

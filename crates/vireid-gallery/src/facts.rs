@@ -1,3 +1,5 @@
+//! What is known of an entry besides how it looks.
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! Which entries of a gallery are meant.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! A gallery in memory: what the others are tested by.
+
 use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -1,3 +1,5 @@
+//! Points in time, and how they are written.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};

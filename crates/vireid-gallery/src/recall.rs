@@ -1,3 +1,5 @@
+//! How much of what an exact search finds an engine finds.
+
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};

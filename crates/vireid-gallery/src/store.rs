@@ -1,3 +1,5 @@
+//! What a store of a gallery is.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! Where the windows of a convolution lie in a padded plane.
+
 /// The zeros before and behind a side with which a convolution gives as many positions as strides fit in, rounded up: half of
 /// those that it takes on each side, the odd one behind. TensorFlow calls it `SAME`.
 pub fn same_padding(side: usize, kernel: usize, stride: usize) -> (usize, usize) {

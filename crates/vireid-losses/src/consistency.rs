@@ -1,3 +1,5 @@
+//! The symmetrised divergence of two predictions.
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 

@@ -1,3 +1,5 @@
+//! Cross entropy with hard and with soft labels.
+
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 

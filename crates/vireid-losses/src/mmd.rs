@@ -1,3 +1,5 @@
+//! Maximum mean discrepancy.
+
 use burn::tensor::Tensor;
 
 /// Kernels of the sum: bandwidths `b, 2 b, 4 b, 8 b, 16 b`.

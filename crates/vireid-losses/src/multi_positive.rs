@@ -1,3 +1,5 @@
+//! InfoNCE with several positives.
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softplus};
 use serde::{Deserialize, Serialize};

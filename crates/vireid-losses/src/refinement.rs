@@ -1,3 +1,5 @@
+//! A prediction taught by another, sharpened one.
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 

@@ -1,3 +1,5 @@
+//! Contrast with labels, in a batch and with stored entries.
+
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use vireid_kernels::matmul;

@@ -1,3 +1,5 @@
+//! The batch-hard triplet loss.
+
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
 use vireid_kernels::matmul;

@@ -1,3 +1,5 @@
+//! Losses with a weight per sample.
+
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 

@@ -1,3 +1,5 @@
+//! Banks of prototypes, and how they move.
+
 use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use vireid_kernels::{follow, matmul};
 

@@ -1,3 +1,5 @@
+//! The errors of this crate, codes VR07xx.
+
 use vireid_core::Coded;
 
 /// Why a graph can't become a file.

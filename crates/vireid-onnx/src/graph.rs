@@ -1,3 +1,5 @@
+//! Graphs: nodes, inputs, weights and outputs by name.
+
 use std::collections::HashSet;
 use std::fmt::Display;
 

@@ -1,3 +1,5 @@
+//! The names of the gallery's cameras, remembered for a moment.
+
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

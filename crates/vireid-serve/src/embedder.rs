@@ -1,3 +1,5 @@
+//! What makes embeddings of images.
+
 use vireid_core::Modality;
 
 /// What became of one image: its embedding, of length 1, or why it can't be used.

@@ -1,3 +1,5 @@
+//! Why a service can't be started, or ended: codes VR09xx.
+
 use std::net::SocketAddr;
 
 use vireid_core::Coded;

@@ -1,3 +1,5 @@
+//! The fields of a query or a form, read strictly.
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! Multipart bodies: images and texts.
+
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;

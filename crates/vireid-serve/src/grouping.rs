@@ -1,3 +1,5 @@
+//! Grouping a gallery into people.
+
 use std::collections::BTreeMap;
 
 use vireid_clustering::{Expansion, JaccardDbscan, Origin};

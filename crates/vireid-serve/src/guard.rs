@@ -1,3 +1,5 @@
+//! What every request goes through, and what every answer has.
+
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 

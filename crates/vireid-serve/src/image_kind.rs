@@ -1,3 +1,5 @@
+//! The content type of an image by how its file begins.
+
 /// The content type of an image by how its file begins; `None` for what a browser is not to show.
 pub fn image_kind(bytes: &[u8]) -> Option<&'static str> {
     let starts = |with: &[u8]| bytes.starts_with(with);

@@ -1,3 +1,5 @@
+//! Bodies of JSON.
+
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use futures_util::StreamExt;

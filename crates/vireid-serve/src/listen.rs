@@ -1,3 +1,5 @@
+//! Which addresses a service may listen on.
+
 use std::net::SocketAddr;
 
 use crate::{ServeError, Token};

@@ -1,3 +1,5 @@
+//! How much memory the images of all requests may take.
+
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

@@ -1,3 +1,5 @@
+//! What a service counts of itself.
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};

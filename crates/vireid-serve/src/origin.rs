@@ -1,3 +1,5 @@
+//! Where a request came from: what browsers send for other sites is refused.
+
 use axum::http::header::{FORWARDED, HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, Uri};
 

@@ -1,3 +1,5 @@
+//! Searches that rank again.
+
 use std::str::FromStr;
 
 use vireid_clustering::ReRanking;

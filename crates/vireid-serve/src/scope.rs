@@ -1,3 +1,5 @@
+//! Whether a request waits for its client or works.
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,3 +1,5 @@
+//! Listening, serving, and ending in good order.
+
 use std::future::Future;
 use std::net::TcpListener as StdListener;
 use std::pin::pin;

@@ -1,3 +1,5 @@
+//! What is served, and how.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,3 +1,5 @@
+//! What a service allows and how much it takes on.
+
 use std::time::Duration;
 
 use crate::Token;

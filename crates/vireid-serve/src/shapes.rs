@@ -1,3 +1,5 @@
+//! What goes over the wire as JSON.
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

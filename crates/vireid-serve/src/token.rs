@@ -1,3 +1,5 @@
+//! What a client must know.
+
 use std::fmt;
 use std::fs::File;
 use std::io::Read;

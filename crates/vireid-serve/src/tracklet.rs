@@ -1,3 +1,5 @@
+//! The crops of a track as one entry.
+
 /// What the crops of a track have in common.
 #[derive(Debug, PartialEq)]
 pub struct Tracklet {

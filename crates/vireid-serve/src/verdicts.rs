@@ -1,3 +1,5 @@
+//! What similarities mean, in words.
+
 /// What a similarity between an image of each modality means.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {

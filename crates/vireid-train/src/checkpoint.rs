@@ -1,3 +1,5 @@
+//! Checkpoints: what they hold, and reading and writing them.
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};

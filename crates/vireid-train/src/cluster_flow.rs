@@ -1,3 +1,5 @@
+//! Where the clusters of an epoch come from.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! The settings of a run: the engine's, and the method's own table.
+
 use serde::{Deserialize, Serialize, Serializer};
 use vireid_data::{ImageSize, ResizeFilter};
 

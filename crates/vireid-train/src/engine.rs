@@ -1,3 +1,5 @@
+//! The engine: what trains any method with any network.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,3 +1,5 @@
+//! What the engine lends a method between steps.
+
 use std::sync::Arc;
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! The errors of training, codes VR05xx.
+
 use std::path::PathBuf;
 
 use burn::tensor::TensorReadError;

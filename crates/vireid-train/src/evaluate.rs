@@ -1,3 +1,5 @@
+//! Scoring a network on test images.
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! Embedding the images of a list.
+
 use std::ops::Range;
 
 use burn::tensor::Device;

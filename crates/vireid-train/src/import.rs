@@ -1,3 +1,5 @@
+//! Run directories of networks that were trained elsewhere.
+
 use std::path::Path;
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! What is trained: a network, and a classifier in some stages.
+
 use std::collections::BTreeMap;
 
 use burn::module::{Initializer, Module, Param};

@@ -1,3 +1,5 @@
+//! Losses of an epoch, read from the device in bundles.
+
 use burn::tensor::Tensor;
 
 use crate::MethodError;

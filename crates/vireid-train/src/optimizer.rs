@@ -1,3 +1,5 @@
+//! Optimisers as PyTorch defines them, and how a stage steps.
+
 use std::collections::HashSet;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};

@@ -1,3 +1,5 @@
+//! The setting `input.range`.
+
 use serde::{Deserialize, Serialize};
 use vireid_data::ValueRange;
 

@@ -1,3 +1,5 @@
+//! All that an embedding depends on besides its image.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! Run directories: their files, their lock, their log.
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};

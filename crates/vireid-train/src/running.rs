@@ -1,3 +1,5 @@
+//! A method with what it has prepared.
+
 use burn::tensor::Device;
 use vireid_core::Stream;
 use vireid_data::ViewRecipes;

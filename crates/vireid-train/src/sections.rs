@@ -1,3 +1,5 @@
+//! The sections of a configuration that the engine reads.
+
 use serde::{Deserialize, Serialize};
 use vireid_backbone::{Pixels, Precision, WeightNames};
 

@@ -1,3 +1,5 @@
+//! Which images and people a network was trained on.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! A training from images to results.
+
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! What a method keeps in a checkpoint.
+
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,3 +1,5 @@
+//! What the system tells of memory.
+
 use std::path::Path;
 
 /// The largest memory this process has held, in MiB; `None` where the system does not tell.

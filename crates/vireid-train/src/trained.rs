@@ -1,3 +1,5 @@
+//! A trained network, ready to embed images.
+
 use std::path::Path;
 
 use vireid_backbone::Precision;

@@ -1,3 +1,5 @@
+//! The images of a session, decoded once and found good.
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

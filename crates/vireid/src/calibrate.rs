@@ -1,3 +1,5 @@
+//! `vireid calibrate`.
+
 use std::path::PathBuf;
 
 use clap::Args;

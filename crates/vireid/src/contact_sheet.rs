@@ -1,3 +1,5 @@
+//! Rows of images as one picture.
+
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! `vireid data`.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

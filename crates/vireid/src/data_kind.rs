@@ -1,3 +1,5 @@
+//! Kinds of data: a layout on disk, or a world that stands in for it.
+
 use std::fmt;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Files of embeddings, in NumPy's form and in Parquet.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! What can stop a verb of the program: codes VR06xx, and those of the crates below.
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! `vireid eval`.
+
 use clap::Args;
 use vireid::{ProgramError, ReRanked, evaluation_table};
 use vireid_core::Modality;

@@ -1,3 +1,5 @@
+//! `vireid explain`.
+
 use std::collections::BTreeMap;
 
 use clap::Args;

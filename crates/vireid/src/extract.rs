@@ -1,3 +1,5 @@
+//! `vireid extract`.
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Which entries of a gallery are meant, on a command line.
+
 use std::collections::BTreeMap;
 
 use clap::Args;

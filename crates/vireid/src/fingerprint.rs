@@ -1,3 +1,5 @@
+//! Fingerprints of files of embeddings.
+
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;

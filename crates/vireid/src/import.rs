@@ -1,3 +1,5 @@
+//! `vireid import`.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `vireid methods` and `vireid config`.
+
 use clap::{Args, Subcommand};
 use vireid::ProgramError;
 use vireid_methods::method::Part;

@@ -1,3 +1,5 @@
+//! Ctrl-C asks a run to end in good order.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,3 +1,5 @@
+//! `vireid lend`.
+
 use clap::Args;
 use vireid::{ProgramError, lend_devices};
 use vireid_methods::{parse_devices, resolve_device};

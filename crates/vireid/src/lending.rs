@@ -1,3 +1,5 @@
+//! Lending devices to other hosts.
+
 use vireid_methods::Devices;
 
 use crate::ProgramError;

@@ -1,3 +1,5 @@
+//! Which network and which images are meant, on a command line.
+
 use std::path::PathBuf;
 
 use clap::Args;

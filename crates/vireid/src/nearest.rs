@@ -1,3 +1,5 @@
+//! The rows of a gallery most similar to a query.
+
 use rayon::prelude::*;
 use vireid_core::Embeddings;
 

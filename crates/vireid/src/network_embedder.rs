@@ -1,3 +1,5 @@
+//! A trained network as what embeds the files of strangers.
+
 use std::io::Cursor;
 
 use image::ImageReader;

@@ -1,3 +1,5 @@
+//! How results and talk are put out.
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! Which files an output may take the place of.
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! A run as a person sees it: bars and lines.
+
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};

@@ -1,3 +1,5 @@
+//! k-reciprocal re-ranking, as command lines name it.
+
 use std::fmt;
 use std::str::FromStr;
 

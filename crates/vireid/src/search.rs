@@ -1,3 +1,5 @@
+//! `vireid search`.
+
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 

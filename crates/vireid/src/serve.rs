@@ -1,3 +1,5 @@
+//! `vireid serve`.
+
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

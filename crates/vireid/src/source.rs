@@ -1,3 +1,5 @@
+//! Where the images of a run come from.
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};

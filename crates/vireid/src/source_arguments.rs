@@ -1,3 +1,5 @@
+//! Where images come from, on a command line.
+
 use std::path::{Path, PathBuf};
 
 use vireid_methods::{MethodError, RunDir};

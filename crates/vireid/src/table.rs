@@ -1,3 +1,5 @@
+//! Scores and seconds as tables.
+
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 

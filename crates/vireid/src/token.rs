@@ -1,3 +1,5 @@
+//! A service's token, of a file or of the environment.
+
 use std::path::Path;
 
 use vireid::ProgramError;

@@ -1,3 +1,5 @@
+//! `vireid train`.
+
 use std::process::ExitCode;
 
 use clap::Args;

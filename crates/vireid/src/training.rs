@@ -1,3 +1,5 @@
+//! Training with a person watching.
+
 use std::path::{Path, PathBuf};
 
 use vireid_methods::data_sets::SYSU;

@@ -1,3 +1,5 @@
+//! Long work with a bar for each of its parts.
+
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};

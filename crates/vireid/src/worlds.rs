@@ -1,3 +1,5 @@
+//! Drawing worlds with a progress bar.
+
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};

@@ -153,7 +153,7 @@ fn world() -> (Embeddings, Vec<Origin>) {
 }
 
 #[test]
-fn labels_are_the_librarys_for_every_expansion() {
+fn labels_are_those_of_the_library_for_every_expansion() {
     let desk = Desk::new();
     let (rows, origins) = world();
     let embeddings = desk.at("e.npy");

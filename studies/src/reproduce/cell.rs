@@ -1,3 +1,5 @@
+//! The cells of the methods' tables: one training each.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;

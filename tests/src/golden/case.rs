@@ -1,3 +1,5 @@
+//! Golden cases and the outputs they expect.
+
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::path::{Path, PathBuf};

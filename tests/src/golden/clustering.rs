@@ -1,3 +1,5 @@
+//! Golden operations of clustering.
+
 use std::error::Error;
 
 use vireid_clustering::{

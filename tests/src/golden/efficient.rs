@@ -1,3 +1,5 @@
+//! Golden passes of EfficientNet-Lite.
+
 use std::error::Error;
 
 use vireid_backbone::{EfficientNetConfig, InvertedStageConfig, WeightFile, WeightNames, load_efficient};

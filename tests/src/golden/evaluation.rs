@@ -1,3 +1,5 @@
+//! Golden operations of evaluation.
+
 use std::error::Error;
 
 use vireid_core::{Camera, Identity};

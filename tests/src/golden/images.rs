@@ -1,3 +1,5 @@
+//! Golden operations on images.
+
 use std::error::Error;
 
 use vireid_data::{ImageSize, ResizeFilter, resize_rgb};

@@ -1,3 +1,5 @@
+//! Golden operations of MBCCM.
+
 use std::error::Error;
 
 use burn::tensor::Tensor;

@@ -1,3 +1,5 @@
+//! Golden operations of MMM.
+
 use std::error::Error;
 
 use vireid_core::PerModality;

@@ -1,3 +1,5 @@
+//! Golden operations of MULT.
+
 use std::error::Error;
 
 use burn::tensor::Tensor;

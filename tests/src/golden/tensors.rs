@@ -1,3 +1,5 @@
+//! Golden operations on tensors: losses, optimisers and layers.
+
 use std::collections::BTreeMap;
 use std::error::Error;
 

@@ -1,3 +1,5 @@
+//! Golden passes of a vision transformer.
+
 use std::error::Error;
 
 use vireid_backbone::{VitConfig, WeightFile, load_vit};

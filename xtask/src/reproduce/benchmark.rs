@@ -1,3 +1,5 @@
+//! Data sets with their protocols, as the tables name them.
+
 /// A data set with its protocol, as the tables name it. A test of the studies holds it to what they train on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Benchmark {

@@ -1,3 +1,5 @@
+//! The values that the papers report.
+
 use serde::Deserialize;
 
 /// Published values and ablations.

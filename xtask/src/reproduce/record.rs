@@ -1,3 +1,5 @@
+//! What the tables read of a training's record.
+
 use serde::Deserialize;
 
 /// The world that the tables of synthetic worlds are made on; presets were chosen on others.

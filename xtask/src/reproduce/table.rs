@@ -1,3 +1,5 @@
+//! A table as Markdown and as HTML.
+
 use std::fmt::Write;
 
 /// A table with what must be known about it.

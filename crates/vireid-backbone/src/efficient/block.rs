@@ -1,3 +1,5 @@
+//! The inverted residual block of EfficientNet-Lite.
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::Tail;

@@ -1,3 +1,5 @@
+//! The sizes of an EfficientNet-Lite, block by block.
+
 use burn::config::Config;
 use burn::tensor::Device;
 use vireid_core::Stream;

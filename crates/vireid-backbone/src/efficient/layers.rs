@@ -1,3 +1,5 @@
+//! The layers that EfficientNet-Lite's blocks are made of.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};

@@ -1,3 +1,5 @@
+//! The two-stream EfficientNet-Lite: its pass, its starting values, its weights.
+
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use vireid_core::{Modality, PerModality, Stream};

@@ -1,3 +1,5 @@
+//! A small EfficientNet-Lite: its start, its pass, its pieces, its weights.
+
 use burn::module::Module;
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,3 +1,5 @@
+//! Self-attention of a vision transformer.
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vireid_onnx::{Graph, Value};

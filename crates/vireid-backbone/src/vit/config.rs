@@ -1,3 +1,5 @@
+//! The sizes of a vision transformer.
+
 use burn::config::Config;
 use burn::tensor::Device;
 use vireid_core::Stream;

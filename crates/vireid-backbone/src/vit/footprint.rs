@@ -1,3 +1,5 @@
+//! How many numbers a training pass of a vision transformer keeps.
+
 use super::VitConfig;
 use crate::PieceSize;
 

@@ -1,3 +1,5 @@
+//! Layer norm, as timm computes it.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_onnx::{Graph, Value};

@@ -1,3 +1,5 @@
+//! A linear layer with its weight as PyTorch lays it out.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor};

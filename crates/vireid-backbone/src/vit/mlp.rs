@@ -1,3 +1,5 @@
+//! The part of a transformer's block that sees each token alone.
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use vireid_onnx::{Graph, Value};

@@ -1,3 +1,5 @@
+//! The two-stream vision transformer and its pass.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_core::{Modality, PerModality};

@@ -1,3 +1,5 @@
+//! From an image's patches to tokens.
+
 use burn::module::{Initializer, Module, Param};
 use burn::tensor::{Device, Tensor};
 use vireid_kernels::conv2d;

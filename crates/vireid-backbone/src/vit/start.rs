@@ -1,3 +1,5 @@
+//! The starting values of a vision transformer.
+
 use vireid_core::Stream;
 
 use super::VitNet;

@@ -1,3 +1,5 @@
+//! A small vision transformer: its start, its pass, its pieces, its weights.
+
 use std::time::Instant;
 
 use burn::module::Module;

@@ -1,3 +1,5 @@
+//! Weights of others for the vision transformers.
+
 use super::VitNet;
 use super::positions::{grid_of, resized};
 use crate::loading::load_named;

@@ -1,3 +1,5 @@
+//! The reader of LLCM.
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! The reader of manifests: tables of images.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

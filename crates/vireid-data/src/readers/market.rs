@@ -1,3 +1,5 @@
+//! The reader of SYSU-MM01 as the methods' scripts convert it.
+
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

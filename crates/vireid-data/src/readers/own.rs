@@ -1,3 +1,5 @@
+//! The reader of crops of your own.
+
 use std::path::{Path, PathBuf};
 
 use vireid_core::{Modality, PerModality};

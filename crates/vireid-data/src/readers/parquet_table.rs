@@ -1,3 +1,5 @@
+//! Parquet files as tables of text.
+
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;

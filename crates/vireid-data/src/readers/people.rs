@@ -63,7 +63,14 @@ pub(super) fn note_unlisted(unlisted: &BTreeSet<&u32>, notes: &mut Notes) {
 
 /// Refuses lists with people who have no image, or an empty folder.
 pub(super) fn refuse_empty(folders: Vec<PathBuf>) -> Result<(), DataError> {
-    if folders.is_empty() { Ok(()) } else { Err(DataError::EmptyFolders { folders }) }
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let mut deeper = Vec::new();
+    for folder in folders.iter().filter(|folder| folder.is_dir()) {
+        deeper.extend(Listing::images_below(folder, &mut Notes::default())?);
+    }
+    Err(DataError::EmptyFolders { folders, deeper })
 }
 
 /// Says which people of the test are in training too.

@@ -1,3 +1,5 @@
+//! The reader of RegDB.
+
 use std::path::Path;
 
 use vireid_core::{Camera, PerModality};

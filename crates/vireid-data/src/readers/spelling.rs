@@ -1,3 +1,5 @@
+//! Names in a table that may be the same one.
+
 use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;

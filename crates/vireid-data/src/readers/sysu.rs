@@ -1,3 +1,5 @@
+//! The reader of SYSU-MM01 as released.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -184,6 +186,21 @@ mod tests {
         write(folder.path(), "train", b"1,2");
         let (_, notes) = read(folder.path()).unwrap();
         assert!(notes.contains("2 people with folders in no list, not read:\n  3\n  4"), "{notes}");
+    }
+
+    /// Unpacked one folder too deep, or sorted by clothing.
+    #[test]
+    fn images_below_a_persons_folder_are_told() {
+        let folder = layout();
+        let person = folder.path().join("cam3/0002");
+        fs::create_dir(person.join("crops")).unwrap();
+        fs::rename(person.join("0001.jpg"), person.join("crops/0001.jpg")).unwrap();
+        let error = read(folder.path()).unwrap_err();
+        assert!(
+            error.starts_with("VR0104: there is no image in 1 folder of a person; 1 image lies in folders below"),
+            "{error}"
+        );
+        assert!(error.contains("0002/crops/0001.jpg: move them up") && error.ends_with("cam3/0002"), "{error}");
     }
 
     #[test]

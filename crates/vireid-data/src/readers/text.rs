@@ -1,3 +1,5 @@
+//! Text files in the encodings that people's programs write.
+
 use std::fs;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! What is behind and before the people of a drawn world.
+
 use vireid_core::Stream;
 
 use super::camera::{CameraLook, Texture};

@@ -1,3 +1,5 @@
+//! The cameras of a drawn world.
+
 use vireid_core::{Modality, Stream};
 
 use super::Paint;

@@ -1,3 +1,5 @@
+//! Shapes and strokes, drawn as one modality sees them.
+
 use tiny_skia::{
     Color, FillRule, LineCap, LineJoin, Mask, Paint as Brush, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
 };

@@ -1,3 +1,5 @@
+//! Surfaces of a drawn world, as visible and infrared light see them.
+
 use vireid_core::Stream;
 
 /// A surface: what colour cameras see of it and what infrared cameras do, both in [0, 1].

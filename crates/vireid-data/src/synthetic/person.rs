@@ -1,3 +1,5 @@
+//! The people of a drawn world.
+
 use vireid_core::Stream;
 
 use super::fabric::{ANY, Paint, fabric};
@@ -39,10 +41,12 @@ kinds!(/// What is carried.
 
 /// How long the sleeves are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Sleeve {
+    /// The arms are bare.
     None,
+    /// The forearms are bare.
     Short,
+    /// Down to the hands.
     Long,
 }
 

@@ -1,3 +1,5 @@
+//! What makes a drawn world.
+
 use super::{Dials, WorldSize};
 use crate::DataError;
 

@@ -1,3 +1,5 @@
+//! A drawn world: its people, its cameras, its images.
+
 use vireid_core::{Modality, Streams};
 
 use super::canvas::Canvas;

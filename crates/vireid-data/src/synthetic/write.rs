@@ -1,3 +1,5 @@
+//! Writing a drawn world in SYSU-MM01's layouts.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

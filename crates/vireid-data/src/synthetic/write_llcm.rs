@@ -1,3 +1,5 @@
+//! Writing a drawn world in LLCM's layout.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

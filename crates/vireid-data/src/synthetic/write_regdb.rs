@@ -1,3 +1,5 @@
+//! Writing a drawn world in RegDB's layout.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,3 +1,5 @@
+//! What an engine found, ranked by exact products.
+
 use crate::in_memory::dot;
 use crate::{Hit, Kept};
 

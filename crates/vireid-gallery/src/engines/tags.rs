@@ -1,3 +1,5 @@
+//! Pairs of metadata as texts that engines can compare.
+
 use serde_json::json;
 
 use crate::Scalar;

@@ -1,3 +1,5 @@
+//! Looking for damage on the disk, and taking it out.
+
 use std::path::Path;
 
 use super::erase::{drop_snapshot, erase};

@@ -1,3 +1,5 @@
+//! Rows as bytes, with bounds of what their products can be.
+
 use pulp::{Arch, NullaryFnOnce};
 
 /// A row as whole numbers from -127 to 127, each in a byte, and how much that leaves out.

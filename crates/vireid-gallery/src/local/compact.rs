@@ -1,3 +1,5 @@
+//! Writing logs anew of which most was erased.
+
 use std::collections::HashMap;
 use std::fs;
 use std::io;

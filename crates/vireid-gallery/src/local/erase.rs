@@ -1,3 +1,5 @@
+//! Overwriting what is to be gone.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;

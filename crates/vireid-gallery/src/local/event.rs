@@ -1,3 +1,5 @@
+//! What the frames of a log say.
+
 use std::borrow::Cow;
 
 use super::code::{Bound, code};

@@ -1,3 +1,5 @@
+//! The files of a gallery on disk.
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};

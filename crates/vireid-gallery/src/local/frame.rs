@@ -1,3 +1,5 @@
+//! Frames: the pieces of a log, each with a checksum.
+
 use std::io;
 
 use crc32fast::Hasher;

@@ -1,3 +1,5 @@
+//! Additions of several callers as one batch.
+
 use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 

@@ -1,3 +1,5 @@
+//! Reading a gallery from the disk.
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! The file that makes a folder a gallery, and its lock.
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;

@@ -1,3 +1,5 @@
+//! Entries, deletions and people as the payloads of frames.
+
 use std::borrow::Cow;
 
 use serde::Deserialize;

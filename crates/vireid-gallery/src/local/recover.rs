@@ -1,3 +1,5 @@
+//! Finishing what a crash cut short.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};

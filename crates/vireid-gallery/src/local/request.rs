@@ -1,3 +1,5 @@
+//! What is asked of the thread that writes.
+
 use std::sync::mpsc::SyncSender;
 
 use super::code::{Code, code};

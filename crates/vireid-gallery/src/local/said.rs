@@ -1,3 +1,5 @@
+//! What people said of answers, and where it is kept.
+
 use std::collections::{HashMap, HashSet};
 
 use super::record::Place;

@@ -1,3 +1,5 @@
+//! Reading the frames of a file, damage or not.
+
 use super::frame::{self, Frame, HEAD, Head, Kind};
 
 /// Bytes that are no sound frame: where they begin and end.

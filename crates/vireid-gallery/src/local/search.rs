@@ -1,3 +1,5 @@
+//! Exact search: bounds first, then the rows that can be among the best.
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;

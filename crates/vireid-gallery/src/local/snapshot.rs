@@ -1,3 +1,5 @@
+//! Snapshots of logs, which are read in place of them.
+
 use std::fs;
 use std::io;
 use std::path::Path;

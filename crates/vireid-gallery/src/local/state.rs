@@ -1,3 +1,5 @@
+//! What a gallery is while it is open.
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

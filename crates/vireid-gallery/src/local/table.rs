@@ -1,3 +1,5 @@
+//! All entries in memory, with what a search needs of each.
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

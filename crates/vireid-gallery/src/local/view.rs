@@ -1,3 +1,5 @@
+//! A gallery as it was at some moment.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! The one thread that writes to a gallery.
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;

@@ -1,4 +1,4 @@
-//! BMIL: balanced-modality instance learning (AAAI 2026, arXiv 2512.07760).
+//! BMIL: bias mitigation and invariance learning (AAAI 2026, arXiv 2512.07760).
 //!
 //! Its code has no licence and was not looked at; this is built from a short description of the paper. Known from there: joint
 //! clusters of *balanced* neighbours ([`Neighbourhood::Balanced`]), half of them of either modality; two prototypes for a

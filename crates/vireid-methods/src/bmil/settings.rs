@@ -1,3 +1,5 @@
+//! The settings of BMIL.
+
 use serde::{Deserialize, Serialize};
 use vireid_losses::Positives;
 use vireid_train::MethodError;

@@ -1,3 +1,5 @@
+//! What an entry of the list of data sets says.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

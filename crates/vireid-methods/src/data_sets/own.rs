@@ -1,3 +1,5 @@
+//! The entry of the list for crops of your own.
+
 use std::path::Path;
 use std::sync::Arc;
 

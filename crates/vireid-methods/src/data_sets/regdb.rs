@@ -1,3 +1,5 @@
+//! RegDB's entry of the list.
+
 use std::sync::Arc;
 
 use vireid_core::PerModality;

@@ -1,3 +1,5 @@
+//! The settings of DMIC, and what moves with the epochs.
+
 use serde::{Deserialize, Serialize};
 
 use crate::parts::baseline::JointSampler;

@@ -1,3 +1,5 @@
+//! The settings of ECUL.
+
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{Expansion, Origin};
 

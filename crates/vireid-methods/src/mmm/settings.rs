@@ -1,3 +1,5 @@
+//! The settings of MMM.
+
 use serde::{Deserialize, Serialize};
 use vireid_clustering::{CostDirection, MemoryMatching};
 

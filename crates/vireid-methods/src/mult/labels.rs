@@ -1,3 +1,5 @@
+//! The labels of MULT's second stage.
+
 use burn::tensor::{Device, Tensor, TensorData};
 use vireid_clustering::{LabelTransfer, Sinkhorn, SoftLabels, SparseRows, TransferInput, TransferredLabels};
 use vireid_core::{Embeddings, PerModality};

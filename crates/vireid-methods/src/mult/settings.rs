@@ -1,3 +1,5 @@
+//! The settings of MULT.
+
 use serde::{Deserialize, Serialize};
 
 use crate::parts::lookups::BankGradient;

@@ -1,3 +1,5 @@
+//! Nearest neighbours on a Burn device.
+
 use burn::tensor::{Device, Tensor};
 use vireid_clustering::{ClusteringError, NeighbourRanking};
 use vireid_core::Embeddings;

@@ -1,3 +1,5 @@
+//! The errors of each call in the interface's document.
+
 use utoipa::Modify;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};

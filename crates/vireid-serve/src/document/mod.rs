@@ -1,3 +1,5 @@
+//! The interface's document: OpenAPI, made from the code.
+
 mod errors;
 mod forms;
 mod queries;

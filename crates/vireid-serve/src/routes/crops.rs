@@ -1,3 +1,5 @@
+//! Adding crops and tracklets.
+
 use std::collections::BTreeMap;
 
 use axum::extract::{Request, State};

@@ -1,3 +1,5 @@
+//! Deleting entries.
+
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use serde::Serialize;

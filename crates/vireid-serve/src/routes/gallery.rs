@@ -1,3 +1,5 @@
+//! What is in the gallery.
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! What people say of answers.
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};

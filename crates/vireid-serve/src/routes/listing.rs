@@ -1,3 +1,5 @@
+//! Entries, page by page, and their images.
+
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};

@@ -1,3 +1,5 @@
+//! The calls of the interface.
+
 pub mod crops;
 pub mod deleting;
 pub mod gallery;

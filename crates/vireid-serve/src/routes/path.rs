@@ -1,3 +1,5 @@
+//! The parts of paths that name entries and people.
+
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 

@@ -1,3 +1,5 @@
+//! People and their entries.
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 

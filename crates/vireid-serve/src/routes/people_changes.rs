@@ -1,3 +1,5 @@
+//! Grouping, merging and splitting people.
+
 use std::collections::BTreeSet;
 
 use axum::extract::{Request, State};

@@ -1,3 +1,5 @@
+//! Searches.
+
 use std::time::Instant;
 
 use axum::extract::{RawQuery, Request, State};

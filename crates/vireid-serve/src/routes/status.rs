@@ -1,3 +1,5 @@
+//! Health and counts of the service.
+
 use std::time::Duration;
 
 use axum::extract::State;

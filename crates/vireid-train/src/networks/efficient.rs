@@ -1,3 +1,5 @@
+//! The EfficientNet-Lites by their names.
+
 use std::path::PathBuf;
 
 use burn::tensor::Device;

@@ -1,3 +1,5 @@
+//! The residual networks by their names.
+
 use std::path::PathBuf;
 
 use burn::tensor::Device;

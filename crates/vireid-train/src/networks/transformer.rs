@@ -1,3 +1,5 @@
+//! The vision transformers by their names.
+
 use std::path::PathBuf;
 
 use burn::tensor::Device;

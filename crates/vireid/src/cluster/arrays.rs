@@ -1,3 +1,5 @@
+//! `vireid cluster` on embeddings from anywhere.
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! `vireid cluster` on an index of `vireid extract`.
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;

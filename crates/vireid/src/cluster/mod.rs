@@ -1,3 +1,5 @@
+//! `vireid cluster`, which has two forms.
+
 mod arrays;
 mod index;
 mod origins;

@@ -1,3 +1,5 @@
+//! Which camera and modality each image is of.
+
 use std::path::Path;
 
 use vireid::ProgramError;

@@ -1,3 +1,5 @@
+//! How clusters agree with people, where the people are known.
+
 use std::path::Path;
 
 use serde::Serialize;

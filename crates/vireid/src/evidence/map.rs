@@ -1,3 +1,5 @@
+//! Images on a map, near where their embeddings are.
+
 use bhtsne::tSNE;
 use rayon::ThreadPoolBuilder;
 use serde::{Deserialize, Serialize};

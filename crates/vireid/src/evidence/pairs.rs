@@ -1,3 +1,5 @@
+//! Clusters of the two modalities that found each other.
+
 use std::collections::HashMap;
 
 use burn::tensor::Device;

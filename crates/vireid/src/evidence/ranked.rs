@@ -1,3 +1,5 @@
+//! Queries and what a network answers, the failures first.
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 

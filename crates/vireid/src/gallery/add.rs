@@ -1,3 +1,5 @@
+//! `vireid gallery add`.
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+//! `vireid gallery check`.
+
 use std::path::PathBuf;
 
 use clap::Args;

@@ -1,3 +1,5 @@
+//! `vireid gallery copy`.
+
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 

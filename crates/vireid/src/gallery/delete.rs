@@ -1,3 +1,5 @@
+//! `vireid gallery delete`.
+
 use clap::Args;
 use serde_json::json;
 use vireid::ProgramError;

@@ -1,3 +1,5 @@
+//! `vireid gallery info`.
+
 use clap::Args;
 use serde::Serialize;
 use vireid::ProgramError;

@@ -1,3 +1,5 @@
+//! Opening the gallery that a command line names.
+
 use clap::Args;
 use vireid::ProgramError;
 use vireid_gallery::{Address, Model, Opening, Store};

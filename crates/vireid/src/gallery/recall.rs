@@ -1,3 +1,5 @@
+//! `vireid gallery recall`.
+
 use clap::Args;
 use vireid::ProgramError;
 use vireid_gallery::recall;

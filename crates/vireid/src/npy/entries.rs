@@ -1,3 +1,5 @@
+//! A `.npy` file with an entry per image.
+
 use std::path::Path;
 
 use super::file::{NpyFile, shape_text};

@@ -1,3 +1,5 @@
+//! The values of a `.npy` file.
+
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;

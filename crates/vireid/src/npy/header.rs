@@ -1,3 +1,5 @@
+//! The header of a `.npy` file.
+
 use std::io::Read;
 
 /// What every file of NumPy begins with.

@@ -1,3 +1,5 @@
+//! Crops that come into a folder.
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

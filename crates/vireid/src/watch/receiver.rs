@@ -1,3 +1,5 @@
+//! What takes crops in, and the gallery of this process that does.
+
 use std::collections::BTreeMap;
 
 use vireid::ProgramError;

@@ -1,3 +1,5 @@
+//! What takes crops in: a service over HTTP.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

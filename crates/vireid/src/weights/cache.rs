@@ -1,3 +1,5 @@
+//! The folder that downloaded weights are kept in.
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Downloading a file, going on where it stopped.
+
 use std::path::Path;
 
 use crate::ProgramError;

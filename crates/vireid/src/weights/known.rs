@@ -1,3 +1,5 @@
+//! The public weights that are known here.
+
 use std::fmt;
 use std::path::Path;
 

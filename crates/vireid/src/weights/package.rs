@@ -1,3 +1,5 @@
+//! Weights that come in a Python package.
+
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

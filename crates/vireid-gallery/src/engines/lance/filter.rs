@@ -1,3 +1,5 @@
+//! Filters as conditions of Lance.
+
 use lancedb::datafusion::functions_nested::expr_fn::array_has;
 use lancedb::datafusion::prelude::Expr;
 use lancedb::expr::{col, lit};

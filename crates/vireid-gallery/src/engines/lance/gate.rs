@@ -1,3 +1,5 @@
+//! One writer at a time, of all programs.
+
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

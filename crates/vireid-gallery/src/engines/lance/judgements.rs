@@ -1,3 +1,5 @@
+//! Judgements in Lance's tables.
+
 use std::sync::Arc;
 
 use lancedb::arrow::arrow_array::cast::AsArray;

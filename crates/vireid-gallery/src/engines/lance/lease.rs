@@ -1,3 +1,5 @@
+//! The right to write to a gallery in a bucket.
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Searches in Lance's tables.
+
 use lancedb::DistanceType;
 use lancedb::arrow::arrow_array::cast::AsArray;
 use lancedb::arrow::arrow_array::types::Float32Type;

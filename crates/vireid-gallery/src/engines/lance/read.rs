@@ -1,3 +1,5 @@
+//! Reading Lance's tables.
+
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt;

@@ -1,3 +1,5 @@
+//! Entries as rows of Lance's tables, and back.
+
 use std::sync::Arc;
 
 use lancedb::arrow::arrow_array::builder::{

@@ -1,3 +1,5 @@
+//! The columns of Lance's tables.
+
 use std::sync::Arc;
 
 use lancedb::arrow::arrow_schema::{DataType, Field, Schema, SchemaRef};

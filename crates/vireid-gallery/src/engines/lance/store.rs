@@ -1,3 +1,5 @@
+//! The gallery in Lance's tables.
+
 use std::collections::{BTreeMap, HashMap};
 
 use super::read::read_mark;

@@ -1,3 +1,5 @@
+//! The tables of a gallery, opened as they are now.
+
 use std::time::Duration;
 
 use lancedb::query::{ColumnOrdering, ExecutableQuery, QueryBase, Select};

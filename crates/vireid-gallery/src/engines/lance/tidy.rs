@@ -1,3 +1,5 @@
+//! Writing files anew, so that nothing deleted is left in them.
+
 use lancedb::Table;
 use lancedb::table::optimize::{CompactionOptions, Duration, OptimizeAction};
 

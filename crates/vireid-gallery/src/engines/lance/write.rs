@@ -1,3 +1,5 @@
+//! Writing to Lance's tables.
+
 use lancedb::arrow::arrow_array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 
 use super::filter::is_one_of;

@@ -1,3 +1,5 @@
+//! Filters as conditions of SQL.
+
 use postgres::types::ToSql;
 
 use super::engine;

@@ -1,3 +1,5 @@
+//! The password that PostgreSQL's own clients would find.
+
 use std::path::PathBuf;
 
 use postgres::Config;

@@ -1,3 +1,5 @@
+//! Entries and judgements as rows of PostgreSQL, and back.
+
 use postgres::Row;
 use vireid_core::Modality;
 

@@ -1,3 +1,5 @@
+//! The tables of a gallery in PostgreSQL, and its statements.
+
 use postgres::{Client, GenericClient};
 
 use super::engine;

@@ -1,3 +1,5 @@
+//! The gallery in PostgreSQL's tables.
+
 use postgres::types::ToSql;
 use vireid_core::Modality;
 

@@ -1,3 +1,5 @@
+//! The statements that change a gallery in PostgreSQL.
+
 use std::collections::HashSet;
 
 use postgres::{Client, GenericClient, Transaction};

@@ -1,3 +1,5 @@
+//! Filters as Qdrant's.
+
 use serde_json::{Value, json};
 
 use crate::Filter;

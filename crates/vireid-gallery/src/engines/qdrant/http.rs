@@ -1,3 +1,5 @@
+//! Requests to a Qdrant server.
+
 use std::time::Duration;
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! Entries as points of Qdrant, and back.
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

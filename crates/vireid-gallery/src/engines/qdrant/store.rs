@@ -1,3 +1,5 @@
+//! The gallery in a collection of Qdrant.
+
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
