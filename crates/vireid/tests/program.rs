@@ -1,5 +1,4 @@
-//! The program as its users run it: two folders of unlabelled crops to a search, a manifest to a calibrated threshold, and
-//! what it says to bad input.
+//! The program as its users run it: crops to a search, a manifest to a threshold, and what it says to bad input.
 
 #![allow(clippy::unwrap_used)]
 
