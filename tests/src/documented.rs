@@ -1,8 +1,8 @@
-//! What README and book tell people to type.
+//! What the pages of the root, such as the README, and the book tell people to type.
 
 use std::path::{Path, PathBuf};
 
-/// Lines of `sh` blocks in `README.md` and under `docs/`, continued lines joined, comments cut, that begin with one of
+/// Lines of `sh` blocks in the pages of the root and under `docs/`, continued lines joined, comments cut, that begin with one of
 /// `prefixes`; without the prefix, as words.
 ///
 /// # Panics
@@ -13,7 +13,7 @@ pub fn commands(root: &Path, prefixes: &[&str]) -> Vec<Vec<String>> {
     for (_, text) in pages(root) {
         for block in text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()) {
             for line in block.replace("\\\n", " ").lines() {
-                let line = line.split(" #").next().unwrap_or_default();
+                let line = line.trim_start().split(" #").next().unwrap_or_default();
                 if let Some(rest) = prefixes.iter().find_map(|prefix| line.strip_prefix(prefix)) {
                     found.push(rest.split_whitespace().map(str::to_string).collect());
                 }
@@ -24,8 +24,14 @@ pub fn commands(root: &Path, prefixes: &[&str]) -> Vec<Vec<String>> {
 }
 
 fn pages(root: &Path) -> Vec<(PathBuf, String)> {
-    let mut pages = vec![root.join("README.md")];
-    collect(&root.join("docs"), &mut pages);
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let mut pages: Vec<PathBuf> = entries(root).into_iter().filter(is_page).collect();
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        let (below, files): (Vec<PathBuf>, Vec<PathBuf>) = entries(&folder).into_iter().partition(|path| path.is_dir());
+        folders.extend(below);
+        pages.extend(files.into_iter().filter(is_page));
+    }
     let read = |page: PathBuf| {
         let text = std::fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
         (page, text)
@@ -33,13 +39,7 @@ fn pages(root: &Path) -> Vec<(PathBuf, String)> {
     pages.into_iter().map(read).collect()
 }
 
-fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.is_dir() {
-            collect(&path, pages);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            pages.push(path);
-        }
-    }
+    entries.flatten().map(|entry| entry.path()).collect()
 }

@@ -1,7 +1,6 @@
 //! The parity ladder: golden cases with inputs and expected outputs, passed through public API; and what the pages tell
 //! people to type.
 
-pub mod calls;
 pub mod documented;
 pub mod golden;
 

@@ -5,9 +5,11 @@
 
 mod bad_input;
 mod devices;
+mod documented;
 mod engine_apart;
 mod methods;
 mod networks;
+mod old_configurations;
 mod own_method;
 mod parity;
 mod program;

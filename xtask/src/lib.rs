@@ -3,6 +3,7 @@
 //! when one of them is asked for.
 
 mod device_kit;
+mod package;
 mod pass_on;
 pub mod reproduce;
 pub mod tables;
@@ -39,6 +40,8 @@ enum Task {
     Tidy,
     /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
     DeviceKit(device_kit::Arguments),
+    /// Pack every crate that is published, as the registry gets it, and look through what was packed
+    Package(package::Arguments),
 }
 
 /// All tasks, those that are passed on by name alone.
@@ -70,6 +73,7 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
             Task::Tables { check } => tables::run(check),
             Task::Tidy => tidy::run(),
             Task::DeviceKit(arguments) => device_kit::run(&arguments, force),
+            Task::Package(arguments) => package::run(&arguments),
         }
         .map(|()| ExitCode::SUCCESS)
     };

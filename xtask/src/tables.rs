@@ -1,4 +1,5 @@
-//! Tables of the pages under `docs/`, made from the files in `docs/results/`: a number in a page that no file holds can't stay.
+//! Tables of the pages under `docs/` and beside it, made from the files in `docs/results/`: a number in a page that no file holds
+//! can't stay.
 //!
 //! A table stands between `<!-- table FILE -->` and `<!-- end -->`; after the file, `column=value` keeps the rows that have that
 //! value. The tables of the methods are pages of their own.
@@ -25,7 +26,7 @@ pub fn run(check: bool) -> Result<(), Failure> {
     let results = Path::new(DOCS).join("results");
     let (markdown, html) = crate::reproduce::pages(&results)?;
     let mut fresh = vec![(results.join("tables.md"), markdown), (results.join("tables.html"), html)];
-    for page in pages(Path::new(DOCS))? {
+    for page in pages(Path::new(DOCS))?.into_iter().chain(pages_in(&Path::new(DOCS).join(".."))?) {
         let text = std::fs::read_to_string(&page)?;
         let renewed = renewed(&text).map_err(|error| format!("{}: {error}", page.display()))?;
         if !fresh.iter().any(|(known, _)| *known == page) {
@@ -45,17 +46,23 @@ pub fn run(check: bool) -> Result<(), Failure> {
     if stale.is_empty() { Ok(()) } else { Err(format!("run cargo xtask tables: {}", stale.join(", ")).into()) }
 }
 
+/// The pages in a folder and the folders below it.
 fn pages(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
+    let mut found = pages_in(folder)?;
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             found.extend(pages(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
         }
     }
     Ok(found)
+}
+
+/// The pages in a folder itself.
+fn pages_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Failure>>()?;
+    let is_page = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|extension| extension == "md");
+    Ok(paths.into_iter().filter(is_page).collect())
 }
 
 fn renewed(text: &str) -> Result<String, Failure> {
@@ -133,6 +140,12 @@ mod tests {
     #[test]
     fn pages_are_up_to_date() {
         run(true).unwrap();
+    }
+
+    #[test]
+    fn pages_beside_the_book_are_looked_at_as_well() {
+        let found = pages_in(&Path::new(DOCS).join("..")).unwrap();
+        assert!(["README.md", "CONTRIBUTING.md"].iter().all(|name| found.iter().any(|page| page.ends_with(name))));
     }
 
     #[test]

@@ -288,17 +288,4 @@ mod tests {
         let rates = [0, 19, 20, 39, 40, 49, 50, 69, 70, 79].map(rate);
         assert_eq!(rates, [3.5e-4, 3.5e-4, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-5, 3.5e-6, 3.5e-6, 3.5e-7, 3.5e-7]);
     }
-
-    /// Configurations in version 0.1's form are read, and their methods built: DMIC's held a radius that it never read.
-    #[test]
-    fn configurations_of_the_form_before_build_their_methods() {
-        let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/config");
-        for method in ["mbccm", "mult", "mmm", "dmic", "ecul"] {
-            let text = std::fs::read_to_string(corpus.join(format!("old-{method}.toml"))).unwrap();
-            assert!(text.contains("[stage1]") && text.contains("[clustering.eps]"), "{method}");
-            let config = RunConfig::from_toml(&text, &[]).unwrap();
-            assert_eq!(config.engine.method, method);
-            crate::registry::build(&config).unwrap_or_else(|error| panic!("{method}: {error}"));
-        }
-    }
 }

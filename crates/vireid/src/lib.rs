@@ -72,6 +72,8 @@ pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
 pub use overwriting::{CLUSTERS_HEADER, OutputKind, Overwriting, REPORT_TITLE, write_bytes};
 pub use program::program;
+#[doc(hidden)]
+pub use program::understand;
 pub use progress::{ProgressObserver, open_images};
 pub use re_ranked::ReRanked;
 pub use source::DataSource;

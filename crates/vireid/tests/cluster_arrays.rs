@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
+mod world;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,8 +16,8 @@ use vireid::npy::Entries;
 use vireid::{read_npy, write_npy};
 use vireid_clustering::{Expansion, JaccardClusters, JaccardDbscan, Origin};
 use vireid_compare::assert_near;
-use vireid_core::{Camera, Embeddings, Modality, Streams};
-use vireid_tests::calls;
+use vireid_core::{Embeddings, Modality, Streams};
+use world::world;
 
 const SETTINGS: JaccardDbscan = JaccardDbscan { k1: 9, eps: 0.7, min_samples: 3 };
 /// For the crowd.
@@ -112,23 +115,6 @@ fn crowd() -> Embeddings {
         }
     }
     Embeddings::new(rows.concat(), rows.len(), 16).unwrap()
-}
-
-#[derive(serde::Deserialize)]
-struct World {
-    raw: Vec<Vec<f32>>,
-    modality: Vec<u8>,
-    camera: Vec<u16>,
-}
-
-/// The clustering crate's cases: features, modalities and cameras.
-fn world() -> (Embeddings, Vec<Origin>) {
-    let World { raw, modality, camera } =
-        serde_json::from_str(include_str!("../../vireid-clustering/tests/cases/expansions.json")).unwrap();
-    let modality = modality.into_iter().map(|m| [Modality::Visible, Modality::Infrared][usize::from(m)]);
-    let origins = modality.zip(camera).map(|(modality, camera)| Origin { modality, camera: Camera(camera) }).collect();
-    let rows = Embeddings::new(raw.concat(), raw.len(), raw[0].len()).unwrap().normalized();
-    (rows, origins)
 }
 
 #[test]

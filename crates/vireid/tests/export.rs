@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,6 @@ use vireid_data::ImageSize;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 use vireid_methods::networks::{self, NetworkKind};
 use vireid_methods::{BackboneSettings, CheckpointKind, MethodError, TrainedNetwork, parse_devices};
-use vireid_tests::calls;
 
 const TINY: [&str; 8] = [
     "stage1.epochs=1",

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod calls;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,7 +17,6 @@ use vireid_core::Modality;
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 use vireid_gallery::{Judgement, Local, Moment, Store};
-use vireid_tests::calls;
 
 /// How many crops there are.
 const CROPS: u64 = 135;

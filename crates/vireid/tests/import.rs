@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -16,7 +19,8 @@ use vireid_core::{Modality, Streams};
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
 use vireid_methods::{CheckpointKind, TrainedNetwork, parse_device, preset, registry};
-use vireid_tests::calls;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// A small world in SYSU-MM01's layout, crops of it, and a folder of its own for each test.
 struct Desk {
@@ -181,6 +185,18 @@ fn every_method_runs_without_an_epoch() {
     }
 }
 
+/// A file of PyTorch's whose pickle runs a command where it is trusted.
+fn malicious() -> Vec<u8> {
+    let pickle = b"\x80\x02ccollections\nOrderedDict\nq\x00)Rq\x01X\x01\x00\x00\x00xq\x02cposix\nsystem\nq\x03X\x19\x00\x00\x00touch pickle_was_executedq\x04\x85q\x05Rq\x06s.";
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, content) in [("data.pkl", &pickle[..]), ("version", b"3\n"), ("byteorder", b"little")] {
+        archive.start_file(format!("archive/{name}"), stored).unwrap();
+        archive.write_all(content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
 #[test]
 fn what_is_no_file_of_weights_is_refused_with_the_way_out() {
     let desk = desk();
@@ -190,13 +206,14 @@ fn what_is_no_file_of_weights_is_refused_with_the_way_out() {
         assert!(!Path::new(&out).exists(), "{said}");
         said
     };
+    let malicious = malicious();
     let damaged: [(&[u8], &str); 6] = [
         (b"", "empty"),
         (b"<!DOCTYPE html>\n<html>404</html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "git lfs pull"),
         (b"PK\x03\x04 and no more", "cut short"),
         (b"not weights", "VR0301"),
-        (include_bytes!("../../vireid-backbone/fixtures/malicious.pth"), "there are no weights in it"),
+        (&malicious, "there are no weights in it"),
     ];
     for (content, says) in damaged {
         fs::write(&file, content).unwrap();

@@ -1,7 +1,8 @@
-//! The program as its users run it: two folders of unlabelled crops to a search, a manifest to a calibrated threshold, and
-//! what it says to bad input.
+//! The program as its users run it: crops to a search, a manifest to a threshold, and what it says to bad input.
 
 #![allow(clippy::unwrap_used)]
+
+mod calls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ use tempfile::TempDir;
 use vireid_core::Modality;
 use vireid_data::readers::read_sysu;
 use vireid_data::synthetic::{Dials, SysuLayout, WorldSize, WorldSpec, write_sysu};
-use vireid_tests::calls;
 
 /// Settings that make a run take seconds.
 const TINY: [&str; 9] = [
