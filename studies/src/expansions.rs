@@ -16,6 +16,7 @@ use vireid_data::synthetic::WorldSpec;
 use vireid_eval::quality::joint_label_quality;
 use vireid_methods::Auto;
 use vireid_methods::ecul::EmccVariant;
+use vireid_methods::parts::auto::CutSettings;
 use vireid_methods::parts::joint::{JointClustering, JointClusters, joint_origins};
 use vireid_methods::{
     CheckpointKind, NeighbourSearch, Session, SessionOptions, Spread, TrainedNetwork, parse_device, preset, registry,
@@ -134,13 +135,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let expansion: Expansion<'_> = variant.expansion(k2, k3, &origins);
             let at = |eps: f64| {
                 let clustering = JointClustering {
-                    k1,
-                    eps: Auto::Value(eps),
-                    min_samples: Auto::Value(4),
+                    cut: CutSettings { k1: Auto::Value(k1), eps: Auto::Value(eps), min_samples: Auto::Value(4) },
                     neighbourhood: Neighbourhood::Plain,
                     search: NeighbourSearch::Host,
                 };
-                Ok(measure(&clustering.run(&embeddings, &expansion, &device)?, &truth, eps))
+                Ok(measure(&clustering.run(&embeddings, |_| expansion, &device)?, &truth, eps))
             };
             found[number].push(EPS.into_iter().map(at).collect::<Result<Vec<Found>, Failure>>()?);
         }

@@ -69,6 +69,29 @@ impl Neighbours {
         Cow::Owned(list.iter().copied().filter(of_its_half).collect())
     }
 
+    /// What a search for fewer neighbours would have found, without the search: [`nearest`](Self::nearest) `k1` of every sample.
+    /// Camera-aware neighbours have counts of their own and stay as they are.
+    ///
+    /// ```
+    /// use vireid_clustering::Neighbourhood;
+    /// use vireid_core::Embeddings;
+    ///
+    /// let line = Embeddings::new(vec![0.0, 1.0, 3.0, 7.0], 4, 1)?;
+    /// let found = Neighbourhood::Plain.find(&line, 4)?;
+    /// assert_eq!(found.fewer(2), Neighbourhood::Plain.find(&line, 2)?);
+    /// # Ok::<(), vireid_clustering::ClusteringError>(())
+    /// ```
+    #[must_use]
+    pub fn fewer(&self, k1: usize) -> Self {
+        let ranked = match &self.kind {
+            Kind::Plain | Kind::Balanced(_) => {
+                Lists::new((0..self.rows()).map(|row| self.nearest(row, k1).into_owned()).collect())
+            }
+            Kind::CameraAware { .. } => self.ranked.clone(),
+        };
+        Self { ranked, kind: self.kind.clone() }
+    }
+
     /// The lists of either side, where these are the cameras' of such origins.
     pub(crate) fn camera_sides(&self, of: &[Origin]) -> Option<&Sides> {
         match &self.kind {

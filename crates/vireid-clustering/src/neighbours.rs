@@ -45,14 +45,6 @@ impl NeighbourRanking {
         self.k
     }
 
-    /// The ranking of the `k` nearest of them, or of all where there are not as many.
-    #[must_use]
-    pub fn nearest(&self, k: usize) -> Self {
-        let k = k.min(self.k);
-        let indices = (0..self.rows).flat_map(|row| self.row(row)[..k].iter().copied()).collect();
-        Self { indices, rows: self.rows, k }
-    }
-
     /// All indices, row after row, without a copy.
     pub fn into_indices(self) -> Vec<u32> {
         self.indices

@@ -68,6 +68,19 @@ fn equals_the_dense_form(rows: &Embeddings, k1: usize, k2: usize, k3: usize, cam
 }
 
 proptest! {
+    /// What a search for many found holds what one for fewer would have.
+    #[test]
+    fn fewer_neighbours_need_no_search(rows in 1usize..40, k1 in 1usize..12, more in 0usize..12, steps in 2usize..6, seed: u64) {
+        let embeddings = on_a_grid(rows, 3, steps, seed);
+        let origins = origins(rows, 3, seed);
+        for neighbourhood in neighbourhoods(CameraCounts::default(), &origins) {
+            let found = neighbourhood.find(&embeddings, k1 + more).unwrap();
+            prop_assert_eq!(found.fewer(k1), neighbourhood.find(&embeddings, k1).unwrap(), "{:?}", neighbourhood);
+        }
+    }
+}
+
+proptest! {
     // Each is three neighbourhoods with ten expansions.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
 

@@ -12,7 +12,7 @@ mod presets;
 pub mod registry;
 
 pub use parts::auto::Auto;
-pub use parts::labelling::{Clusters, Labels, cluster, encode, rows_on};
+pub use parts::labelling::{Clusters, Labels, cluster, neighbours, rows_on};
 pub use parts::nearest_neighbours_on;
 pub use parts::settings::{ClusteringSettings, NeighbourSearch, PerModalityEps, SamplerSettings};
 pub use presets::{preset, preset_layers, presets};

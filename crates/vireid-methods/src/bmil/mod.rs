@@ -24,6 +24,7 @@ use vireid_train::epoch::{Epoch, EpochAt};
 use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
 use vireid_train::{Method, MethodError, MethodState, Optimizer, RunConfig, boxed};
 
+use crate::parts::auto::Auto;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, Joint, JointSampler};
 use crate::parts::contrast::Contrast;
 use crate::parts::contrast_step::{VIEWS, own_step, published_recipes};
@@ -104,7 +105,7 @@ impl Bmil {
             infrared: cameras.infrared.clone(),
         });
         let clustering = c.joint(s.joint_k1, s.joint_eps, &origins);
-        let found = clustering.run(&taking_part, &s.expansion.over(s.joint_k2, None, &origins), epoch.device())?;
+        let found = clustering.run(&taking_part, |k1| s.expansion.over(s.averaged(k1), None, &origins), epoch.device())?;
         Ok(found.spread(&drawn, visible))
     }
 
@@ -161,6 +162,10 @@ impl Method for Bmil {
             none if none <= 0.0 => String::new(),
             most => format!("; at most {most} visible images per infrared one, by lot"),
         };
+        let averaged = match s.joint_k1 {
+            Auto::Value(_) => s.joint_k2.to_string(),
+            Auto::Auto(_) => "a quarter of them".into(),
+        };
         let memories = format!("moved by {:?} samples, momentum {}", s.update, s.momentum).to_lowercase();
         let prototypes = match s.prototypes {
             PrototypeKind::PerModality => "one for each modality of a joint cluster",
@@ -180,8 +185,8 @@ impl Method for Bmil {
                 "stage 2",
                 "labeller",
                 format!(
-                    "per modality, and jointly: {} neighbours, {neighbourhood}; {:?} expansion over {}{drawn}",
-                    s.joint_k1, s.expansion, s.joint_k2
+                    "per modality, and jointly: {} neighbours, {neighbourhood}; {:?} expansion over {averaged}{drawn}",
+                    s.joint_k1, s.expansion
                 ),
             ),
             Part::new("stage 2", "memories", format!("one per modality, and prototypes, {prototypes}; {memories}")),

@@ -25,8 +25,8 @@ pub struct BmilSettings {
     /// What the contrast makes of a cluster's two prototypes.
     pub positives: Positives,
     /// Neighbours ranked in the joint clustering (k1), at least 1.
-    pub joint_k1: usize,
-    /// Neighbours averaged in the joint clustering (k2), at least 1.
+    pub joint_k1: Auto<usize>,
+    /// Neighbours averaged in the joint clustering (k2), at least 1; a quarter of a `joint_k1` that is chosen.
     pub joint_k2: usize,
     /// Largest Jaccard distance of neighbours in the joint clustering, above 0 and below 1.
     pub joint_eps: Auto<f64>,
@@ -39,6 +39,16 @@ pub struct BmilSettings {
     pub joint_sampler: JointSampler,
     /// Second stage: steps on the modalities' own memories alternate with the joint ones.
     pub own_steps: bool,
+}
+
+impl BmilSettings {
+    /// Neighbours averaged in a joint clustering that ranks `k1`.
+    pub fn averaged(&self, k1: usize) -> usize {
+        match self.joint_k1 {
+            Auto::Value(_) => self.joint_k2,
+            Auto::Auto(_) => (k1 / 4).max(1),
+        }
+    }
 }
 
 impl Checked for BmilSettings {
@@ -56,7 +66,7 @@ impl Checked for BmilSettings {
         if !(self.visible_per_infrared >= 0.0 && self.visible_per_infrared.is_finite()) {
             return refuse("visible_per_infrared", "0 or more");
         }
-        for (name, count) in [("joint_k1", self.joint_k1), ("joint_k2", self.joint_k2)] {
+        for (name, count) in [("joint_k1", self.joint_k1.value().unwrap_or(1)), ("joint_k2", self.joint_k2)] {
             if count == 0 {
                 return refuse(name, "at least 1");
             }

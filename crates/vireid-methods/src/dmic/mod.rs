@@ -17,7 +17,7 @@ use vireid_core::{Camera, PerModality, Stream};
 use vireid_data::ViewRecipes;
 use vireid_data::sampler::StepPlan;
 
-use crate::parts::auto::{Auto, Within};
+use crate::parts::auto::{Auto, CutSettings};
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
@@ -25,6 +25,7 @@ use crate::parts::instance_memory::InstanceMemory;
 use crate::parts::joint::{JointClustering, joint_origins};
 use crate::parts::lookups::BankGradient;
 use crate::parts::settings::MethodTable;
+use crate::parts::within::Within;
 use vireid_train::MethodState;
 use vireid_train::epoch::{Epoch, EpochAt};
 use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
@@ -172,10 +173,10 @@ impl Method for Dmic {
             false => Expansion::Mean { k2: c.k2 },
         };
         let across = s.expansion.over(values.joint_k2, s.joint_cap, &origins);
+        let (eps, min_samples) = (Auto::Value(values.eps), Auto::Value(c.min_samples));
+        let cut = |k1| CutSettings { k1: Auto::Value(k1), eps, min_samples };
         let joint = JointClustering {
-            k1: values.joint_k1,
-            eps: Auto::Value(values.eps),
-            min_samples: Auto::Value(c.min_samples),
+            cut: cut(values.joint_k1),
             neighbourhood: c.neighbourhood.of(&origins),
             search: c.neighbours,
         };
@@ -184,18 +185,12 @@ impl Method for Dmic {
         figures.extend(with_joint.then_some(("joint k2", values.joint_k2 as f64)));
         figures.extend((values.k1 != c.k1).then_some(("k1", values.k1 as f64)));
         figures.extend((with_joint && values.joint_k1 != s.joint_k1).then_some(("joint k1", values.joint_k1 as f64)));
-        let own = |expansion| Within {
-            k1: Auto::Value(values.k1),
-            eps: Auto::Value(values.eps),
-            min_samples: Auto::Value(c.min_samples),
-            expansion,
-            search: c.neighbours,
-        };
+        let own = |expansion| Within { cut: cut(values.k1), expansion, search: c.neighbours };
         let how = Clusterings {
             within: PerModality { visible: own(within(of_visible)), infrared: own(within(of_infrared)) },
             eps_keys: PerModality { visible: EPS_KEYS[at.stage].into(), infrared: EPS_KEYS[at.stage].into() },
             joint_eps_key: EPS_KEYS[INTER],
-            joint: with_joint.then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
+            joint: with_joint.then(|| joint.run(&embeddings, |_| across, epoch.device())).transpose()?,
             momentum: s.momentum,
             figures,
         };

@@ -18,7 +18,7 @@ use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropy, label_tensor};
 use vireid_memory::normalize_rows;
 
-use crate::parts::auto::Within;
+use crate::parts::auto::Auto;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::{Contrast, JointMean};
 use crate::parts::contrast_step::{ContrastStep, InstanceTerm, published_recipes};
@@ -26,6 +26,7 @@ use crate::parts::instance_memory::InstanceMemory;
 use crate::parts::joint::joint_origins;
 use crate::parts::lookups::BankGradient;
 use crate::parts::settings::{MethodTable, read_clustering};
+use crate::parts::within::Within;
 use vireid_train::MethodState;
 use vireid_train::epoch::{Epoch, EpochAt};
 use vireid_train::method::{Outputs, Part, Stage, StageStart, StepAt, StepLoss};
@@ -225,7 +226,7 @@ impl Method for Ecul {
             true => Within { expansion: emcc.variant.expansion(emcc.k2, emcc.k3, origins), ..c.within(modality) },
             false => c.within(modality),
         };
-        let joint = c.joint(emcc.joint_k1, emcc.joint_eps, &origins);
+        let joint = c.joint(Auto::Value(emcc.joint_k1), emcc.joint_eps, &origins);
         let across = emcc.variant.expansion(emcc.joint_k2, emcc.joint_k3, &origins);
         let (_, momentum) = tsmem.at(at.epoch, self.epochs);
         let how = Clusterings {
@@ -234,7 +235,7 @@ impl Method for Ecul {
                 infrared: within(Modality::Infrared, of_infrared),
             },
             joint_eps_key: "settings.emcc.joint_eps",
-            joint: (at.stage >= UNITED).then(|| joint.run(&embeddings, &across, epoch.device())).transpose()?,
+            joint: (at.stage >= UNITED).then(|| joint.run(&embeddings, |_| across, epoch.device())).transpose()?,
             figures: vec![("momentum", momentum)],
             ..Clusterings::plain(c, momentum)
         };

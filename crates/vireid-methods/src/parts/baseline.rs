@@ -13,12 +13,12 @@ use vireid_train::epoch::{Epoch, Labelling};
 use vireid_train::misgivings::LabelKeys;
 use vireid_train::{MethodError, MethodState};
 
-use super::auto::Within;
 use super::instance::InstanceLoss;
 use super::instance_memory::InstanceMemory;
 use super::joint::JointClusters;
 use super::labelling::{Labels, eps_key, rows_on};
 use super::settings::ClusteringSettings;
+use super::within::Within;
 
 /// The kind of step that trains on each modality's own memory; it alternates with [`JOINT`]. A value of
 /// [`StepPlan::part`].

@@ -2,11 +2,11 @@
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use vireid_clustering::{Expansion, Neighbourhood, Origin};
+use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, Origin};
 use vireid_core::{Camera, Embeddings, Modality, PerModality};
 
-use super::auto::{Auto, Chosen, cut_jointly};
-use super::labelling::encode;
+use super::auto::{Chosen, CutFound, CutSettings};
+use super::labelling::neighbours;
 use vireid_train::MethodError;
 
 use super::settings::NeighbourSearch;
@@ -44,6 +44,11 @@ impl JointClusters {
     }
 }
 
+/// Numbers of neighbours among which a `k1` that is `"auto"` is chosen: of both modalities, so larger than within one.
+const K1: [usize; 6] = [8, 12, 16, 24, 36, 48];
+/// What is chosen is reported under these names.
+const NAMES: [&str; 3] = ["k1 joint", "eps joint", "min_samples joint"];
+
 /// Query expansion of a joint clustering, by the name that settings give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,12 +77,8 @@ impl JointExpansion {
 /// Settings of a joint clustering: DBSCAN over Jaccard distances of k-reciprocal neighbours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JointClustering<'a> {
-    /// Neighbours ranked (k1 of k-reciprocal encoding), at least 1.
-    pub k1: usize,
-    /// Largest Jaccard distance of neighbours, above 0 and below 1.
-    pub eps: Auto<f64>,
-    /// Neighbours, itself included, that make a core sample.
-    pub min_samples: Auto<usize>,
+    /// How many neighbours are ranked, and how their encoding is cut.
+    pub cut: CutSettings,
     /// Where neighbours are taken from.
     pub neighbourhood: Neighbourhood<'a>,
     /// Whether the host or the training device searches for neighbours.
@@ -90,8 +91,8 @@ pub fn joint_origins(cameras: &PerModality<Vec<Camera>>) -> Vec<Origin> {
     of(Modality::Visible).chain(of(Modality::Infrared)).collect()
 }
 
-impl JointClustering<'_> {
-    /// Clusters both modalities together. There may be no cluster: then all is noise.
+impl<'a> JointClustering<'a> {
+    /// Clusters both modalities together, with the expansion that belongs to a `k1`. There may be no cluster: then all is noise.
     ///
     /// # Errors
     ///
@@ -99,14 +100,18 @@ impl JointClustering<'_> {
     pub fn run(
         &self,
         embeddings: &PerModality<Embeddings>,
-        expansion: &Expansion<'_>,
+        expansion: impl Fn(usize) -> Expansion<'a>,
         device: &Device,
     ) -> Result<JointClusters, MethodError> {
         let PerModality { visible, infrared } = embeddings;
         let (count, dim) = (visible.rows(), visible.dim());
         let all = Embeddings::new([visible.as_slice(), infrared.as_slice()].concat(), count + infrared.rows(), dim)?;
-        let encoding = encode(&all, self.k1, &self.neighbourhood, expansion, self.search, device)?;
-        let (labels, chosen) = cut_jointly(encoding, self.k1, self.eps, self.min_samples)?;
+        let most = self.cut.k1.candidates(&K1).into_iter().max().unwrap_or(1);
+        let found = neighbours(&all, most, &self.neighbourhood, self.search, device)?;
+        let CutFound { labels, chosen, .. } = self.cut.cut(&K1, NAMES, |k1| {
+            let expansion = self.neighbourhood.expansion(expansion(k1));
+            Ok(JaccardEncoding::from_neighbours(&all, &found.fewer(k1), &expansion)?)
+        })?;
         let clusters = labels.iter().flatten().max().map_or(0, |largest| largest + 1);
         let (of_visible, of_infrared) = labels.split_at(count);
         let labels = PerModality { visible: of_visible.to_vec(), infrared: of_infrared.to_vec() };
@@ -148,6 +153,7 @@ pub(crate) fn label_means(embeddings: &Embeddings, labels: &[Option<usize>], clu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parts::auto::Auto;
     use vireid_compare::assert_near;
 
     /// Two people seen by both modalities, one by visible cameras only.
@@ -161,13 +167,11 @@ mod tests {
         let embeddings =
             PerModality { visible: rows(&[(0.0, 6), (1.5, 6), (3.0, 6)]), infrared: rows(&[(0.01, 3), (1.51, 5)]) };
         let settings = JointClustering {
-            k1: 6,
-            eps: Auto::Value(0.9),
-            min_samples: Auto::Value(3),
+            cut: CutSettings { k1: Auto::Value(6), eps: Auto::Value(0.9), min_samples: Auto::Value(3) },
             neighbourhood: Neighbourhood::Plain,
             search: NeighbourSearch::Host,
         };
-        let joint = settings.run(&embeddings, &Expansion::None, &Device::default()).unwrap();
+        let joint = settings.run(&embeddings, |_| Expansion::None, &Device::default()).unwrap();
         assert_eq!((joint.centroids.rows(), joint.clusters_of_both), (3, 2));
         assert_near(joint.association_rate(), 2.0 / 3.0, 1e-12);
         assert!(joint.shared.visible[12..].iter().all(Option::is_none));

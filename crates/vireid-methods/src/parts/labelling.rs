@@ -1,7 +1,7 @@
 //! Pseudo-labels of both modalities, and how they are made.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use vireid_clustering::{Expansion, JaccardEncoding, Neighbourhood, centroids};
+use vireid_clustering::{Neighbourhood, Neighbours, centroids};
 use vireid_core::{Embeddings, Infrared, Modality, ModalityTag, PerModality, PseudoLabels, Visible};
 use vireid_data::sampler::StepPlan;
 
@@ -108,24 +108,21 @@ pub fn eps_key(modality: Modality) -> String {
     format!("clustering.eps.{modality}")
 }
 
-/// The k-reciprocal encoding of some embeddings, with the neighbours searched where the settings say. A neighbourhood that has
-/// an expansion of its own takes that in the place of `expansion`.
+/// The `k1` neighbours of every row, searched where the settings say.
 ///
 /// # Errors
 ///
 /// What clustering refuses.
-pub fn encode(
+pub fn neighbours(
     embeddings: &Embeddings,
     k1: usize,
     neighbourhood: &Neighbourhood<'_>,
-    expansion: &Expansion<'_>,
     search: NeighbourSearch,
     device: &Device,
-) -> Result<JaccardEncoding, MethodError> {
-    let neighbours = match search {
-        NeighbourSearch::Host => neighbourhood.find(embeddings, k1)?,
+) -> Result<Neighbours, MethodError> {
+    match search {
+        NeighbourSearch::Host => Ok(neighbourhood.find(embeddings, k1)?),
         NeighbourSearch::Device => neighbourhood
-            .find_by(embeddings, k1, |queries, candidates, k| nearest_across_on(queries, candidates, k, device))?,
-    };
-    Ok(JaccardEncoding::from_neighbours(embeddings, &neighbours, &neighbourhood.expansion(*expansion))?)
+            .find_by(embeddings, k1, |queries, candidates, k| nearest_across_on(queries, candidates, k, device)),
+    }
 }

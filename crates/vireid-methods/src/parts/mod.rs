@@ -13,5 +13,6 @@ pub mod lookups;
 pub mod settings;
 pub mod update;
 pub mod views;
+pub mod within;
 
 pub use device_neighbours::{nearest_across_on, nearest_neighbours_on};

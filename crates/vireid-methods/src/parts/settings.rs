@@ -7,8 +7,9 @@ use vireid_core::Modality;
 use vireid_data::sampler::BatchShape;
 use vireid_train::{MethodError, RunConfig, parse_settings};
 
-use super::auto::{Auto, AutoWord, Within};
+use super::auto::{Auto, AutoWord, CutSettings};
 use super::joint::JointClustering;
+use super::within::Within;
 
 /// Images of a modality that a step may have: more than any data set of the field has.
 const MOST_SLOTS: usize = 1 << 18;
@@ -169,15 +170,15 @@ impl ClusteringSettings {
             Modality::Visible => self.eps.visible,
             Modality::Infrared => self.eps.infrared,
         };
-        let (k1, min_samples, search) = (self.k1, self.min_samples, self.neighbours);
-        Within { k1, eps, min_samples, expansion: Expansion::Mean { k2: self.k2 }, search }
+        let cut = CutSettings { k1: self.k1, eps, min_samples: self.min_samples };
+        Within { cut, expansion: Expansion::Mean { k2: self.k2 }, search: self.neighbours }
     }
 
     /// A joint clustering with these settings, of images that come from `origins`. `k1` neighbours are ranked, and `eps` is the
     /// largest Jaccard distance of neighbours.
-    pub fn joint<'a>(&self, k1: usize, eps: Auto<f64>, origins: &'a [Origin]) -> JointClustering<'a> {
-        let (min_samples, neighbourhood, search) = (self.min_samples, self.neighbourhood.of(origins), self.neighbours);
-        JointClustering { k1, eps, min_samples, neighbourhood, search }
+    pub fn joint<'a>(&self, k1: Auto<usize>, eps: Auto<f64>, origins: &'a [Origin]) -> JointClustering<'a> {
+        let cut = CutSettings { k1, eps, min_samples: self.min_samples };
+        JointClustering { cut, neighbourhood: self.neighbourhood.of(origins), search: self.neighbours }
     }
 
     /// A sentence for each radius that rounding decides about.
