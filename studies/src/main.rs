@@ -7,6 +7,7 @@ mod bench_checkpointing;
 mod bench_clustering;
 mod bench_launches;
 mod bench_serve;
+mod cuts;
 mod device_tests;
 mod dials;
 mod expansions;
@@ -64,16 +65,12 @@ enum Task {
     },
     /// Measure methods on synthetic worlds against their yardsticks
     Worlds(worlds::Arguments),
-    /// Draw the unlike worlds
-    #[command(hide = true)]
-    DrawUnlike {
-        #[arg(long)]
-        out: PathBuf,
-    },
     /// Measure what each dial of the synthetic world does before any training
     Dials(dials::Arguments),
     /// Compare query expansions by the joint clusters they give
     Expansions(expansions::Arguments),
+    /// Compare clustering parameters chosen without labels with fixed ones, on worlds unlike one another
+    Cuts(cuts::Arguments),
     /// Train every method on every data set that has no record yet, and set the results beside the papers'
     ReproduceTables(reproduce::Arguments),
     /// One training of the tables
@@ -277,13 +274,10 @@ fn output(task: &Task) -> Option<(&Path, OutputKind)> {
         Task::Worlds(arguments) => arguments.out.as_deref(),
         Task::Dials(arguments) => Some(arguments.out.as_path()),
         Task::Expansions(arguments) => Some(arguments.out.as_path()),
+        Task::Cuts(arguments) => Some(arguments.out.as_path()),
         Task::DeviceTests { out, .. } => out.as_deref(),
         // They name no file: what they write has its place in the repository.
-        Task::DrawUnlike { .. }
-        | Task::Parity { .. }
-        | Task::ReproduceTables(_)
-        | Task::OneCell(_)
-        | Task::Lend { .. } => None,
+        Task::Parity { .. } | Task::ReproduceTables(_) | Task::OneCell(_) | Task::Lend { .. } => None,
     };
     report.map(|out| (out, OutputKind::TaskReport))
 }
@@ -316,14 +310,9 @@ fn run(task: Task) -> Result<(), Box<dyn std::error::Error>> {
             bench::one(&works, &device, &Variation { images, precision, steps, checkpointing }, convolution.as_deref())
         }
         Task::Worlds(arguments) => worlds::run(&arguments),
-        Task::DrawUnlike { out } => {
-            for world in &unlike::WORLDS {
-                unlike::draw(world, &out).map_err(|error| error as Box<dyn std::error::Error>)?;
-            }
-            Ok(())
-        }
         Task::Dials(arguments) => dials::run(&arguments),
         Task::Expansions(arguments) => expansions::run(&arguments),
+        Task::Cuts(arguments) => cuts::run(&arguments),
         Task::Lend { device, listen } => {
             let token = std::env::var("VIREID_TOKEN").unwrap_or_default();
             Ok(vireid::lend_devices(&vireid_methods::parse_devices(&device)?, &listen, &token)?)

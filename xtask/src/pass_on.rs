@@ -6,13 +6,14 @@ use std::process::{Command, ExitCode};
 use crate::Failure;
 
 /// Tasks of the studies' program, with what it says of them.
-pub const PASSED_ON: [(&str, &str); 8] = [
+pub const PASSED_ON: [(&str, &str); 9] = [
     ("parity", "Run every golden case and print its largest error"),
     ("pretrain", "Make the small network's starting weights again"),
     ("bench", "Time training steps, loading, clustering and building"),
     ("worlds", "Measure methods on synthetic worlds against their yardsticks"),
     ("dials", "Measure what each dial of the synthetic world does before any training"),
     ("expansions", "Compare query expansions by the joint clusters they give"),
+    ("cuts", "Compare clustering parameters chosen without labels with fixed ones, on worlds unlike one another"),
     (
         "reproduce-tables",
         "Train every method on every data set that has no record yet, and set the results beside the papers'",

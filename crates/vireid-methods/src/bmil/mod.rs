@@ -105,7 +105,8 @@ impl Bmil {
             infrared: cameras.infrared.clone(),
         });
         let clustering = c.joint(s.joint_k1, s.joint_eps, &origins);
-        let found = clustering.run(&taking_part, |k1| s.expansion.over(s.averaged(k1), None, &origins), epoch.device())?;
+        let found =
+            clustering.run(&taking_part, |k1| s.expansion.over(s.averaged(k1), None, &origins), epoch.device())?;
         Ok(found.spread(&drawn, visible))
     }
 

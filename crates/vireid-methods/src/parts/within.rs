@@ -66,7 +66,12 @@ impl Within<'_> {
         })?;
         let labels = PseudoLabels::new(&found.labels)?;
         if labels.clusters() == 0 {
-            return Err(MethodError::NoClusters { epoch, modality, noise: found.labels.len(), setting: eps_key.into() });
+            return Err(MethodError::NoClusters {
+                epoch,
+                modality,
+                noise: found.labels.len(),
+                setting: eps_key.into(),
+            });
         }
         Ok(ClusteredWithin { labels, encoding: found.encoding, chosen: found.chosen })
     }
@@ -91,7 +96,11 @@ mod tests {
     }
 
     fn within(k1: Auto<usize>, eps: Auto<f64>, min_samples: Auto<usize>) -> Within<'static> {
-        Within { cut: CutSettings { k1, eps, min_samples }, expansion: Expansion::Mean { k2: 6 }, search: NeighbourSearch::Host }
+        Within {
+            cut: CutSettings { k1, eps, min_samples },
+            expansion: Expansion::Mean { k2: 6 },
+            search: NeighbourSearch::Host,
+        }
     }
 
     /// With the quick presets' fixed numbers, people with three images are one cluster or none.
