@@ -85,8 +85,8 @@ struct Report {
     worlds: Vec<String>,
     moments: &'static str,
     std: &'static str,
-    summary: Vec<Summary>,
-    rows: Vec<Row>,
+    rows: Vec<Summary>,
+    clusterings: Vec<Row>,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -126,8 +126,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         worlds: worlds.iter().map(|world| format!("{world:?}")).collect(),
         moments: "the small network untrained, and after the first stage of mbccm_sysu_quick, trained on each world",
         std: "sample standard deviation over worlds and moments",
-        summary,
-        rows,
+        rows: summary,
+        clusterings: rows,
     };
     arguments.out.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     std::fs::write(&arguments.out, serde_json::to_string_pretty(&report)? + "\n")?;
