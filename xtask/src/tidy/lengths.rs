@@ -12,7 +12,7 @@ const CODE: [&str; 5] = [".rs", ".py", ".js", ".css", ".sh"];
 const PLACE: &str = "xtask/src/tidy/lengths.rs";
 
 /// Files that are longer, and how long each may be. A number may shrink, and an entry go; neither may be added to.
-const LONGER: [(&str, usize); 18] = [
+const LONGER: [(&str, usize); 17] = [
     ("crates/vireid-backbone/src/two_stream.rs", 626),
     ("crates/vireid-data/src/synthetic/figure.rs", 497),
     ("crates/vireid-data/src/transform.rs", 461),
@@ -29,7 +29,6 @@ const LONGER: [(&str, usize); 18] = [
     ("crates/vireid/src/training.rs", 423),
     ("crates/vireid/tests/cluster_arrays.rs", 420),
     ("crates/vireid/tests/program.rs", 921),
-    ("studies/src/main.rs", 413),
     ("xtask/src/reproduce/pages.rs", 457),
 ];
 

@@ -20,7 +20,6 @@ use vireid_data::sampler::StepPlan;
 use vireid_losses::{cross_entropies, label_tensor};
 use vireid_memory::MemoryBank;
 
-use crate::parts::auto::Auto;
 use crate::parts::baseline::{Baseline, Clusterings, JOINT, JointSampler};
 use crate::parts::contrast::Contrast;
 use crate::parts::contrast_step::published_recipes;
@@ -127,7 +126,7 @@ impl Mmm {
     ) -> Result<Baseline, MethodError> {
         let (c, s) = (&self.table.clustering, &self.table.settings);
         let origins = joint_origins(&self.cameras);
-        let joint = c.joint(Auto::Value(s.joint_k1), s.joint_eps, &origins);
+        let joint = c.joint(crate::Auto::Value(s.joint_k1), s.joint_eps, &origins);
         let balanced = Expansion::ModalityBalanced { k2: s.joint_k2, origins: &origins };
         let how = Clusterings {
             joint_eps_key: "settings.joint_eps",
