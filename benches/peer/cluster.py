@@ -1,7 +1,7 @@
 """Clustering and re-ranking as the scripts of the field do them, against the wheel.
 
 Usage: python cluster.py [--rounds 3] [--only visible,infrared,rerank] [--out FILE.json]
-       python cluster.py page (writes the figures on record into docs/python.md)
+       python cluster.py page (writes the figures on record into docs/python.md and README.md)
 
 The usual way is written here from the published algorithm (Zhong et al., CVPR 2017): Python loops over samples, matrices of
 N x N, faiss for the neighbours, scikit-learn's DBSCAN on the dense distances. Both sides get the same embeddings, drawn over
@@ -257,7 +257,7 @@ def measure(work, folder, rounds):
     }
 
 
-#: Between these two lines the page has the table.
+#: Between these two lines a page has the table.
 MARKS = "<!-- table: python benches/peer/cluster.py page -->\n", "<!-- end of table -->\n"
 NAMES = {
     "infrared": "clustering of {:,} images",
@@ -267,7 +267,7 @@ NAMES = {
 
 
 def page(root):
-    """Writes the figures on record into the page's table."""
+    """Writes the figures on record into the tables of the pages."""
     report = json.loads((root / "docs/results/bench_python.json").read_text())
     lines = ["| | usual script | `vireid` | times |", "|---|---|---|---|"]
     for row in report["rows"]:
@@ -280,9 +280,9 @@ def page(root):
             lines.append(f"| of that, after the neighbours | {rest} |")
         memory = f"{usual['mib_above_input']:,.0f} MiB | {wheel['mib_above_input']:,.0f} MiB | {times['memory']:.1f}"
         lines.append(f"| memory above the input | {memory} |")
-    path = root / "docs/python.md"
-    before, _, rest = path.read_text().partition(MARKS[0])
-    path.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + MARKS[1] + rest.partition(MARKS[1])[2])
+    for path in (root / "docs/python.md", root / "README.md"):
+        before, _, rest = path.read_text().partition(MARKS[0])
+        path.write_text(before + MARKS[0] + "\n".join(lines) + "\n" + MARKS[1] + rest.partition(MARKS[1])[2])
 
 
 def main():
