@@ -265,8 +265,9 @@ fn summaries(rows: &[Row]) -> Vec<Summary> {
         let of: Vec<&Row> = rows.iter().filter(|row| row.images == images).collect();
         let mut add = |contestant: String, values: Vec<f64>| {
             let below: Vec<f64> = of.iter().zip(&values).map(|(row, value)| row.best_ari - value).collect();
-            let below_best = below.iter().sum::<f64>() / below.len().max(1) as f64;
-            let at_worst = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let in_thousandths = |value: f64| (1000.0 * value).round() / 1000.0;
+            let below_best = in_thousandths(below.iter().sum::<f64>() / below.len().max(1) as f64);
+            let at_worst = in_thousandths(below.iter().copied().fold(f64::NEG_INFINITY, f64::max));
             lines.push(Summary { images, contestant, ari: Spread::of(&values), below_best, at_worst });
         };
         add("chosen at every clustering".into(), of.iter().map(|row| row.chosen_ari).collect());
