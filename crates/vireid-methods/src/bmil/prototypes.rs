@@ -148,7 +148,8 @@ mod tests {
             infrared: rows(&[[0.0, -1.0], [-5.0, 0.0], [0.6, 0.8], [9.0, 9.0]]),
         };
         let (labels, centroids) = (labels(), rows(&[[1.0, 0.0]; 4]));
-        let joint = JointClusters { shared: labels.clone(), labels, centroids, clusters_of_both: 2 };
+        let joint =
+            JointClusters { shared: labels.clone(), labels, centroids, clusters_of_both: 2, chosen: Vec::new() };
         let half = 0.5f32.sqrt();
         let kind = PrototypeKind::PerModality;
         let found = Prototypes::new(&joint.labels, kind).of(&joint, &embeddings, kind).unwrap();
