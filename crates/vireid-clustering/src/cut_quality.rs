@@ -147,13 +147,11 @@ mod tests {
         fn equals_the_dense_form(n in 2usize..24, clusters in 1usize..6, seed: u64) {
             let mut stream = Streams::new(seed).stream("distances", [0; 3]);
             let mut distances = vec![vec![1.0f64; n]; n];
-            for i in 0..n {
-                distances[i][i] = 0.0;
-                for j in 0..i {
-                    if stream.chance(0.5) {
-                        let distance = f64::from(stream.uniform(0.0, 0.95) as f32);
-                        (distances[i][j], distances[j][i]) = (distance, distance);
-                    }
+            for (i, j) in (0..n).flat_map(|i| (0..=i).map(move |j| (i, j))) {
+                let is_near = i == j || stream.chance(0.5);
+                let distance = if i == j { 0.0 } else { f64::from(stream.uniform(0.0, 0.95) as f32) };
+                if is_near {
+                    (distances[i][j], distances[j][i]) = (distance, distance);
                 }
             }
             let labels: Vec<Option<usize>> = (0..n).map(|_| Some(stream.below(clusters + 1)).filter(|&l| l < clusters)).collect();
