@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn two_images_of_one_person_fall_back() {
+    fn one_person_falls_back_and_one_image_is_no_cluster() {
         let found =
             within(Auto::CHOSEN, Auto::CHOSEN, Auto::CHOSEN).run::<Visible>(&people(1, 4), 0, "", &Device::default());
         let found = found.unwrap();
         assert_eq!(found.labels.clusters(), 1);
         let none = within(Auto::CHOSEN, Auto::CHOSEN, Auto::CHOSEN).run::<Visible>(
-            &people(2, 1),
+            &people(1, 1),
             7,
             "eps",
             &Device::default(),
