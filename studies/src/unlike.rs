@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 use vireid_core::Modality;
-use vireid_data::synthetic::{HEIGHT, WIDTH, World, WorldSpec};
+use vireid_data::synthetic::{Dials, HEIGHT, WIDTH, World, WorldSpec};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -77,15 +77,11 @@ pub fn draw(world: &UnlikeWorld, root: &Path) -> Result<PathBuf, Failure> {
         .flat_map(|(modality, count)| (0..count).map(move |number| (modality, number % 2 == 0)))
         .collect();
     let people = world.people + TEST_PEOPLE;
-    let drawn = match is_pair {
-        true => World::regdb(world.seed, people, spec.dials),
-        false => World::with_cameras(world.seed, people, &cameras, spec.dials),
-    };
+    let drawn = drawn_world(world.seed, people, is_pair, &cameras, spec.dials);
     let mut jobs = Vec::new();
     let mut rows = String::from("path,modality,camera,identity,split\n");
     for person in 0..people {
-        let of_test = person >= world.people;
-        let split = if of_test { "test" } else { "train" };
+        let (split, of_test) = if person < world.people { ("train", false) } else { ("test", true) };
         for (camera, &(modality, _)) in cameras.iter().enumerate() {
             let of_train = world.images[usize::from(modality == Modality::Infrared)];
             for instance in 0..if of_test { TEST_IMAGES } else { of_train } {
@@ -108,4 +104,8 @@ pub fn draw(world: &UnlikeWorld, root: &Path) -> Result<PathBuf, Failure> {
     // Last: a folder with a manifest is whole.
     fs::write(&manifest, rows)?;
     Ok(manifest)
+}
+
+fn drawn_world(seed: u64, people: usize, is_pair: bool, cameras: &[(Modality, bool)], dials: Dials) -> World {
+    if is_pair { World::regdb(seed, people, dials) } else { World::with_cameras(seed, people, cameras, dials) }
 }
