@@ -48,7 +48,8 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Hooks belong to the process, guards to a thread: one hook, put in once and never taken out, is silent for guarded threads
-/// and hands every other panic to the hook that was there before.
+/// and hands every other panic to the hook that was there before. In the instant between taking that one and setting ours, a
+/// panic of another thread is told by the standard library's hook: heard, though not as the process's own hook would tell it.
 fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -107,6 +108,7 @@ mod tests {
             Some(&"muted") => HEARD.store(1 << 20, Ordering::SeqCst),
             _ => report(panic),
         }));
+        install_hook();
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| (0..ROUNDS).for_each(|_| assert!(quietly(|| panic!("muted")).is_err())));
