@@ -88,12 +88,14 @@ fn run_with(name: &str, arguments: Arguments) -> Result<ExitCode, ProgramError> 
     for sentence in &finished.misgivings {
         eprintln!("warning: {sentence}");
     }
-    let evaluations = finished.evaluations.unwrap_or_default();
+    let evaluations = finished.evaluations.as_deref().unwrap_or_default();
     println!("{}", evaluation_table(&title, &evaluations.iter().collect::<Vec<&Evaluation>>()));
     println!("{}", seconds_table(&finished.seconds));
     if let Some(peak) = peak_memory_mib() {
         println!("peak memory {peak:.0} MiB; results in {}", finished.out.join("results.json").display());
     }
+    let page = finished.write_report(&source, &arguments.options)?;
+    println!("report, with pictures: {}", page.display());
     Ok(ExitCode::SUCCESS)
 }
 

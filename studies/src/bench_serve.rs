@@ -50,8 +50,21 @@ struct Row {
     p99_ms: f64,
     /// Answers by their status.
     statuses: Value,
-    /// Requests without an answer.
+    /// Requests without an answer: those that were on their way when the time was over are among them.
     failures: u64,
+}
+
+impl Row {
+    /// Whether it is of what was to be measured: answers to requests that are understood, and of all but the last.
+    fn check(&self) -> Result<(), Failure> {
+        let statuses = self.statuses.as_object().into_iter().flatten();
+        let refused: Vec<&String> =
+            statuses.map(|(status, _)| status).filter(|status| !status.starts_with('2')).collect();
+        if self.requests == 0 || !refused.is_empty() || self.failures > u64::from(self.clients) {
+            return Err(format!("{}: this measures nothing: {self:?}", self.request).into());
+        }
+        Ok(())
+    }
 }
 
 pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
@@ -68,19 +81,21 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
     let beside =
         load.beside.iter().map(|address| beside(address, &gallery, &of_model, &rows)).collect::<Result<Vec<_>, _>>()?;
 
-    let crop = folder.path().join("crop.form");
     let boundary = "a-crop-of-nobody";
-    std::fs::write(&crop, form(boundary)?)?;
+    let top = TOP.to_string();
+    let (crop, question) = (folder.path().join("crop.form"), folder.path().join("question.form"));
+    std::fs::write(&crop, form(boundary, &[("modality", "infrared")])?)?;
+    std::fs::write(&question, form(boundary, &[("modality", "infrared"), ("among", "visible"), ("top", &top)])?)?;
     let service = Service::start(load.program, &model, &gallery)?;
-    let began_with = service.resident_mib();
+    let (began_with, _) = service.resident_mib();
     let address = service.address.clone();
     let form = format!("multipart/form-data; boundary={boundary}");
-    let post = |path: &str| {
+    let post = |path: &str, body: &Path| {
         vec![
             "-m".into(),
             "POST".into(),
             "-D".into(),
-            crop.display().to_string(),
+            body.display().to_string(),
             "-T".into(),
             form.clone(),
             format!("{address}{path}"),
@@ -89,9 +104,9 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
     let digits = load.rows.to_string().len() - 1;
     let by_id = format!("{address}/api/v1/crops/r[0-9]{{{digits}}}/similar\\?top={TOP}&among=visible");
     let by_id = ["--rand-regex-url", &by_id].map(String::from).to_vec();
-    let arrivals = [vec!["-q".into(), load.arrivals.to_string()], post("/api/v1/crops")].concat();
+    let arrivals = [vec!["-q".into(), load.arrivals.to_string()], post("/api/v1/crops", &crop)].concat();
     let kinds = [
-        ("search by image", 4, post(&format!("/api/v1/search?top={TOP}"))),
+        ("search by image", 4, post("/api/v1/search", &question)),
         ("search by id", 2, by_id),
         ("add a crop", 4, arrivals),
     ];
@@ -115,6 +130,7 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
         .collect();
     for row in &requests {
         println!("{row:?}");
+        row.check()?;
     }
     let ended_with = service.resident_mib();
     let killed = killed(load.program, service, &model, &gallery)?;
@@ -205,14 +221,15 @@ fn open(address: &str, model: &Model) -> Result<Box<dyn Store>, Failure> {
     Ok(Address::parse(address)?.open(Opening::OrCreate { model, images: false })?)
 }
 
-/// A drawn crop as a form.
-fn form(boundary: &str) -> Result<Vec<u8>, Failure> {
+/// A drawn crop as a form, with fields beside it.
+fn form(boundary: &str, fields: &[(&str, &str)]) -> Result<Vec<u8>, Failure> {
     let dials = Dials { gap: 0.2, camera: 0.3, collision: 0.0, occlusion: 0.0, view: 0.1 };
     let pixels = World::regdb(1, 1, dials).draw(0, 1, 0)?;
     let mut body = Vec::new();
-    body.extend(
-        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"modality\"\r\n\r\ninfrared\r\n").bytes(),
-    );
+    for (name, value) in fields {
+        let field = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend(field.bytes());
+    }
     body.extend(
         format!("--{boundary}\r\nContent-Disposition: form-data; name=\"image\"; filename=\"crop.png\"\r\n\r\n")
             .bytes(),
@@ -317,4 +334,30 @@ fn killed(program: &Path, service: Service, model: &Path, gallery: &Path) -> Res
 
 fn succeed(command: &mut Command) -> Result<(), Failure> {
     if command.status()?.success() { Ok(()) } else { Err(format!("{command:?} failed").into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Figures of requests that are all refused were once taken for those of a quick service.
+    #[test]
+    fn refused_requests_are_no_figures() {
+        let report = |statuses: Value, failed: u64| {
+            json!({
+                "summary": { "requestsPerSec": 2.0 },
+                "latencyPercentiles": { "p50": 0.001, "p99": 0.002 },
+                "statusCodeDistribution": statuses,
+                "errorDistribution": { "aborted": failed },
+            })
+        };
+        let row = |statuses: Value, failed: u64| row("search", 4, &report(statuses, failed));
+        let good = row(json!({ "200": 7 }), 4);
+        assert_eq!((good.requests, good.per_second, good.p50_ms, good.p99_ms), (7, 2.0, 1.0, 2.0));
+        assert!(good.check().is_ok());
+        for bad in [row(json!({ "400": 7 }), 0), row(json!({ "200": 7, "503": 1 }), 0), row(json!({}), 0)] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+        assert!(row(json!({ "200": 7 }), 5).check().is_err());
+    }
 }

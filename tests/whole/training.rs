@@ -10,8 +10,18 @@ fn a_run_leaves_its_directory_and_prints_the_table() {
     let output = run.train(&[]);
     assert!(output.status.success(), "{}", stderr(&output));
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
-    for words in ["synthetic world", "Rank-1", "mINP", "all", "indoor", "untrained", "stage 1", "final", "peak memory"]
-    {
+    for words in [
+        "synthetic world",
+        "Rank-1",
+        "mINP",
+        "all",
+        "indoor",
+        "untrained",
+        "stage 1",
+        "final",
+        "peak memory",
+        "report.html",
+    ] {
         assert!(table.contains(words), "'{words}' is missing in:\n{table}");
     }
     for file in ["config.toml", "environment.json", "events.jsonl", "results.json", "cost.json"] {

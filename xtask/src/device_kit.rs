@@ -12,6 +12,7 @@ use clap::Args;
 use flate2::{Compression, GzBuilder};
 
 use crate::Failure;
+use crate::cargo::cargo;
 
 /// The largest kit: what an upload of a few minutes takes.
 const LARGEST_MIB: f64 = 55.0;
@@ -80,7 +81,7 @@ fn build(features: &str) -> Result<Vec<PathBuf>, Failure> {
         .split(',')
         .flat_map(|feature| ["vireid", "vireid-studies"].map(|package| format!("{package}/{feature}")))
         .collect();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["build", "--release", "--locked", "--package", "vireid", "--package", "vireid-studies"]);
     cargo.args(["--features", &of_both.join(","), "--message-format", "json-render-diagnostics"]);
     let output = cargo.stderr(std::process::Stdio::inherit()).output()?;

@@ -2,11 +2,15 @@
 //! benchmarks, device tests and trainings pass through all of them, and are passed on to the studies' program, which is built
 //! when one of them is asked for.
 
+mod book;
+mod cargo;
 mod device_kit;
+mod dist;
 mod package;
 mod pass_on;
 pub mod reproduce;
 pub mod tables;
+mod terminal;
 mod tidy;
 
 use std::ffi::OsString;
@@ -40,6 +44,12 @@ enum Task {
     Tidy,
     /// Pack what a machine with a graphics card and without Rust needs to run the device tests and benchmarks
     DeviceKit(device_kit::Arguments),
+    /// Pack the program for people without a compiler: archives, a package for Debian, sums
+    Dist(dist::Arguments),
+    /// Build the pages as a site, and check its links
+    Book(book::Arguments),
+    /// Record a run of the program as a picture
+    Terminal(terminal::Arguments),
     /// Pack every crate that is published, as the registry gets it, and look through what was packed
     Package(package::Arguments),
 }
@@ -73,6 +83,9 @@ pub fn run(words: Vec<OsString>) -> ExitCode {
             Task::Tables { check } => tables::run(check),
             Task::Tidy => tidy::run(),
             Task::DeviceKit(arguments) => device_kit::run(&arguments, force),
+            Task::Dist(arguments) => dist::run(&arguments, force),
+            Task::Book(arguments) => book::run(&arguments, force),
+            Task::Terminal(arguments) => terminal::run(&arguments, force),
             Task::Package(arguments) => package::run(&arguments),
         }
         .map(|()| ExitCode::SUCCESS)

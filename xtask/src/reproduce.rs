@@ -4,9 +4,11 @@ mod benchmark;
 mod pages;
 mod published;
 mod record;
+mod runs;
 mod table;
+mod unpaired;
 
 pub use benchmark::Benchmark;
-pub(crate) use pages::pages;
+pub(crate) use pages::{Pages, pages};
 pub use published::{Ablation, Published, Value};
 pub use record::{Evaluation, QueryCount, Record, Score, Spread, WORLD, is_quick};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::Failure;
+use crate::reproduce::Pages;
 
 /// Where the pages are.
 pub const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
@@ -24,8 +25,9 @@ const END: &str = "<!-- end -->";
 pub fn run(check: bool) -> Result<(), Failure> {
     let mut stale = Vec::new();
     let results = Path::new(DOCS).join("results");
-    let (markdown, html) = crate::reproduce::pages(&results)?;
+    let Pages { markdown, html, curves } = crate::reproduce::pages(&results)?;
     let mut fresh = vec![(results.join("tables.md"), markdown), (results.join("tables.html"), html)];
+    fresh.extend(curves.map(|svg| (Path::new(DOCS).join("images/unpaired.svg"), svg)));
     for page in pages(Path::new(DOCS))?.into_iter().chain(pages_in(&Path::new(DOCS).join(".."))?) {
         let text = std::fs::read_to_string(&page)?;
         let renewed = renewed(&text).map_err(|error| format!("{}: {error}", page.display()))?;

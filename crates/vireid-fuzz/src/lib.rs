@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod data;
+pub mod gallery;
 pub mod mutation;
 #[cfg(feature = "program")]
 mod program;
@@ -28,9 +29,9 @@ pub struct Target {
 
 /// Every target.
 pub fn targets() -> Vec<Target> {
-    let all = data::TARGETS.to_vec();
+    let all = [data::TARGETS, gallery::TARGETS].concat();
     #[cfg(feature = "program")]
-    let all = [&all, program::TARGETS].concat();
+    let all = [all.as_slice(), program::TARGETS].concat();
     all
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 thread_local! {
-    static FOLDER: TempDir = tempfile::tempdir().unwrap();
+    // In memory where the system has a place for that: nothing has to last.
+    static FOLDER: TempDir = TempDir::new_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
 }
 
 /// A path in a folder of this thread's own; what lay there stays.

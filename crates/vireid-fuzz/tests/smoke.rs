@@ -60,6 +60,7 @@ macro_rules! smoke_tests {
 }
 
 smoke_tests!(
+    gallery,
     image,
     llcm_lists,
     manifest_csv,
@@ -119,6 +120,18 @@ fn the_damaged_index_is_one_whose_parser_panics() {
     let damaged = root().join("corpus/index_parquet/found-no-dictionary.parquet");
     let said = vireid::EmbeddingsFile::load(&damaged).unwrap_err().to_string();
     assert!(said.contains("its parser gave up"), "{said}");
+}
+
+/// Makes the gallery that is damaged anew: `cargo test --release -p vireid-fuzz --test smoke -- --ignored make_gallery`.
+#[test]
+#[ignore = "writes into the repository"]
+fn make_gallery() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gallery");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    vireid_fuzz::gallery::make(&folder);
+    fs::remove_file(folder.join("lock")).unwrap();
 }
 
 /// Draws the first files of every corpus anew:

@@ -24,6 +24,7 @@ mod export;
 mod extract;
 mod filter_arguments;
 mod fingerprint;
+mod finished;
 mod gallery;
 mod graph_file;
 mod import;
@@ -52,6 +53,7 @@ mod serve;
 mod source;
 mod source_arguments;
 mod table;
+#[cfg(any(feature = "download", feature = "serve"))]
 mod token;
 #[cfg(feature = "trackforge")]
 pub mod tracking;
@@ -67,6 +69,7 @@ pub use data_kind::DataKind;
 pub use embeddings_file::{EmbeddedImage, EmbeddingsFile};
 pub use error::ProgramError;
 pub use explain::explain_code;
+pub use finished::Finished;
 pub use lending::lend_devices;
 pub use nearest::{Hit, nearest};
 pub use npy::{read_npy, write_npy};
@@ -79,7 +82,7 @@ pub use re_ranked::ReRanked;
 pub use source::DataSource;
 pub use source_arguments::SourceArguments;
 pub use table::{evaluation_table, seconds_table};
-pub use training::{Finished, TrainingOptions, explain_resume, quote, train};
+pub use training::{TrainingOptions, explain_resume, quote, train};
 pub use weights::{KNOWN_WEIGHTS, KnownWeights, Origin, WeightCache, WeightSource, find_weights};
 pub use worlds::{draw_regdb_world, draw_world};
 

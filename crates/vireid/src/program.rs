@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::{Shell, generate};
 use vireid_kernels::keep_freed_memory;
@@ -93,8 +94,11 @@ enum Verb {
         /// bash, elvish, fish, powershell or zsh
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a verb
+    Man {
+        /// Verb, with those below it, such as `data check`
+        verb: Vec<String>,
+    },
 }
 
 /// The program `vireid`: what its `main` calls. A program of your own that registers networks, methods or data sets first
@@ -162,14 +166,25 @@ fn run(verb: Verb, output: Output) -> Result<ExitCode, ProgramError> {
             generate(shell, &mut Arguments::command(), "vireid", &mut text);
             output::print(&String::from_utf8_lossy(&text))?;
         }
-        Verb::Man => {
-            let mut text = Vec::new();
-            // Into memory: nothing can fail.
-            let _ = clap_mangen::Man::new(Arguments::command()).render(&mut text);
-            output::print(&String::from_utf8_lossy(&text))?;
-        }
+        Verb::Man { verb } => output::print(&manual_page(&verb).unwrap_or_else(|error| error.exit()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The manual page of a verb; of the program, where none is named.
+fn manual_page(verb: &[String]) -> Result<String, clap::Error> {
+    let mut command = Arguments::command().disable_help_subcommand(true);
+    // Gives every verb its whole name.
+    command.build();
+    let unknown = |name: &String| {
+        let message = format!("there is no verb '{name}'; `vireid help` lists them");
+        Arguments::command().error(ErrorKind::InvalidSubcommand, message)
+    };
+    let of = verb.iter().try_fold(&command, |of, name| of.find_subcommand(name).ok_or_else(|| unknown(name)))?;
+    let mut text = Vec::new();
+    // Into memory: nothing can fail.
+    let _ = clap_mangen::Man::new(of.clone()).render(&mut text);
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]
@@ -179,5 +194,14 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_a_manual_page() {
+        let page = |verb: &[&str]| manual_page(&verb.iter().map(|word| word.to_string()).collect::<Vec<_>>());
+        let whole = page(&[]).unwrap();
+        assert!(whole.contains(".TH vireid ") && whole.contains("vireid\\-train(1)"), "{whole}");
+        assert!(page(&["data", "check"]).unwrap().contains(".TH vireid-data-check "));
+        assert!(page(&["data", "chek"]).unwrap_err().to_string().contains("'chek'"));
     }
 }

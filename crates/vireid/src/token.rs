@@ -1,7 +1,9 @@
 //! A service's token, of a file or of the environment.
 
+#[cfg(feature = "download")]
 use std::path::Path;
 
+#[cfg(feature = "download")]
 use vireid::ProgramError;
 
 /// The variable that holds a service's token where no file is named.
@@ -13,6 +15,7 @@ pub const TOKEN_VARIABLE: &str = "VIREID_SERVE_TOKEN";
 /// # Errors
 ///
 /// `VR0605` when the file can't be read, `VR0606` when it holds no token.
+#[cfg(feature = "download")]
 pub fn token(file: Option<&Path>) -> Result<Option<String>, ProgramError> {
     let text = match file {
         Some(path) => {
@@ -33,7 +36,7 @@ pub fn token(file: Option<&Path>) -> Result<Option<String>, ProgramError> {
     Ok(Some(token.into()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "download"))]
 mod tests {
     use super::*;
 

@@ -10,7 +10,6 @@ use vireid::{
 use vireid_methods::Evaluation;
 
 use crate::output::Output;
-use crate::{evidence, report};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -48,7 +47,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
     for sentence in &finished.misgivings {
         eprintln!("warning: {sentence}");
     }
-    let evaluations = finished.evaluations.unwrap_or_default();
+    let evaluations = finished.evaluations.as_deref().unwrap_or_default();
     let data = if finished.synthetic { "synthetic world; says nothing about real data" } else { source.kind.title() };
     output.result(&evaluations, || {
         if evaluations.is_empty() {
@@ -63,8 +62,7 @@ pub fn run(arguments: &Arguments, output: Output) -> Result<ExitCode, ProgramErr
         let all = evaluations.iter().collect::<Vec<&Evaluation>>();
         format!("{}\n{}", evaluation_table(&title, &all), seconds_table(&finished.seconds))
     })?;
-    evidence::write(&finished.out, &source, &options.device, output)?;
-    let page = report::write(std::slice::from_ref(&finished.out), &finished.out.join("report.html"))?;
+    let page = finished.write_report(&source, &options)?;
     output.say(&format!("run directory: {}; report: {}", finished.out.display(), page.display()));
     Ok(ExitCode::SUCCESS)
 }

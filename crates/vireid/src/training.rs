@@ -6,13 +6,15 @@ use vireid_methods::data_sets::SYSU;
 use vireid_methods::events::{Event, Observer, Seconds};
 use vireid_methods::misgivings::Misgiving;
 use vireid_methods::{
-    CheckpointKind, Evaluation, IMPORTED, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions,
-    TrainingImages, WeightFile, WeightNames, preset, registry,
+    CheckpointKind, IMPORTED, MemoryNeed, MethodError, Outcome, RunDir, Session, SessionOptions, TrainingImages,
+    WeightFile, WeightNames, preset, registry,
 };
 
 use crate::interrupt::stop_on_interrupt;
 use crate::misgiving_log::MisgivingLog;
-use crate::{DataKind, DataSource, KnownWeights, ProgressObserver, SourceArguments, find_weights, open_images};
+use crate::{
+    DataKind, DataSource, Finished, KnownWeights, ProgressObserver, SourceArguments, find_weights, open_images,
+};
 
 /// How a run is started from a command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,27 +58,6 @@ pub struct TrainingOptions {
     /// Called with every event, after it has been shown.
     #[arg(skip)]
     pub watch: Option<fn(&Event)>,
-}
-
-/// How a run ended, and what it found.
-#[derive(Debug)]
-pub struct Finished {
-    /// The run directory, which holds all that the run wrote.
-    pub out: PathBuf,
-    /// Its method: a resumed run's own.
-    pub method: String,
-    /// Whether the images were drawn, not photographed: every score has to say so.
-    pub synthetic: bool,
-    /// What the run would do and cost, when only that was asked for.
-    pub plan: Option<String>,
-    /// Scores at the ends of the stages; `None` for a run that was interrupted or only planned.
-    pub evaluations: Option<Vec<Evaluation>>,
-    /// Whether it was interrupted; then it is saved, and `--resume` goes on.
-    pub interrupted: bool,
-    /// What speaks against the labels that it learnt from, a sentence each: see [`misgivings`](vireid_methods::misgivings).
-    pub misgivings: Vec<String>,
-    /// How many seconds each kind of work took.
-    pub seconds: Seconds,
 }
 
 impl Default for TrainingOptions {

@@ -87,6 +87,9 @@ pub struct Cell {
     pub data: Option<PathBuf>,
     #[arg(long)]
     pub world_seed: u64,
+    /// Share of the training people whom only one modality sees
+    #[arg(long, default_value_t = 0.0)]
+    pub unpaired: f64,
     /// The small network and minutes instead of the authors' settings
     #[arg(long)]
     pub quick: bool,
@@ -104,7 +107,8 @@ impl Cell {
         // Every world but the tables' own has a folder of its own.
         let is_fresh = self.data.is_none() && self.world_seed != WORLD;
         let world = if is_fresh { format!("-world{}", self.world_seed) } else { String::new() };
-        PathBuf::from(format!("{synthetic}{}{quick}{world}", self.benchmark.name()))
+        let unpaired = if self.unpaired > 0.0 { format!("-unpaired{}", percent(self.unpaired)) } else { String::new() };
+        PathBuf::from(format!("{synthetic}{}{quick}{world}{unpaired}", self.benchmark.name()))
             .join(format!("{}{variant}-s{}{trial}", self.method, self.seed))
     }
 
@@ -130,14 +134,19 @@ impl Cell {
         };
         let mut source = DataSource::new(path, Some(kind), self.world_seed, false)?;
         source.trial = self.trial;
+        source.unpaired = self.unpaired;
         Ok(source)
     }
 
     /// Its data in words that differ between worlds.
     pub fn data_title(&self) -> String {
-        match &self.data {
+        let whole = match &self.data {
             Some(_) => self.benchmark.title().to_string(),
             None => format!("synthetic world {}: {:?}", self.world_seed, self.benchmark.world().1),
+        };
+        match percent(self.unpaired) {
+            0 => whole,
+            share => format!("{whole}, {share} % of the training people seen by one modality only"),
         }
     }
 
@@ -145,6 +154,11 @@ impl Cell {
     pub fn run_dir(&self) -> PathBuf {
         Path::new("runs").join("reproduce").join(self.place())
     }
+}
+
+/// A share in whole percent, as it stands in the names of folders.
+fn percent(share: f64) -> u32 {
+    (100.0 * share).round() as u32
 }
 
 /// What a finished cell found. One file each.
@@ -161,6 +175,9 @@ pub struct Record {
     pub config_hash: String,
     pub seed: u64,
     pub trial: u32,
+    /// Share of the training people whom only one modality saw.
+    #[serde(default)]
+    pub unpaired: f64,
     /// The commit of the code; with `+` where files were changed since.
     pub commit: String,
     pub device: String,
@@ -172,6 +189,10 @@ pub struct Record {
     pub std: String,
     /// The untrained network and the ends of the stages.
     pub evaluations: Vec<Evaluation>,
+    /// How well the last labels of each stage agree with the truth, as the events tell; none in records of versions that did
+    /// not keep them.
+    #[serde(default)]
+    pub labels: Vec<serde_json::Value>,
 }
 
 impl Record {
@@ -204,6 +225,7 @@ mod tests {
             trial: 3,
             data: None,
             world_seed: WORLD,
+            unpaired: 0.0,
             quick: true,
             device: "cpu".into(),
         }
@@ -215,6 +237,8 @@ mod tests {
         assert_eq!(synthetic.place(), Path::new("synthetic-regdb/mbccm-s2-t3"));
         let fresh = Cell { world_seed: 41, ..cell() };
         assert_eq!(fresh.place(), Path::new("synthetic-regdb-world41/mbccm-s2-t3"));
+        let unpaired = Cell { unpaired: 0.25, ..fresh };
+        assert_eq!(unpaired.place(), Path::new("synthetic-regdb-world41-unpaired25/mbccm-s2-t3"));
         let real = Cell { data: Some("RegDB".into()), ..cell() };
         assert_eq!(real.place(), Path::new("regdb-quick/mbccm-s2-t3"));
         let paper = Cell { quick: false, variant: "baseline".into(), ..real };
@@ -243,6 +267,7 @@ mod tests {
             config_hash: cell.config().unwrap().hash(),
             seed: 2,
             trial: 3,
+            unpaired: 0.0,
             commit: String::new(),
             device: "cpu".into(),
             threads: 1,
@@ -250,11 +275,13 @@ mod tests {
             peak_memory_mib: None,
             std: String::new(),
             evaluations: Vec::new(),
+            labels: Vec::new(),
         };
         assert!(record.answers(&cell) && !as_read(&record).is_of_fresh_world());
         let fresh = Cell { world_seed: 41, ..cell.clone() };
         assert!(as_read(&Record { data: fresh.data_title(), ..record.clone() }).is_of_fresh_world());
         assert!(!record.answers(&Cell { seed: 3, ..cell.clone() }));
+        assert!(!record.answers(&Cell { unpaired: 0.5, ..cell.clone() }));
         assert!(!record.answers(&Cell { world_seed: 6, ..cell.clone() }));
         assert!(!record.answers(&Cell { overrides: vec!["stage1.epochs=1".into()], ..cell }));
     }

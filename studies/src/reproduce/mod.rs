@@ -45,6 +45,9 @@ pub struct Arguments {
     /// Seeds of the synthetic worlds; presets were chosen on others
     #[arg(long, alias = "world-seed", value_delimiter = ',', default_values_t = [WORLD])]
     world_seeds: Vec<u64>,
+    /// Shares of the training people whom only one modality sees
+    #[arg(long, value_delimiter = ',', default_values_t = [0.0], value_parser = share)]
+    unpaired: Vec<f64>,
     /// Trainings at a time [default: one per core when quick, else one]
     #[arg(long)]
     jobs: Option<usize>,
@@ -104,6 +107,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is from 0 to 1".into())
+}
+
 fn benchmarks(arguments: &Arguments) -> Vec<Benchmark> {
     match (arguments.dataset, arguments.quick) {
         (Some(benchmark), _) => vec![benchmark],
@@ -142,9 +150,10 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
         let trials = if data.is_some() { benchmark.trials() } else { 1..=1 };
         let worlds = if data.is_some() { &[WORLD][..] } else { arguments.world_seeds.as_slice() };
         for variant in &variants {
-            let runs = worlds.iter().flat_map(|world| arguments.seeds.iter().map(move |seed| (world, seed)));
-            for (&world_seed, &seed, trial) in
-                runs.flat_map(|(world, seed)| trials.clone().map(move |trial| (world, seed, trial)))
+            let shares = worlds.iter().flat_map(|world| arguments.unpaired.iter().map(move |share| (world, share)));
+            let runs = shares.flat_map(|of| arguments.seeds.iter().map(move |seed| (of, seed)));
+            for ((&world_seed, &unpaired), &seed, trial) in
+                runs.flat_map(|(of, seed)| trials.clone().map(move |trial| (of, seed, trial)))
             {
                 cells.push(Cell {
                     method: variant.method.to_string(),
@@ -156,6 +165,7 @@ fn cells(arguments: &Arguments, published: &Published) -> Result<Vec<Cell>, Fail
                     trial,
                     data: data.clone(),
                     world_seed,
+                    unpaired,
                     quick: arguments.quick,
                     device: arguments.device.clone(),
                 });
@@ -226,6 +236,12 @@ mod tests {
             ("synthetic-sysu-world41/dmic-s0", "synthetic-sysu-world43/dmic-s2")
         );
         assert!(study.contains(&"synthetic-sysu-world42/dmic-summary-s1".to_string()));
+        let unpaired = planned("--quick --only mmm --seeds 0 --unpaired 0,0.25,1").unwrap();
+        assert_eq!(
+            unpaired,
+            ["synthetic-sysu/mmm-s0", "synthetic-sysu-unpaired25/mmm-s0", "synthetic-sysu-unpaired100/mmm-s0"]
+        );
+        assert!(planned("--quick --unpaired 1.5").unwrap_err().contains("from 0 to 1"));
     }
 
     #[test]

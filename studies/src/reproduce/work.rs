@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use vireid::TrainingOptions;
 use vireid_methods::events::Seconds;
 use vireid_methods::{Evaluation, RunDir};
@@ -103,7 +104,7 @@ fn train_in_process(cell: &Cell, threads: usize) -> Result<bool, Failure> {
     command.args(["one-cell", "--method", &cell.method, "--variant", &cell.variant]);
     command.args(["--benchmark", cell.benchmark.name(), "--device", &cell.device]);
     command.args(["--seed", &cell.seed.to_string(), "--trial", &cell.trial.to_string()]);
-    command.args(["--world-seed", &cell.world_seed.to_string()]);
+    command.args(["--world-seed", &cell.world_seed.to_string(), "--unpaired", &cell.unpaired.to_string()]);
     cell.layers.iter().for_each(|layer| {
         command.args(["--layer", layer]);
     });
@@ -178,6 +179,7 @@ fn keep(cell: &Cell, results: &Path) -> Result<Record, Failure> {
     let found: Results = read(&run.join("results.json"))?;
     let environment: Environment = read(&run.join("environment.json"))?;
     let cost: Cost = read(&run.join("cost.json"))?;
+    let events = fs::read_to_string(run.join("events.jsonl"))?;
     let record = Record {
         method: cell.method.clone(),
         variant: cell.variant.clone(),
@@ -190,6 +192,7 @@ fn keep(cell: &Cell, results: &Path) -> Result<Record, Failure> {
         config_hash: found.config_hash,
         seed: cell.seed,
         trial: cell.trial,
+        unpaired: cell.unpaired,
         commit: commit(),
         device: environment.device,
         threads: environment.threads,
@@ -197,11 +200,25 @@ fn keep(cell: &Cell, results: &Path) -> Result<Record, Failure> {
         peak_memory_mib: cost.peak_memory_mib,
         std: found.std,
         evaluations: found.evaluations.into_iter().filter(|e| !e.moment.starts_with("epoch")).collect(),
+        labels: last_labels(&events)?,
     };
     let file = record_file(cell, results);
     fs::create_dir_all(file.parent().unwrap_or(results))?;
     fs::write(&file, serde_json::to_string_pretty(&record)? + "\n")?;
     Ok(record)
+}
+
+/// The last report of each kind of labels in each stage, among a run's events.
+fn last_labels(events: &str) -> Result<Vec<Value>, Failure> {
+    let mut last: Vec<Value> = Vec::new();
+    for line in events.lines() {
+        let event: Value = serde_json::from_str(line)?;
+        if event["event"] == "clusters" {
+            last.retain(|other| other["stage"] != event["stage"] || other["moment"] != event["moment"]);
+            last.push(event);
+        }
+    }
+    Ok(last)
 }
 
 /// Where the record of a cell is kept, below the folder of results.
@@ -229,5 +246,22 @@ fn commit() -> String {
     match git(&["rev-parse", "--short=12", "HEAD"]) {
         Some(hash) => hash + if is_changed { "+" } else { "" },
         None => "unknown".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_labels_of_each_stage_are_kept() {
+        let line = |stage: &str, moment: &str, epoch: usize| {
+            format!(r#"{{"event":"clusters","stage":"{stage}","moment":"{moment}","epoch":{epoch}}}"#)
+        };
+        let lines =
+            [line("1", "", 0), line("1", "", 1), r#"{"event":"step"}"#.into(), line("2", "a", 2), line("2", "b", 2)];
+        let epochs = |labels: Vec<Value>| labels.iter().map(|label| label["epoch"].as_u64()).collect::<Vec<_>>();
+        assert_eq!(epochs(last_labels(&lines.join("\n")).unwrap()), [Some(1), Some(2), Some(2)]);
+        assert!(last_labels("no JSON").is_err());
     }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::unpacked::Unpacked;
-use super::workspace::{Workspace, cargo};
+use super::workspace::Workspace;
 use crate::Failure;
+use crate::cargo::{cargo, succeed};
 
 /// Where all of it happens, below the folder of builds: nothing of theirs is taken or overwritten.
 fn place(workspace: &Workspace) -> PathBuf {
@@ -53,7 +54,7 @@ pub(super) fn verify(workspace: &Workspace, names: &[String]) -> Result<(), Fail
     for name in workspace.with_dependencies(if names.is_empty() { &all } else { names }) {
         cargo.args(["--package", &name]);
     }
-    succeed(cargo)
+    succeed(&mut cargo)
 }
 
 /// Runs tests in a workspace of the packages alone, with the versions of this one's `Cargo.lock`.
@@ -66,7 +67,7 @@ pub(super) fn test(workspace: &Workspace, packages: &[Unpacked], names: &[String
     for name in names {
         cargo.args(["--package", name]);
     }
-    succeed(cargo)
+    succeed(&mut cargo)
 }
 
 /// A workspace in which packages that ask the registry for one another get what was unpacked.
@@ -88,10 +89,6 @@ fn manifest(packages: &[Unpacked]) -> Result<String, Failure> {
         ("patch".to_string(), toml::Value::Table(patch)),
     ])
     .to_string())
-}
-
-fn succeed(mut cargo: Command) -> Result<(), Failure> {
-    if cargo.status()?.success() { Ok(()) } else { Err("Cargo failed on the packages".into()) }
 }
 
 #[cfg(test)]

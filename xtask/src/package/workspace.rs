@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde::Deserialize;
 
 use crate::Failure;
+use crate::cargo::cargo;
 
 /// What `cargo metadata` says.
 #[derive(Debug, Deserialize)]
@@ -118,11 +118,6 @@ fn in_order(mut left: Vec<Package>) -> Result<Vec<Package>, Failure> {
         left = waiting;
     }
     Ok(done)
-}
-
-/// The Cargo that runs this.
-pub(super) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 #[cfg(test)]

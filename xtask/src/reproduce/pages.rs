@@ -5,8 +5,10 @@ use std::path::Path;
 
 use super::benchmark::Benchmark;
 use super::published::{Published, Value};
-use super::record::{Evaluation, Record, Score, Spread, is_paper, is_quick};
+use super::record::{Record, Score, Spread};
+use super::runs::{Kind, Runs, last, moment};
 use super::table::Table;
+use super::unpaired;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -14,8 +16,16 @@ const INTRODUCTION: &str = "Percent; ± is the sample standard deviation over tr
     `cargo xtask reproduce-tables` from the files in `docs/results/cells/`; nothing is typed in by hand but the papers' values, \
     which stand in `xtask/src/reproduce/published.toml` with their sources.";
 
-/// The tables as Markdown and as an HTML page.
-pub fn pages(results: &Path) -> Result<(String, String), Failure> {
+/// What is made of the records.
+pub struct Pages {
+    pub markdown: String,
+    pub html: String,
+    /// The curves of the study of unpaired people, where there is one.
+    pub curves: Option<String>,
+}
+
+/// The tables as Markdown and as an HTML page, and their curves.
+pub fn pages(results: &Path) -> Result<Pages, Failure> {
     let records = records(&results.join("cells"))?;
     let published = Published::read()?;
     let tables = tables(&records, &published);
@@ -27,7 +37,8 @@ pub fn pages(results: &Path) -> Result<(String, String), Failure> {
         html.push_str(&table.html());
     }
     let introduction = INTRODUCTION.replace('`', "");
-    Ok((markdown, include_str!("page.html").replace("{introduction}", &introduction).replace("{tables}", &html)))
+    let html = include_str!("page.html").replace("{introduction}", &introduction).replace("{tables}", &html);
+    Ok(Pages { markdown, html, curves: unpaired::curves(&records, &published) })
 }
 
 fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
@@ -46,99 +57,6 @@ fn records(folder: &Path) -> Result<Vec<Record>, Failure> {
         }
     }
     Ok(found)
-}
-
-/// The records of one method, or of one of its ablations, on one kind of data.
-struct Runs<'a>(Vec<&'a Record>);
-
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Paper,
-    QuickOnReal,
-    /// The tables' own synthetic world.
-    Synthetic,
-    /// Other synthetic worlds.
-    Fresh,
-}
-
-impl<'a> Runs<'a> {
-    fn of(records: &'a [Record], benchmark: Benchmark, kind: Kind, method: &str, variant: &str) -> Self {
-        let is_kind = |record: &Record| match kind {
-            Kind::Synthetic => record.synthetic && !record.is_of_fresh_world(),
-            Kind::Fresh => record.is_of_fresh_world(),
-            Kind::QuickOnReal => !record.synthetic && is_quick(&record.preset),
-            Kind::Paper => !record.synthetic && is_paper(&record.preset),
-        };
-        let matches = |record: &&Record| {
-            let same = record.benchmark == benchmark.name() && record.method == method && record.variant == variant;
-            same && is_kind(record)
-        };
-        Self(records.iter().filter(matches).collect())
-    }
-
-    fn spread(
-        &self,
-        at: impl Fn(&[Evaluation]) -> Option<&Evaluation>,
-        search: &str,
-        of: fn(&Score) -> f64,
-    ) -> Option<Spread> {
-        let score =
-            |record: &&Record| at(&record.evaluations)?.scores.iter().find(|score| score.search == search).map(of);
-        let values: Vec<f64> = self.0.iter().filter_map(score).collect();
-        (!values.is_empty()).then(|| Spread::of(&values))
-    }
-
-    fn shown(&self, at: impl Fn(&[Evaluation]) -> Option<&Evaluation>, search: &str, of: fn(&Score) -> f64) -> String {
-        self.spread(at, search, of).map_or("-".into(), |spread| self.with_deviation(spread))
-    }
-
-    fn with_deviation(&self, spread: Spread) -> String {
-        if self.0.len() > 1 {
-            format!("{:.1} ± {:.1}", spread.mean, spread.std)
-        } else {
-            format!("{:.1}", spread.mean)
-        }
-    }
-
-    /// Difference of the final mAP to that of other runs on the same data with the same seeds and trials.
-    fn against(&self, others: &Self, search: &str) -> String {
-        let map = |record: &Record| {
-            let scores = &record.evaluations.last()?.scores;
-            scores.iter().find(|score| score.search == search).map(|score| score.map.mean)
-        };
-        let difference = |record: &&Record| {
-            let of = |record: &Record| (record.data.clone(), record.seed, record.trial);
-            let same = |other: &&&Record| of(other) == of(record);
-            Some(map(record)? - map(others.0.iter().find(same)?)?)
-        };
-        let differences: Vec<f64> = self.0.iter().filter_map(difference).collect();
-        let spread = Spread::of(&differences);
-        match differences.len() {
-            0 => "-".into(),
-            1 => format!("{:+.1}", spread.mean),
-            _ => format!("{:+.1} ± {:.1}", spread.mean, spread.std),
-        }
-    }
-
-    /// How many queries the last tests rest on, in the training with the fewest; `None` where no record tells.
-    fn queries(&self, search: &str) -> Option<String> {
-        let scores = self.0.iter().filter_map(|record| record.evaluations.last()).flat_map(|last| &last.scores);
-        let counts = scores.filter(|score| score.search == search).filter_map(|score| score.queries);
-        counts.min_by_key(|queries| queries.counted).map(|queries| format!("{queries} queries count"))
-    }
-
-    fn minutes(&self) -> String {
-        let minutes = Spread::of(&self.0.iter().map(|record| record.seconds / 60.0).collect::<Vec<_>>());
-        format!("{:.1}", minutes.mean)
-    }
-}
-
-fn last(evaluations: &[Evaluation]) -> Option<&Evaluation> {
-    evaluations.last()
-}
-
-fn moment(name: &'static str) -> impl Fn(&[Evaluation]) -> Option<&Evaluation> {
-    move |evaluations| evaluations.iter().find(|evaluation| evaluation.moment == name)
 }
 
 fn tables(records: &[Record], published: &Published) -> Vec<Table> {
@@ -164,6 +82,7 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
             tables.extend(alone(records, published, benchmark, kind, &title, &note));
             tables.extend(ablations_alone(records, published, benchmark, kind, &format!("Ablations: {title}")));
         }
+        tables.extend(unpaired::table(records, published, benchmark));
     }
     for method in published.methods() {
         tables.extend(ablations_beside_paper(records, published, method));
@@ -174,7 +93,8 @@ fn tables(records: &[Record], published: &Published) -> Vec<Table> {
 fn worlds(records: &[Record], benchmark: Benchmark, kind: Kind) -> String {
     let mut worlds: Vec<&str> = records
         .iter()
-        .filter(|record| record.synthetic && record.is_of_fresh_world() == (kind == Kind::Fresh))
+        .filter(|record| record.synthetic && record.unpaired == 0.0)
+        .filter(|record| record.is_of_fresh_world() == (kind == Kind::Fresh))
         .filter(|record| record.benchmark == benchmark.name())
         .map(|record| record.data.as_str())
         .collect();
@@ -366,6 +286,7 @@ fn ablations_alone(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reproduce::Evaluation;
 
     fn record(synthetic: bool, preset: &str, seed: u64, map: f64) -> Record {
         let spread = |mean: f64| Spread { mean, std: 0.0 };
@@ -386,8 +307,10 @@ mod tests {
             preset: preset.into(),
             seed,
             trial: 1,
+            unpaired: 0.0,
             seconds: 60.0,
             evaluations: vec![Evaluation { moment: "final".into(), scores }],
+            labels: Vec::new(),
         }
     }
 

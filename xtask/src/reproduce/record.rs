@@ -38,13 +38,24 @@ pub struct Record {
     pub seed: u64,
     /// Trial of the protocol.
     pub trial: u32,
+    /// Share of the training people whom only one modality saw.
+    #[serde(default)]
+    pub unpaired: f64,
     /// How long it took.
     pub seconds: f64,
     /// The untrained network and the ends of the stages.
     pub evaluations: Vec<Evaluation>,
+    /// How well the last labels of each stage agree with the truth, as the events tell it.
+    #[serde(default)]
+    pub labels: Vec<serde_json::Value>,
 }
 
 impl Record {
+    /// The share of people whom only one modality saw, in whole percent.
+    pub fn unpaired_percent(&self) -> u32 {
+        (100.0 * self.unpaired).round() as u32
+    }
+
     /// Whether it is of a synthetic world other than the tables' own.
     pub fn is_of_fresh_world(&self) -> bool {
         self.synthetic && !self.data.starts_with(&format!("synthetic world {WORLD}:"))

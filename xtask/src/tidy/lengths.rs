@@ -12,7 +12,7 @@ const CODE: [&str; 5] = [".rs", ".py", ".js", ".css", ".sh"];
 const PLACE: &str = "xtask/src/tidy/lengths.rs";
 
 /// Files that are longer, and how long each may be. A number may shrink, and an entry go; neither may be added to.
-const LONGER: [(&str, usize); 17] = [
+const LONGER: [(&str, usize); 16] = [
     ("crates/vireid-backbone/src/two_stream.rs", 626),
     ("crates/vireid-data/src/synthetic/figure.rs", 497),
     ("crates/vireid-data/src/transform.rs", 461),
@@ -26,10 +26,9 @@ const LONGER: [(&str, usize); 17] = [
     ("crates/vireid-train/src/engine.rs", 625),
     ("crates/vireid-train/src/run_dir.rs", 451),
     ("crates/vireid/src/embeddings_file.rs", 417),
-    ("crates/vireid/src/training.rs", 423),
+    ("crates/vireid/src/training.rs", 404),
     ("crates/vireid/tests/cluster_arrays.rs", 420),
     ("crates/vireid/tests/program.rs", 921),
-    ("xtask/src/reproduce/pages.rs", 457),
 ];
 
 /// Files of code that are longer than they may be, and entries of [`LONGER`] that are behind.

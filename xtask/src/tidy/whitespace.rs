@@ -3,11 +3,11 @@
 use super::{Finding, Tree};
 
 /// Bytes for parsers, which are to meet all there is.
-const OF_PARSERS: &str = "fuzz/corpus/";
+const OF_PARSERS: [&str; 2] = ["fuzz/corpus/", "crates/vireid-fuzz/fixtures/"];
 
 /// Lines that end with spaces or a carriage return, tabs, and files that do not end with the end of a line.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let files = tree.texts().filter(|(path, _)| !path.starts_with(OF_PARSERS));
+    let files = tree.texts().filter(|(path, _)| !OF_PARSERS.iter().any(|folder| path.starts_with(folder)));
     files.flat_map(|(path, text)| of_file(path, text)).collect()
 }
 
