@@ -144,13 +144,12 @@ pub fn run(load: &Load<'_>, out: Option<&Path>) -> Result<(), Failure> {
         "beside": beside,
     });
     let note = "synthetic rows and one drawn crop; the small network on two CPU cores, which the clients share";
-    let minutes = load.minutes;
-    results::write(
-        out,
-        &format!("serve --rows {} --minutes {minutes} --arrivals {}", load.rows, load.arrivals),
-        note,
-        &report,
-    )
+    // An address may hold a password: its kind is enough to say what was beside.
+    let engines =
+        load.beside.iter().map(|address| format!(" --beside {}://...", address.split(':').next().unwrap_or_default()));
+    let (minutes, engines) = (load.minutes, engines.collect::<String>());
+    let command = format!("serve --rows {} --minutes {minutes} --arrivals {}{engines}", load.rows, load.arrivals);
+    results::write(out, &command, note, &report)
 }
 
 /// Rows of length 1: people of five images each around a direction of their own.

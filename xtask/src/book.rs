@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 /// When mdBook is not there or fails, the folder holds something else, or a link leads nowhere.
 pub(crate) fn run(arguments: &Arguments, force: bool) -> Result<(), Failure> {
     let out = std::path::absolute(&arguments.out)?;
-    if !force && out.exists() && !out.join("toc.js").exists() && fs::read_dir(&out)?.next().is_some() {
+    if !force && out.exists() && !out.join("toc.html").exists() && fs::read_dir(&out)?.next().is_some() {
         let out = out.display();
         return Err(format!("VR0626: {out} holds no book; name another folder, or pass --force to replace it").into());
     }
@@ -162,5 +162,8 @@ mod tests {
         let arguments = Arguments { out: folder.path().into(), mdbook: "no-such-program".into() };
         let refused = run(&arguments, false).unwrap_err().to_string();
         assert!(refused.contains("VR0626"), "{refused}");
+        fs::write(folder.path().join("toc.html"), "").unwrap();
+        let tried = run(&arguments, false).unwrap_err().to_string();
+        assert!(!tried.contains("VR0626"), "{tried}");
     }
 }

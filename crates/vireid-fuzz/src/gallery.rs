@@ -17,8 +17,8 @@ const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/gallery");
 /// Entries that were put into it; the last is deleted again.
 const ENTRIES: usize = 6;
 
-/// The file that is replaced is chosen by the first byte. What is read back is what was put in, or an error; and what can be opened
-/// after a repair too.
+/// The file that is replaced is chosen by the first byte. Facts that are read back are of entries that were put in, or there is an
+/// error, before and after a repair; images and judgements are read and not compared.
 fn gallery(bytes: &[u8]) {
     let Some((which, damaged)) = choice(bytes) else { return };
     let files = files();

@@ -67,7 +67,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let published = Published::read()?;
     let mut cells = cells(arguments, &published)?;
     let all = cells.len();
-    cells.retain(|cell| !work::is_done(cell, &results));
+    // The study of unpaired people sets labels beside scores; older records have none.
+    let with_labels = arguments.unpaired.iter().any(|&share| share > 0.0);
+    cells.retain(|cell| !work::is_done(cell, &results, with_labels));
     for benchmark in benchmarks(arguments) {
         match data(arguments, benchmark) {
             Some(path) => eprintln!("{}: {}", benchmark.title(), path.display()),
@@ -108,8 +110,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "a share is from 0 to 1".into())
+    // Folders and records go by whole percent.
+    let is_share = |share: &f64| (0.0..=1.0).contains(share) && (100.0 * share - (100.0 * share).round()).abs() < 1e-9;
+    let share = text.parse().ok().filter(is_share);
+    share.ok_or_else(|| "a share is from 0 to 1, in whole percent".into())
 }
 
 fn benchmarks(arguments: &Arguments) -> Vec<Benchmark> {
@@ -241,7 +245,9 @@ mod tests {
             unpaired,
             ["synthetic-sysu/mmm-s0", "synthetic-sysu-unpaired25/mmm-s0", "synthetic-sysu-unpaired100/mmm-s0"]
         );
-        assert!(planned("--quick --unpaired 1.5").unwrap_err().contains("from 0 to 1"));
+        for wrong in ["1.5", "0.251", "0.004", "-0.5", "NaN"] {
+            assert!(planned(&format!("--quick --unpaired={wrong}")).unwrap_err().contains("from 0 to 1"), "{wrong}");
+        }
     }
 
     #[test]

@@ -226,9 +226,10 @@ pub fn record_file(cell: &Cell, results: &Path) -> PathBuf {
     results.join(format!("{}.json", cell.place().display()))
 }
 
-/// Whether there is a record that answers the cell.
-pub fn is_done(cell: &Cell, results: &Path) -> bool {
-    read::<Record>(&record_file(cell, results)).is_ok_and(|record| record.answers(cell))
+/// Whether there is a record that answers the cell, and with labels where those are asked for.
+pub fn is_done(cell: &Cell, results: &Path, with_labels: bool) -> bool {
+    let answers = |record: Record| record.answers(cell) && !(with_labels && record.labels.is_empty());
+    read(&record_file(cell, results)).is_ok_and(answers)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {

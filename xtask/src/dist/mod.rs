@@ -53,9 +53,12 @@ const WGPU: Flavour = Flavour { suffix: "-wgpu", features: &["wgpu"] };
 ///
 /// When a tool is not there, something can't be built, or the folder holds files of others.
 pub(crate) fn run(arguments: &Arguments, force: bool) -> Result<(), Failure> {
+    if (std::env::consts::OS, std::env::consts::ARCH) != ("linux", "x86_64") {
+        return Err(format!("this packs for {TARGET}, on a machine of that kind").into());
+    }
     let out = std::path::absolute(&arguments.out)?;
-    sums::check_replaceable(&out, force)?;
     tools::check()?;
+    sums::take(&out, force)?;
     let commit = Commit::cloned(&out)?;
     if !output(Command::new("git").args(["status", "--porcelain", "--untracked-files=no"]))?.is_empty() {
         println!("note: files were changed since the last commit; what is packed is the commit");
@@ -113,9 +116,10 @@ impl Work {
         let folder = self.commit.folder.display();
         let mut remap = vec![format!("--remap-path-prefix={folder}=/vireid")];
         let mut of_c = vec![format!("-ffile-prefix-map={folder}=/vireid")];
-        if let Some(home) = cargo_home() {
-            remap.push(format!("--remap-path-prefix={}=/cargo", home.display()));
-            of_c.push(format!("-ffile-prefix-map={}=/cargo", home.display()));
+        let built = self.out.join("build");
+        for (path, stands_for) in cargo_home().iter().map(|home| (home, "/cargo")).chain([(&built, "/build")]) {
+            remap.push(format!("--remap-path-prefix={}={stands_for}", path.display()));
+            of_c.push(format!("-ffile-prefix-map={}={stands_for}", path.display()));
         }
         command
             .current_dir(&self.commit.folder)
@@ -124,7 +128,7 @@ impl Work {
             .env("CFLAGS", of_c.join(" "))
             .env("CARGO_INCREMENTAL", "0")
             .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
-            .env("CARGO_TARGET_DIR", self.out.join("build"));
+            .env("CARGO_TARGET_DIR", built);
         command
     }
 
@@ -151,8 +155,10 @@ impl Work {
             let text = output(Command::new(program).args(["completions", shell]))?;
             fs::write(completions.join(name), text + "\n")?;
         }
+        // The tools read the manifests of all dependencies, those of other systems too, and ask no network.
+        succeed(self.command(cargo()).args(["fetch", "--locked"]))?;
         let mut about = self.command(cargo());
-        about.args(["about", "--offline", "generate", "--locked", "--fail", "--features", "wgpu"]);
+        about.args(["about", "generate", "--offline", "--locked", "--fail", "--features", "wgpu"]);
         about.args([
             "--manifest-path",
             "crates/vireid/Cargo.toml",
@@ -176,8 +182,10 @@ impl Work {
         ]);
         list.args(["--manifest-path", "crates/vireid/Cargo.toml", "--features", "wgpu"]);
         succeed(&mut list)?;
-        let listed = self.commit.folder.join("crates/vireid/vireid_bin.cdx.json");
-        fs::rename(listed, folder.join("vireid.cdx.json"))?;
+        let listed = fs::read_to_string(self.commit.folder.join("crates/vireid/vireid_bin.cdx.json"))?;
+        // Crates of this workspace go by where they lie.
+        let anywhere = listed.replace(&format!("file://{}", self.commit.folder.display()), "file:///vireid");
+        fs::write(folder.join("vireid.cdx.json"), anywhere)?;
         Ok(())
     }
 

@@ -9,20 +9,21 @@ use sha2::{Digest, Sha256};
 use crate::Failure;
 
 const NAME: &str = "SHA256SUMS";
+/// Lies in a folder from the first to the last start.
+const MARK: &str = ".vireid-dist";
 
-/// Refuses a folder that was not made here: its files could be written over.
-pub(super) fn check_replaceable(folder: &Path, force: bool) -> Result<(), Failure> {
-    // A start that did not come to its end has left these.
-    let ours = [NAME, "source", "build"];
+/// Takes a folder for what is packed; one that holds files of others is refused, for they could be written over.
+pub(super) fn take(folder: &Path, force: bool) -> Result<(), Failure> {
     let is_empty = fs::read_dir(folder).map_or(Ok(true), |mut entries| Ok::<_, Failure>(entries.next().is_none()))?;
-    if force || is_empty || ours.iter().any(|name| folder.join(name).exists()) {
-        return Ok(());
+    if !force && !is_empty && !folder.join(MARK).exists() {
+        let folder = folder.display();
+        return Err(format!(
+            "VR0626: {folder} holds files that `cargo xtask dist` did not write; name another folder, or pass --force"
+        )
+        .into());
     }
-    let folder = folder.display();
-    Err(format!(
-        "VR0626: {folder} holds files that `cargo xtask dist` did not write; name another folder, or pass --force"
-    )
-    .into())
+    fs::create_dir_all(folder)?;
+    Ok(fs::write(folder.join(MARK), "")?)
 }
 
 /// Writes the sums of files in one folder, as `sha256sum --check` reads them.
@@ -55,13 +56,15 @@ mod tests {
     #[test]
     fn files_of_others_stay() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(check_replaceable(&folder.path().join("none"), false).is_ok());
-        assert!(check_replaceable(folder.path(), false).is_ok());
-        fs::write(folder.path().join("mine.txt"), "mine").unwrap();
-        let refused = check_replaceable(folder.path(), false).unwrap_err().to_string();
+        let new = folder.path().join("new");
+        take(&new, false).unwrap();
+        fs::create_dir(new.join("build")).unwrap();
+        take(&new, false).unwrap();
+        // A project of somebody's may well have such a folder.
+        fs::create_dir(folder.path().join("source")).unwrap();
+        let refused = take(folder.path(), false).unwrap_err().to_string();
         assert!(refused.contains("VR0626"), "{refused}");
-        assert!(check_replaceable(folder.path(), true).is_ok());
-        fs::write(folder.path().join(NAME), "").unwrap();
-        assert!(check_replaceable(folder.path(), false).is_ok());
+        assert!(!folder.path().join(MARK).exists());
+        take(folder.path(), true).unwrap();
     }
 }

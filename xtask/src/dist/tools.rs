@@ -1,5 +1,7 @@
 //! Programs of others that packing needs; no build does.
 
+use std::process::Command;
+
 use crate::Failure;
 use crate::cargo::cargo;
 
