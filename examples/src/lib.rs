@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vireid::{
-    DataKind, DataSource, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions, evaluation_table,
-    explain_resume, seconds_table, train,
+    DEFAULT_WORLD, DataKind, DataSource, EXIT_INTERRUPTED, ProgramError, SourceArguments, TrainingOptions,
+    evaluation_table, explain_resume, seconds_table, train,
 };
 use vireid_kernels::keep_freed_memory;
 use vireid_methods::data_sets::{self, SYSU};
@@ -24,7 +24,7 @@ struct Arguments {
     trial: Option<u32>,
     #[command(flatten)]
     options: TrainingOptions,
-    /// Seed of the synthetic world [default: 0]
+    /// Seed of the synthetic world [default: the median of ten]
     #[arg(long)]
     world_seed: Option<u64>,
     /// Draw the synthetic world with the real data set's own numbers of images
@@ -112,7 +112,7 @@ fn source(kind: DataKind, arguments: &Arguments) -> Result<DataSource, ProgramEr
             (kind.stand_in().unwrap_or(kind), None)
         }
     };
-    let world_seed = arguments.world_seed.unwrap_or_default();
+    let world_seed = arguments.world_seed.unwrap_or(DEFAULT_WORLD);
     let mut source = DataSource::new(path.as_deref(), Some(kind), world_seed, arguments.full_world)?;
     source.trial = arguments.trial.unwrap_or(source.trial);
     if let (None, Some(cache), Some(folder)) = (&path, &arguments.cache, source.path.file_name()) {

@@ -337,3 +337,27 @@ fn command(arguments: &Arguments) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    /// The world that people see first is no number that somebody liked: it is the one whose gain is the median of ten, of two in the
+    /// middle the smaller.
+    #[test]
+    fn the_default_world_is_the_median_of_ten() {
+        let report: Value = serde_json::from_str(include_str!("../../docs/results/default_world.json")).unwrap();
+        let worlds: Vec<u64> = serde_json::from_value(report["world_seeds"].clone()).unwrap();
+        assert_eq!((worlds, &report["seeds"]), ((0..10).collect(), &serde_json::json!([0])));
+        let maps = |contestant: &str| -> Vec<f64> {
+            let is_row =
+                |row: &&Value| row["contestant"] == contestant && row["search"] == "all" && row["method"] == "mbccm";
+            let row = report["rows"].as_array().unwrap().iter().find(is_row).unwrap();
+            serde_json::from_value(row["map_by_run"].clone()).unwrap()
+        };
+        let gains = maps("final").into_iter().zip(maps("untrained")).map(|(last, first)| last - first);
+        let mut gains: Vec<(f64, u64)> = gains.zip(0..).collect();
+        gains.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert_eq!(gains[(gains.len() - 1) / 2].1, vireid::DEFAULT_WORLD, "{gains:?}");
+    }
+}

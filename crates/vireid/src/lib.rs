@@ -79,7 +79,7 @@ pub use program::program;
 pub use program::understand;
 pub use progress::{ProgressObserver, open_images};
 pub use re_ranked::ReRanked;
-pub use source::DataSource;
+pub use source::{DEFAULT_WORLD, DataSource};
 pub use source_arguments::SourceArguments;
 pub use table::{evaluation_table, seconds_table};
 pub use training::{TrainingOptions, explain_resume, quote, train};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vireid_methods::{MethodError, RunDir};
 
-use crate::{DataKind, DataSource, ProgramError};
+use crate::{DEFAULT_WORLD, DataKind, DataSource, ProgramError};
 
 /// Where images come from, on a command line. What it does not say, a run directory or a default does.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -18,7 +18,7 @@ pub struct SourceArguments {
     /// Which of RegDB's ten trials [default: that of the run, else 1]
     #[arg(long)]
     pub trial: Option<u32>,
-    /// Seed of the synthetic world [default: that of the run, else 0]
+    /// Seed of the synthetic world [default: that of the run, else the median of ten]
     #[arg(long)]
     pub world_seed: Option<u64>,
 }
@@ -36,7 +36,7 @@ impl SourceArguments {
             return Err(ProgramError::Usage(format!("--data must say where {} is", kind.title())));
         }
         let mut source =
-            DataSource::new(self.data.as_deref(), self.dataset, self.world_seed.unwrap_or_default(), false)?;
+            DataSource::new(self.data.as_deref(), self.dataset, self.world_seed.unwrap_or(DEFAULT_WORLD), false)?;
         source.trial = self.trial.unwrap_or(source.trial);
         Ok(source)
     }
