@@ -120,7 +120,7 @@ mod tests {
         let world = SourceArguments { dataset: DataKind::named("synthetic"), ..given.clone() };
         let world = world.of_run(run.path()).unwrap();
         assert_eq!(
-            (world.kind, world.path.ends_with("synthetic/sysu-0")),
+            (world.kind, world.path.ends_with(format!("synthetic/sysu-{DEFAULT_WORLD}"))),
             (DataKind::named("synthetic").unwrap(), true)
         );
         let nothing = tempfile::tempdir().unwrap();
