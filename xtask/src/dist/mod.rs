@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments, force: bool) -> Result<(), Failure> {
         let wgpu = work.build(&WGPU)?;
         made.push(work.archive(&WGPU, &wgpu)?);
     }
-    made.push(work.keep("vireid.cdx.json")?);
+    made.push(work.keep_list()?);
     sums::write(&work.out, &made)?;
     for path in &made {
         println!("{:8.1} MiB  {}", fs::metadata(path)?.len() as f64 / f64::from(1 << 20), path.display());
@@ -110,9 +110,9 @@ struct Work {
 }
 
 impl Work {
-    /// A command in the clone that leaves no trace of when and where it ran.
-    fn command(&self, program: Command) -> Command {
-        let mut command = program;
+    /// Cargo in the clone, so that it leaves no trace of when and where it ran.
+    fn cargo(&self) -> Command {
+        let mut command = cargo();
         let folder = self.commit.folder.display();
         let mut remap = vec![format!("--remap-path-prefix={folder}=/vireid")];
         let mut of_c = vec![format!("-ffile-prefix-map={folder}=/vireid")];
@@ -134,7 +134,7 @@ impl Work {
 
     /// A program of the commit.
     fn build(&self, flavour: &Flavour) -> Result<PathBuf, Failure> {
-        let mut build = self.command(cargo());
+        let mut build = self.cargo();
         build.args(["build", "--release", "--locked", "--package", "vireid", "--bin", "vireid"]);
         if !flavour.features.is_empty() {
             build.args(["--features", &flavour.features.join(",")]);
@@ -156,8 +156,8 @@ impl Work {
             fs::write(completions.join(name), text + "\n")?;
         }
         // The tools read the manifests of all dependencies, those of other systems too, and ask no network.
-        succeed(self.command(cargo()).args(["fetch", "--locked"]))?;
-        let mut about = self.command(cargo());
+        succeed(self.cargo().args(["fetch", "--locked"]))?;
+        let mut about = self.cargo();
         about.args(["about", "generate", "--offline", "--locked", "--fail", "--features", "wgpu"]);
         about.args([
             "--manifest-path",
@@ -168,7 +168,7 @@ impl Work {
             "--output-file",
         ]);
         succeed(about.arg(folder.join("THIRD-PARTY.txt")))?;
-        let mut list = self.command(cargo());
+        let mut list = self.cargo();
         list.args([
             "cyclonedx",
             "--format",
@@ -206,16 +206,16 @@ impl Work {
         // Where the tool looks for it; a build with other features may lie there.
         fs::copy(program, self.out.join("build/release/vireid"))?;
         let file = self.out.join(format!("vireid_{}_amd64.deb", self.commit.version));
-        let mut deb = self.command(cargo());
+        let mut deb = self.cargo();
         deb.args(["deb", "--no-build", "--no-strip", "--locked", "--package", "vireid", "--output"]).arg(&file);
         succeed(&mut deb)?;
         Ok(file)
     }
 
-    /// A file of those that come with the program, beside the archives too.
-    fn keep(&self, name: &str) -> Result<PathBuf, Failure> {
+    /// The list of what the program is made of, beside the archives too.
+    fn keep_list(&self) -> Result<PathBuf, Failure> {
         let file = self.out.join(format!("vireid-{}.cdx.json", self.commit.version));
-        fs::copy(self.commit.folder.join(FOR_DEBIAN).join(name), &file)?;
+        fs::copy(self.commit.folder.join(FOR_DEBIAN).join("vireid.cdx.json"), &file)?;
         Ok(file)
     }
 }
